@@ -1,0 +1,67 @@
+/* gstclbatchfilter.h - abstract base: frames gathered into batches, computed on their own thread.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Owns the pads, the frame queue, the source pad's task, events, queries, latency, QoS and
+ * statistics. The subclass knows what is computed. See docs/design.md for threads and locks.
+ */
+#pragma once
+
+#include <gst/base/base.h>
+#include <gst/video/video.h>
+
+#include "ocl/ocl.h"
+
+G_BEGIN_DECLS
+
+#define GST_TYPE_CL_BATCH_FILTER (gst_cl_batch_filter_get_type())
+G_DECLARE_DERIVABLE_TYPE(GstClBatchFilter, gst_cl_batch_filter, GST, CL_BATCH_FILTER, GstElement)
+
+/* A batch in flight, the subclass's own: device memory for up to n frames. */
+typedef gpointer GstClBatch;
+
+/* All vfuncs but transform_caps and snapshot run on the source pad's task, or on the state-change
+ * thread while no task runs. None may block on the GPU, except prepare() and release(). */
+struct _GstClBatchFilterClass {
+    GstElementClass parent_class;
+
+    /* NULL -> READY: load and check the model. */
+    gboolean (*start)(GstClBatchFilter *self, OclDevice *device, GError **error);
+    /* READY -> NULL. */
+    void (*stop)(GstClBatchFilter *self);
+
+    /* @caps seen from the other pad: GST_PAD_SRC gives what comes out for what goes in. Any thread;
+     * fixes nothing. */
+    GstCaps *(*transform_caps)(GstClBatchFilter *self, GstPadDirection to, GstCaps *caps);
+
+    /* New caps: build what depends on format and size. @max_frames is the batch size. */
+    gboolean (*prepare)(GstClBatchFilter *self, const GstVideoInfo *in, const GstVideoInfo *out,
+                        guint max_frames, GError **error);
+    /* Caps change or PAUSED -> READY: the counterpart of prepare(). No batch is in flight. */
+    void (*release)(GstClBatchFilter *self);
+
+    GstClBatch (*batch_new)(GstClBatchFilter *self, guint max_frames, GError **error);
+    void (*batch_free)(GstClBatchFilter *self, GstClBatch batch);
+
+    /* Frame @index of @batch: keep what the controllable properties are now (called in stream
+     * order, after gst_object_sync_values()). */
+    void (*snapshot)(GstClBatchFilter *self, GstClBatch batch, guint index);
+    /* Enqueue the upload of @frame as frame @index on the upload queue. */
+    gboolean (*upload)(GstClBatchFilter *self, GstClBatch batch, OclQueue *upload, guint index,
+                       GstVideoFrame *frame, GError **error);
+    /* Enqueue the computation of the first @n_frames; uploads are ordered before it. */
+    gboolean (*compute)(GstClBatchFilter *self, GstClBatch batch, OclQueue *compute,
+                        guint n_frames, GError **error);
+    /* Enqueue the readback of frame @index into @frame on the download queue, ordered after
+     * compute. */
+    gboolean (*download)(GstClBatchFilter *self, GstClBatch batch, OclQueue *download, guint index,
+                         GstVideoFrame *frame, GError **error);
+    /* Optional: stream discontinuity (flush, seek, DISCONT): forget what is carried from frame to
+     * frame. */
+    void (*reset)(GstClBatchFilter *self);
+};
+
+/* The device in use between READY and NULL, (transfer none). */
+OclDevice *gst_cl_batch_filter_get_device(GstClBatchFilter *self);
+
+G_END_DECLS
