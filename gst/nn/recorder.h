@@ -1,0 +1,77 @@
+/* recorder.h - what recording collects: storages and launches; shared by layout, plan and network.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "launch.h"
+
+G_BEGIN_DECLS
+
+typedef enum {
+    NN_ARGUMENT_BUFFER,
+    NN_ARGUMENT_MAP,
+    NN_ARGUMENT_STRIDED,
+    NN_ARGUMENT_BYTES,
+    NN_ARGUMENT_LOCAL,
+} NnArgumentKind;
+
+typedef struct {
+    NnArgumentKind kind;
+    NnView view;
+    NnMap map; /* MAP: all but the offsets */
+    guint8 bytes[64];
+    gsize size_b; /* BYTES, LOCAL */
+} NnArgument;
+
+struct NnLaunch {
+    char *node; /* "Conv 'name'" */
+    char *shape;
+    char *file, *function, *options;
+    GArray *arguments; /* NnArgument */
+    guint n_dims;
+    gsize global[3], local[3]; /* of one sample; local[0] 0: the driver chooses */
+    int sample_dim;
+    double flops;
+    gsize moved_b; /* per sample: what the views hold */
+};
+
+struct NnRecorder {
+    OclDevice *device;
+    gboolean fp16;
+    const char *variant;
+    GPtrArray *storages;    /* NnStorage*, owned */
+    GPtrArray *launches;    /* NnLaunch*, owned */
+    GHashTable *constants;  /* NnValue* -> NnView* */
+    GPtrArray *host_arrays; /* NnArray* that storages point into */
+    GPtrArray *host_blocks; /* g_malloc'd blocks that storages point into */
+    GPtrArray *views;       /* NnView* of values, owned */
+};
+
+NnRecorder *nn_recorder_new(OclDevice *device, gboolean fp16, const char *variant);
+void nn_recorder_free(NnRecorder *recorder);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(NnRecorder, nn_recorder_free)
+/* Drops the host copies of constants, once they are on the device. */
+void nn_recorder_forget_host_data(NnRecorder *recorder);
+/* The view of a value: of its constant, or the one that the layout gave it. */
+const NnView *nn_recorder_value(NnRecorder *recorder, const NnValue *value);
+NnStorage *nn_recorder_storage(NnRecorder *recorder, gsize size_b);
+
+/* layout.c: gives every tensor of @graph that is computed or fed a view (value->storage) and every
+ * graph input and output one, too. Sets *elided to the nodes that need no launch. */
+gboolean nn_layout(NnRecorder *recorder, NnGraph *graph, GHashTable *elided, GError **error);
+
+/* plan.c: where everything lies. */
+typedef struct {
+    GArray *chunks_b;      /* gsize: the memory objects of a slot */
+    gsize arena_b;         /* their sum */
+    gsize lower_bound_b;   /* the most that is alive at any launch */
+} NnPlan;
+
+/* Places all storages without constant; @graph's inputs live from before the first launch and its
+ * outputs to after the last. */
+NnPlan *nn_plan_new(NnRecorder *recorder, const NnGraph *graph, guint max_samples, GError **error);
+void nn_plan_free(NnPlan *plan);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(NnPlan, nn_plan_free)
+
+G_END_DECLS
