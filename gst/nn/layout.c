@@ -68,13 +68,14 @@ static AxisOrder input_order(const NnValue *value)
 
 static AxisOrder transposed_order(const NnNode *node, AxisOrder in)
 {
-    gsize n;
-    const gint64 *perm = nn_node_ints(node, "perm", &n);
+    int perm[NN_MAX_RANK];
     const int rank = nn_node_output(node, 0)->rank;
     AxisOrder out = row_order();
+    if (!nn_transpose_perm(node, perm, NULL))
+        return out;
     for (int i = 0; i < rank; i++)
         for (int j = 0; j < rank; j++)
-            if ((perm ? perm[j] : rank - 1 - j) == in.axis[i])
+            if (perm[j] == in.axis[i])
                 out.axis[i] = j;
     return out;
 }
@@ -216,27 +217,17 @@ static gboolean place_value(Layout *layout, NnValue *value, GError **error)
     return TRUE;
 }
 
-static gboolean transpose_view(const NnNode *node, const NnView *in, NnView *out)
-{
-    gsize n;
-    const gint64 *given = nn_node_ints(node, "perm", &n);
-    int perm[NN_MAX_RANK];
-    for (int i = 0; i < in->rank; i++)
-        perm[i] = given ? (int)given[i] : in->rank - 1 - i;
-    *out = nn_view_permuted(in, perm);
-    return TRUE;
-}
-
-static gboolean slice_view(const NnNode *node, const NnView *in, NnView *out)
+/* Slice, and output @index of Split. */
+static gboolean slice_view(const NnNode *node, guint index, const NnView *in, NnView *out)
 {
     NnSliceParams params;
-    if (!nn_slice_params(node, &params, NULL))
+    if (!nn_slice_params(node, index, &params, NULL))
         return FALSE;
     *out = *in;
     for (int i = 0; i < in->rank; i++) {
         out->offset += params.start[i] * in->strides[i];
         out->strides[i] = params.step[i] * in->strides[i];
-        out->dims[i] = nn_node_output(node, 0)->dims[i];
+        out->dims[i] = params.count[i];
     }
     return TRUE;
 }
@@ -245,21 +236,17 @@ static gboolean slice_view(const NnNode *node, const NnView *in, NnView *out)
 static gboolean elided_view(const NnNode *node, guint index, const NnView *in, NnView *out)
 {
     const NnValue *value = nn_node_output(node, index);
-    if (strcmp(node->type, "Transpose") == 0)
-        return transpose_view(node, in, out);
-    if (strcmp(node->type, "Slice") == 0)
-        return slice_view(node, in, out);
-    if (strcmp(node->type, "Expand") == 0) {
-        *out = nn_view_broadcast(in, value->rank, value->dims);
+    int perm[NN_MAX_RANK];
+    if (strcmp(node->type, "Transpose") == 0) {
+        if (!nn_transpose_perm(node, perm, NULL))
+            return FALSE;
+        *out = nn_view_permuted(in, perm);
         return TRUE;
     }
-    if (strcmp(node->type, "Split") == 0) {
-        int axis = (int)nn_node_int(node, "axis", 0);
-        axis += axis < 0 ? in->rank : 0;
-        *out = *in;
-        for (guint i = 0; i < index; i++)
-            out->offset += nn_node_output(node, i)->dims[axis] * in->strides[axis];
-        out->dims[axis] = value->dims[axis];
+    if (strcmp(node->type, "Slice") == 0 || strcmp(node->type, "Split") == 0)
+        return slice_view(node, index, in, out);
+    if (strcmp(node->type, "Expand") == 0) {
+        *out = nn_view_broadcast(in, value->rank, value->dims);
         return TRUE;
     }
     return nn_view_reshape(in, value->rank, value->dims, out);
