@@ -170,6 +170,15 @@ static void set_view(Layout *layout, NnValue *value, NnView view)
     g_ptr_array_add(layout->recorder->views, value->storage);
 }
 
+/* Channels of a feature map of halves start on 16-byte boundaries, which tensor cores are fed by;
+ * what fills the gap is never read. */
+static gint64 padded(const NnView *view, const AxisOrder *order, int i)
+{
+    const gint64 n = view->dims[order->axis[i]];
+    const gboolean channels = view->rank == 4 && i == 3 && order->axis[i] == 1;
+    return channels && view->type == NN_FLOAT16 && n >= 3 ? (n + 7) & ~(gint64)7 : n;
+}
+
 static gboolean dense_view(Layout *layout, const NnValue *value, NnView *view, GError **error)
 {
     *view = (NnView){ .type = stored_type(layout, value->type), .rank = value->rank };
@@ -179,12 +188,13 @@ static gboolean dense_view(Layout *layout, const NnValue *value, NnView *view, G
         const int axis = order->axis[i];
         view->dims[axis] = value->dims[axis];
         view->strides[axis] = n;
-        if (value->dims[axis] > 0 && n > G_MAXINT32 / value->dims[axis]) {
+        const gint64 extent = padded(view, order, i);
+        if (extent > 0 && n > G_MAXINT32 / extent) {
             g_set_error(error, NN_ERROR, NN_ERROR_TOO_LARGE,
                         "tensor '%s' has more than 2^31 elements", value->name);
             return FALSE;
         }
-        n *= value->dims[axis];
+        n *= extent;
     }
     view->storage = nn_recorder_storage(layout->recorder, n * nn_type_size(view->type));
     return TRUE;

@@ -1,0 +1,261 @@
+/* conv_tensor.cl - 2-D convolution on NVIDIA tensor cores: fp16 NHWC, implicit GEMM.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Rows of the GEMM are the output pixels of one sample, columns its channels, and the inner
+ * dimension runs over filter taps and input channels: out[p][k] = sum over (r, s, c) of
+ * in[p + (r, s)][c] * w[k][r][s][c]. Nothing is unrolled into memory; the gather happens while
+ * loading (after CUTLASS's multistage implicit GEMM).
+ *
+ * Defines   BM, BN, BK     tile: pixels x channels x halves of the inner dimension (32 or 64)
+ *           WM, WN         part of the tile that one warp computes
+ *           STAGES         tiles on their way from global memory at once
+ *           SPLITS         parts that the inner dimension is cut into (split-K); above 1 the sums
+ *                          go to `partial` and conv_tensor_reduce finishes
+ *           ACT, RESIDUAL  epilogue, see common.clh
+ * Buffers   in   Map, halves, channels dense, pixel strides and offset multiples of 8
+ *           w    [K][R][S][C8] halves, C8 = C rounded up to 8, the rest zero
+ *           bias [K] floats
+ *           out  Map, halves, channels dense, strides and offset multiples of 8, K too
+ * Sums in fp32. Launch: one work-group of THREADS per (pixel tile, channel tile * SPLITS, sample).
+ */
+#include "common.clh"
+
+#define WARPS_M (BM / WM)
+#define WARPS_N (BN / WN)
+#define THREADS (WARPS_M * WARPS_N * 32)
+#define CHUNKS (BK / 8) /* 16-byte pieces of a row */
+#define STAGE_BYTES ((BM + BN) * BK * 2)
+#define OUT_PITCH (BN + 8) /* halves: 16 more bytes a row keep the banks apart */
+#define LOAD_BYTES (STAGES * STAGE_BYTES)
+#define STORE_BYTES (BM * OUT_PITCH * 2)
+#define TILE_BYTES (LOAD_BYTES > STORE_BYTES ? LOAD_BYTES : STORE_BYTES)
+
+#include "tensor_core.clh"
+
+/* Where chunk `chunk` of row `row` lies: chunks are permuted within a row so that the eight rows of
+ * a matrix load hit eight different groups of banks. */
+#if BK == 64
+#define SWIZZLE(row, chunk) ((uint)((row)*128 + ((((chunk) ^ (row)) & 7) << 4)))
+#else
+#define SWIZZLE(row, chunk) ((uint)((row)*64 + ((((chunk) ^ ((row) >> 1)) & 3) << 4)))
+#endif
+
+typedef struct {
+    int rows, columns; /* filter taps */
+    int stride_y, stride_x, dilation_y, dilation_x, pad_y, pad_x;
+    float alpha, beta; /* of the activation */
+} Filter;
+
+/* Rows of the tile that one thread loads, and the state of the walk over taps and channels. */
+#define ROWS_PER_PASS (THREADS / CHUNKS)
+#define A_ROWS (BM / ROWS_PER_PASS)
+#define B_ROWS ((BN + ROWS_PER_PASS - 1) / ROWS_PER_PASS)
+
+__kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void
+conv_tensor(__global const ushort *restrict in_base, Map in, __global const ushort *restrict w,
+            __global const float *restrict bias,
+#ifdef RESIDUAL
+            __global const ushort *restrict residual_base, Map residual,
+#endif
+            __global ushort *restrict out_base, Map out,
+#if SPLITS > 1
+            __global float *restrict partial,
+#endif
+            Filter f)
+{
+    __local uchar tile[TILE_BYTES] __attribute__((aligned(128)));
+    TENSOR_CORE_SCRATCH
+    const int thread = get_local_id(0), lane = thread & 31, warp = thread >> 5;
+    const int warp_m = warp % WARPS_M, warp_n = warp / WARPS_M;
+    const int pixels = out.h * out.w;
+    const int m0 = get_group_id(0) * BM;
+    const int n0 = (get_group_id(1) / SPLITS) * BN, split = get_group_id(1) % SPLITS;
+    const ulong sample = get_global_id(2);
+    const uint base = LOCAL_ADDRESS(tile);
+    __global const ushort *x = in_base + in.offset + sample * in.sample;
+
+    /* Every thread loads one chunk column of several rows; their places are found once. */
+    const int load_row = thread / CHUNKS, load_chunk = thread % CHUNKS;
+    const int c8 = (in.c + 7) & ~7;
+    int row_y[A_ROWS], row_x[A_ROWS];
+#pragma unroll
+    for (int i = 0; i < A_ROWS; i++) {
+        const int m = m0 + load_row + i * ROWS_PER_PASS;
+        const int y = m / out.w;
+        row_y[i] = m < pixels ? y * f.stride_y - f.pad_y : -(1 << 28);
+        row_x[i] = (m - y * out.w) * f.stride_x - f.pad_x;
+    }
+
+    /* The steps of this split, and the tap and channel that the next load starts at. */
+    const int steps_c = (in.c + BK - 1) / BK;
+    const int steps_all = f.rows * f.columns * steps_c;
+    const int first = (int)((long)steps_all * split / SPLITS);
+    const int steps = (int)((long)steps_all * (split + 1) / SPLITS) - first;
+    int c = (first % steps_c) * BK, s = (first / steps_c) % f.columns,
+        r = first / steps_c / f.columns;
+
+#define LOAD_STAGE(stage)                                                                          \
+    do {                                                                                           \
+        const uint to_a = base + (stage)*STAGE_BYTES, to_b = to_a + BM * BK * 2;                   \
+        const int channel = c + load_chunk * 8;                                                    \
+        const int bytes = clamp(2 * (in.c - channel), 0, 16);                                      \
+        _Pragma("unroll") for (int i = 0; i < A_ROWS; i++)                                         \
+        {                                                                                          \
+            const int iy = row_y[i] + r * f.dilation_y, ix = row_x[i] + s * f.dilation_x;          \
+            const int inside = bytes > 0 && (uint)iy < (uint)in.h && (uint)ix < (uint)in.w;        \
+            __global const ushort *from =                                                          \
+                inside ? x + (long)iy * in.sh + (long)ix * in.sw + channel : x;                    \
+            COPY_ASYNC(to_a + SWIZZLE(load_row + i * ROWS_PER_PASS, load_chunk), from,             \
+                       inside ? bytes : 0);                                                        \
+        }                                                                                          \
+        _Pragma("unroll") for (int i = 0; i < B_ROWS; i++)                                         \
+        {                                                                                          \
+            const int row = load_row + i * ROWS_PER_PASS;                                          \
+            const int inside = channel < c8 && n0 + row < out.c;                                   \
+            __global const ushort *from =                                                          \
+                inside ? w + ((long)((n0 + row) * f.rows + r) * f.columns + s) * c8 + channel : w; \
+            if (BN % ROWS_PER_PASS == 0 || row < BN)                                               \
+                COPY_ASYNC(to_b + SWIZZLE(row, load_chunk), from, inside ? 16 : 0);                \
+        }                                                                                          \
+        c += BK;                                                                                   \
+        if (c >= in.c) {                                                                           \
+            c = 0;                                                                                 \
+            if (++s == f.columns) {                                                                \
+                s = 0;                                                                             \
+                r++;                                                                               \
+            }                                                                                      \
+        }                                                                                          \
+    } while (0)
+
+    float sum[WM / 16][WN / 8][4];
+#pragma unroll
+    for (int i = 0; i < WM / 16; i++)
+#pragma unroll
+        for (int j = 0; j < WN / 8; j++)
+#pragma unroll
+            for (int e = 0; e < 4; e++)
+                sum[i][j][e] = 0.0f;
+
+    for (int step = 0; step < STAGES - 1; step++) {
+        if (step < steps)
+            LOAD_STAGE(step);
+        COPY_COMMIT();
+    }
+    for (int step = 0; step < steps; step++) {
+        COPY_WAIT(STAGES - 2);
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (step + STAGES - 1 < steps)
+            LOAD_STAGE((step + STAGES - 1) % STAGES);
+        COPY_COMMIT();
+
+        const uint from_a = base + (step % STAGES) * STAGE_BYTES, from_b = from_a + BM * BK * 2;
+#pragma unroll
+        for (int k = 0; k < BK / 16; k++) {
+            uint a[WM / 16][4], b[WN / 8][2];
+#pragma unroll
+            for (int i = 0; i < WM / 16; i++)
+                LOAD_MATRIX_4(a[i], from_a + SWIZZLE(warp_m * WM + i * 16 + (lane & 15),
+                                                     k * 2 + (lane >> 4)));
+#pragma unroll
+            for (int j = 0; j < WN / 16; j++) {
+                uint pair[4];
+                LOAD_MATRIX_4(pair, from_b + SWIZZLE(warp_n * WN + j * 16 + (lane & 7) +
+                                                         ((lane >> 4) << 3),
+                                                     k * 2 + ((lane >> 3) & 1)));
+                b[j * 2][0] = pair[0];
+                b[j * 2][1] = pair[1];
+                b[j * 2 + 1][0] = pair[2];
+                b[j * 2 + 1][1] = pair[3];
+            }
+#pragma unroll
+            for (int i = 0; i < WM / 16; i++)
+#pragma unroll
+                for (int j = 0; j < WN / 8; j++)
+                    MULTIPLY_ADD(sum[i][j], a[i], b[j]);
+        }
+    }
+    COPY_WAIT(0);
+    barrier(CLK_LOCAL_MEM_FENCE);
+
+#if SPLITS > 1
+    /* Sums of this split, [sample][split][pixel][channel]. */
+    __global float *to = partial + (sample * SPLITS + split) * (ulong)pixels * out.c;
+#pragma unroll
+    for (int i = 0; i < WM / 16; i++)
+#pragma unroll
+        for (int j = 0; j < WN / 8; j++)
+#pragma unroll
+            for (int e = 0; e < 4; e += 2) {
+                const int m = m0 + warp_m * WM + i * 16 + (lane >> 2) + 8 * (e >> 1);
+                const int n = n0 + warp_n * WN + j * 8 + (lane & 3) * 2;
+                if (m < pixels && n < out.c)
+                    vstore2((float2)(sum[i][j][e], sum[i][j][e + 1]), 0,
+                            to + (long)m * out.c + n);
+            }
+#else
+    /* Through local memory, so that global memory is written in 16-byte pieces of whole rows. */
+    __local half *rows = (__local half *)tile;
+#pragma unroll
+    for (int i = 0; i < WM / 16; i++)
+#pragma unroll
+        for (int j = 0; j < WN / 8; j++)
+#pragma unroll
+            for (int e = 0; e < 4; e++) {
+                const int row = warp_m * WM + i * 16 + (lane >> 2) + 8 * (e >> 1);
+                const int n = warp_n * WN + j * 8 + (lane & 3) * 2 + (e & 1);
+                float v = sum[i][j][e] + (n0 + n < out.c ? bias[n0 + n] : 0.0f);
+#ifndef RESIDUAL
+                v = ACTIVATE(v, f.alpha, f.beta);
+#endif
+                vstore_half(v, row * OUT_PITCH + n, rows);
+            }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int q = thread; q < BM * BN / 8; q += THREADS) {
+        const int row = q / (BN / 8), n = q % (BN / 8) * 8, m = m0 + row;
+        if (m >= pixels || n0 + n >= out.c)
+            continue;
+        const int y = m / out.w, xx = m - y * out.w;
+        uint4 v = *(__local const uint4 *)(tile + (row * OUT_PITCH + n) * 2);
+#ifdef RESIDUAL
+        float8 sum8 = vload_half8(0, (const half *)&v) +
+                      vload_half8(0, (__global const half *)(residual_base + residual.offset +
+                                                             sample * residual.sample +
+                                                             (long)y * residual.sh +
+                                                             (long)xx * residual.sw + n0 + n));
+        sum8 = ACTIVATE(sum8, f.alpha, f.beta);
+        vstore_half8(sum8, 0, (half *)&v);
+#endif
+        *(__global uint4 *)(out_base + out.offset + sample * out.sample + (long)y * out.sh +
+                            (long)xx * out.sw + n0 + n) = v;
+    }
+#endif
+}
+
+#if SPLITS > 1
+/* Adds the splits' sums in a fixed order, then bias, residual and activation.
+ * Launch: (out.c / 8, pixels, sample). */
+__kernel void conv_tensor_reduce(__global const float *restrict partial,
+                                 __global const float *restrict bias,
+#ifdef RESIDUAL
+                                 __global const ushort *restrict residual_base, Map residual,
+#endif
+                                 __global ushort *restrict out_base, Map out, float alpha,
+                                 float beta)
+{
+    const int n = get_global_id(0) * 8, m = get_global_id(1);
+    const ulong sample = get_global_id(2), pixels = out.h * out.w;
+    const int y = m / out.w, x = m - y * out.w;
+    float8 v = vload8(0, bias + n);
+    for (int split = 0; split < SPLITS; split++)
+        v += vload8(0, partial + ((sample * SPLITS + split) * pixels + m) * out.c + n);
+#ifdef RESIDUAL
+    v += vload_half8(0, (__global const half *)(residual_base + residual.offset +
+                                                sample * residual.sample + (long)y * residual.sh +
+                                                (long)x * residual.sw + n));
+#endif
+    v = ACTIVATE(v, alpha, beta);
+    vstore_half8(v, 0, (__global half *)(out_base + out.offset + sample * out.sample +
+                                         (long)y * out.sh + (long)x * out.sw + n));
+}
+#endif
