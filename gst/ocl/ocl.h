@@ -54,13 +54,13 @@ typedef struct {
     cl_device_type type;
     OclClass device_class;
     guint compute_units;
-    guint vector_width;         /* native float vector width in elements: 4, 8 or 16 on CPUs */
-    guint compute_capability;   /* NVIDIA: 90 for sm_90; otherwise 0 */
-    gsize max_allocation_b;     /* CL_DEVICE_MAX_MEM_ALLOC_SIZE */
-    gsize global_memory_b;      /* CL_DEVICE_GLOBAL_MEM_SIZE */
-    gsize local_memory_b;       /* CL_DEVICE_LOCAL_MEM_SIZE */
-    gsize max_work_group;       /* CL_DEVICE_MAX_WORK_GROUP_SIZE */
-    gboolean unified_memory;    /* host and device share memory: mapping costs no copy */
+    guint vector_width;       /* native float vector width in elements: 4, 8 or 16 on CPUs */
+    guint compute_capability; /* NVIDIA: 90 for sm_90; otherwise 0 */
+    gsize max_allocation_b;   /* CL_DEVICE_MAX_MEM_ALLOC_SIZE */
+    gsize global_memory_b;    /* CL_DEVICE_GLOBAL_MEM_SIZE */
+    gsize local_memory_b;     /* CL_DEVICE_LOCAL_MEM_SIZE */
+    gsize max_work_group;     /* CL_DEVICE_MAX_WORK_GROUP_SIZE */
+    gboolean unified_memory;  /* host and device share memory: mapping costs no copy */
 } OclDevice;
 
 /* Opens the device that @spec names:
@@ -166,8 +166,8 @@ typedef struct {
 
 gboolean ocl_write_rows(OclQueue *queue, cl_mem dst, const void *src, const OclRows *rows,
                         cl_event *event, GError **error);
-gboolean ocl_read_rows(OclQueue *queue, cl_mem src, void *dst, const OclRows *rows,
-                       cl_event *event, GError **error);
+gboolean ocl_read_rows(OclQueue *queue, cl_mem src, void *dst, const OclRows *rows, cl_event *event,
+                       GError **error);
 
 /* ---------------------------------------------------------------- kernel */
 

@@ -1,0 +1,67 @@
+/* internal.h - what the files of this folder share and nobody above them sees.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "ocl.h"
+
+G_BEGIN_DECLS
+
+/* ---------------------------------------------------------------- error */
+
+/* When a status was reported: CL_OUT_OF_RESOURCES from an enqueue means memory, the same from a
+ * command that ran means that the device faulted. */
+typedef enum {
+    OCL_PHASE_REQUEST,   /* the call itself was refused */
+    OCL_PHASE_EXECUTION, /* work accepted before failed */
+} OclPhase;
+
+/* Sets @error to "WHAT on DEVICE: CL_SYMBOL (status)". Returns FALSE, for the caller to return. */
+gboolean ocl_fail(GError **error, cl_int status, const OclDevice *device, const char *format, ...)
+    G_GNUC_PRINTF(4, 5);
+gboolean ocl_fail_execution(GError **error, cl_int status, const OclDevice *device,
+                            const char *format, ...) G_GNUC_PRINTF(4, 5);
+
+/* ---------------------------------------------------------------- device */
+
+/* What OclDevice hides: its reference count (under the lock of device.c) and its programs. */
+typedef struct {
+    OclDevice base;
+    guint n_refs;
+    GMutex programs_lock;
+    GHashTable *programs; /* "file options" -> Program of program.c */
+} OclDevicePrivate;
+
+/* ---------------------------------------------------------------- program */
+
+/* The table that OclDevicePrivate.programs starts as. */
+GHashTable *ocl_program_table_new(void);
+
+/* The kernel @function of the program (@file, @options); builds or loads the program at need. */
+cl_kernel ocl_program_create_kernel(OclDevice *device, const char *file, const char *options,
+                                    const char *function, GError **error);
+
+/* ---------------------------------------------------------------- source */
+
+typedef struct {
+    const char *file;
+    const char *text;
+} OclSource;
+
+/* The table that kernels/embed.py generates; ends with a NULL file. */
+extern const OclSource ocl_embedded_sources[];
+
+/* The text of @file with its includes resolved, from CLMATTE_KERNEL_DIR if that is set.
+ * Returns: (transfer full) */
+char *ocl_source_load(const char *file, GError **error);
+
+/* ---------------------------------------------------------------- cache */
+
+/* The content stored under @key, NULL if there is none or if it is damaged. */
+GBytes *ocl_cache_load(const char *key);
+
+/* Stores @content under @key, replacing what is there at once and whole; failing is harmless. */
+void ocl_cache_store(const char *key, GBytes *content);
+
+G_END_DECLS

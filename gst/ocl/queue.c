@@ -1,0 +1,64 @@
+/* queue.c - in-order command queues.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "internal.h"
+
+OclQueue *ocl_queue_new(OclDevice *device, const char *name, gboolean profiling, GError **error)
+{
+    cl_command_queue_properties properties = profiling ? CL_QUEUE_PROFILING_ENABLE : 0;
+    cl_int status;
+    cl_command_queue cl = clCreateCommandQueue(device->context, device->id, properties, &status);
+    if (status != CL_SUCCESS) {
+        ocl_fail(error, status, device, "clCreateCommandQueue of the %s queue", name);
+        return NULL;
+    }
+    OclQueue *queue = g_new0(OclQueue, 1);
+    queue->device = ocl_device_ref(device);
+    queue->cl = cl;
+    queue->name = g_strdup(name);
+    return queue;
+}
+
+void ocl_queue_free(OclQueue *queue)
+{
+    if (!queue)
+        return;
+    clReleaseCommandQueue(queue->cl);
+    ocl_device_unref(queue->device);
+    g_free(queue->name);
+    g_free(queue);
+}
+
+gboolean ocl_queue_flush(OclQueue *queue, GError **error)
+{
+    cl_int status = clFlush(queue->cl);
+    return status == CL_SUCCESS ||
+           ocl_fail(error, status, queue->device, "clFlush of the %s queue", queue->name);
+}
+
+gboolean ocl_queue_finish(OclQueue *queue, GError **error)
+{
+    cl_int status = clFinish(queue->cl);
+    return status == CL_SUCCESS || ocl_fail_execution(error, status, queue->device,
+                                                      "clFinish of the %s queue", queue->name);
+}
+
+gboolean ocl_queue_wait(OclQueue *queue, cl_event event, GError **error)
+{
+    cl_int status = clEnqueueBarrierWithWaitList(queue->cl, 1, &event, NULL);
+    return status == CL_SUCCESS ||
+           ocl_fail(error, status, queue->device, "clEnqueueBarrierWithWaitList in the %s queue",
+                    queue->name);
+}
+
+cl_event ocl_queue_mark(OclQueue *queue, GError **error)
+{
+    cl_event event = NULL;
+    cl_int status = clEnqueueMarkerWithWaitList(queue->cl, 0, NULL, &event);
+    if (status == CL_SUCCESS)
+        return event;
+    ocl_fail(error, status, queue->device, "clEnqueueMarkerWithWaitList in the %s queue",
+             queue->name);
+    return NULL;
+}

@@ -1,0 +1,67 @@
+/* source.c - the text of the kernel files: embedded in the library, or in a folder of a developer.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Deeper nesting is a file that includes itself. */
+#define MAX_INCLUDE_DEPTH 16
+
+const char *ocl_source_find(const char *file)
+{
+    for (const OclSource *source = ocl_embedded_sources; source->file; source++)
+        if (strcmp(source->file, file) == 0)
+            return source->text;
+    return NULL;
+}
+
+/* The file that `#include "file"` names, NULL if @line is no such line. */
+static char *parse_include(const char *line)
+{
+    char file[128];
+    return sscanf(line, " # include \"%127[^\"]\"", file) == 1 ? g_strdup(file) : NULL;
+}
+
+/* Appends @dir/@file with its includes in place, as kernels/embed.py does for embedded files. */
+static gboolean append_file(GString *text, const char *dir, const char *file, guint depth,
+                            GError **error)
+{
+    g_autofree char *path = g_build_filename(dir, file, NULL);
+    g_autofree char *content = NULL;
+    if (depth > MAX_INCLUDE_DEPTH) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_LOOP, "%s includes itself", path);
+        return FALSE;
+    }
+    if (!g_file_get_contents(path, &content, NULL, error))
+        return FALSE;
+    g_auto(GStrv) lines = g_strsplit(content, "\n", -1);
+    g_string_append_printf(text, "#line 1 \"%s\"\n", file);
+    for (guint i = 0; lines[i]; i++) {
+        g_autofree char *included = parse_include(lines[i]);
+        if (!included) {
+            g_string_append_printf(text, "%s\n", lines[i]);
+            continue;
+        }
+        if (!append_file(text, dir, included, depth + 1, error))
+            return FALSE;
+        g_string_append_printf(text, "#line %u \"%s\"\n", i + 2, file);
+    }
+    return TRUE;
+}
+
+char *ocl_source_load(const char *file, GError **error)
+{
+    const char *dir = g_getenv("CLMATTE_KERNEL_DIR");
+    if (dir && *dir) {
+        g_autoptr(GString) text = g_string_new(NULL);
+        return append_file(text, dir, file, 0, error) ? g_strdup(text->str) : NULL;
+    }
+    const char *text = ocl_source_find(file);
+    if (!text)
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_NOENT,
+                    "no kernel file %s is built into the plugin", file);
+    return g_strdup(text);
+}
