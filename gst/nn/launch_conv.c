@@ -1,0 +1,398 @@
+/* launch_conv.c - Conv and ConvTranspose: one description of the sums, several ways to run it.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A transposed convolution with stride n is n * n convolutions with stride 1, one for each phase of
+ * the output's grid; each writes a view of every n-th row and column.
+ */
+#include "launch_util.h"
+
+/* Mirrors kernels/conv.cl. */
+typedef struct {
+    gint32 groups, c, k;
+    gint32 kh, kw;
+    gint32 stride_h, stride_w, dilation_h, dilation_w;
+    gint32 pad_h, pad_w;
+} ConvShape;
+
+/* One convolution: a Conv node, or one phase of a transposed one. */
+typedef struct {
+    NnRecorder *recorder;
+    const NnNode *node;
+    ConvShape shape;
+    NnView x, y, residual; /* residual is y where there is none */
+    gboolean has_residual, has_bias;
+    NnView weights;             /* axes: group, output, input, row, column */
+    NnView bias;                /* [groups * k]; weights where there is none */
+    const float *weight_values; /* (nullable): where weights.offset counts from, if constant */
+    const float *bias_values;   /* (nullable) */
+} ConvJob;
+
+static gboolean same_type(const ConvJob *job)
+{
+    return job->x.type == job->y.type && job->residual.type == job->y.type;
+}
+
+static NnMap map_of(const NnView *view)
+{
+    NnMap map = { 0 };
+    if (!nn_view_map(view, &map))
+        g_return_val_if_reached(map);
+    return map;
+}
+
+static double flops(const ConvJob *job)
+{
+    const ConvShape *shape = &job->shape;
+    return 2.0 * nn_view_count(&job->y) * shape->c * shape->kh * shape->kw;
+}
+
+static void finish_launch(NnLaunch *launch, const ConvJob *job)
+{
+    nn_launch_bytes(launch, &job->shape, sizeof job->shape);
+    nn_launch_activation(launch, job->node);
+    nn_launch_cost(launch, flops(job));
+}
+
+/* ---------------------------------------------------------------- general */
+
+#define GENERAL_OUTPUTS 4 /* OUTPUTS in conv.cl */
+
+static gboolean record_general(gconstpointer data, GError **error)
+{
+    const ConvJob *job = data;
+    NnLaunch *launch = nn_recorder_launch(
+        job->recorder, job->node, "conv.cl", "conv_general",
+        "-DTX=%s -DTW=%s -DTB=%s -DTR=%s -DTY=%s -DBIAS=%d -DRESIDUAL=%d" NN_ACT_OPTION,
+        nn_kernel_type(job->x.type), nn_kernel_type(job->weights.type),
+        nn_kernel_type(job->bias.type), nn_kernel_type(job->residual.type),
+        nn_kernel_type(job->y.type), job->has_bias, job->has_residual, job->node->activation.type);
+    nn_launch_map(launch, &job->x);
+    nn_launch_strided(launch, &job->weights);
+    nn_launch_strided(launch, &job->bias);
+    nn_launch_map(launch, &job->residual);
+    nn_launch_map(launch, &job->y);
+    finish_launch(launch, job);
+
+    const NnMap y = map_of(&job->y);
+    const gint64 blocks = (job->shape.k + GENERAL_OUTPUTS - 1) / GENERAL_OUTPUTS;
+    nn_launch_items(launch, &job->y, job->shape.groups * blocks * y.h * y.w, 1);
+    return TRUE;
+}
+
+/* ---------------------------------------------------------------- vector */
+
+/* Registers: P * KB sums, KB weights. 8 x 2 is the best of the AVX-512 tilings measured on PoCL 3.1
+ * (438 of 467 GFLOP/s); 16 registers of AVX2 or SSE hold 6 x 2. */
+static void vector_tile(const ConvJob *job, guint vw, guint *pixels, guint *vectors)
+{
+    *vectors = (guint)job->shape.k > vw ? 2 : 1;
+    *pixels = vw == 16 ? (*vectors == 2 ? 8 : 12) : vw == 8 ? 6 : 4;
+}
+
+static gboolean fits_vector(gconstpointer data)
+{
+    const ConvJob *job = data;
+    return job->weight_values && (!job->has_bias || job->bias_values) && same_type(job) &&
+           (job->shape.c == 1 || map_of(&job->x).sc == 1);
+}
+
+/* Weights as [groups][blocks of @n outputs][kh][kw][c][n], zero past the last output. */
+static NnView pack_weights(const ConvJob *job, gint64 n)
+{
+    const ConvShape *shape = &job->shape;
+    const gint64 *stride = job->weights.strides;
+    const gint64 blocks = (shape->k + n - 1) / n;
+    const gsize count = (gsize)(shape->groups * blocks * n) * shape->kh * shape->kw * shape->c;
+    g_autofree float *packed = g_new0(float, MAX(count, 1));
+    float *to = packed;
+    for (gint64 g = 0; g < shape->groups; g++)
+        for (gint64 b = 0; b < blocks; b++)
+            for (gint64 r = 0; r < shape->kh; r++)
+                for (gint64 s = 0; s < shape->kw; s++)
+                    for (gint64 c = 0; c < shape->c; c++, to += n)
+                        for (gint64 k = b * n; k < MIN((b + 1) * n, shape->k); k++)
+                            to[k - b * n] = job->weight_values[job->weights.offset + g * stride[0] +
+                                                               k * stride[1] + c * stride[2] +
+                                                               r * stride[3] + s * stride[4]];
+    return nn_recorder_constant(job->recorder, NN_FLOAT32, MAX(count, 1), packed);
+}
+
+/* Bias as [groups][blocks][n], zero where there is none. */
+static NnView pack_bias(const ConvJob *job, gint64 n)
+{
+    const ConvShape *shape = &job->shape;
+    const gint64 blocks = (shape->k + n - 1) / n;
+    g_autofree float *packed = g_new0(float, shape->groups *blocks *n);
+    for (gint64 g = 0; job->has_bias && g < shape->groups; g++)
+        for (gint64 k = 0; k < shape->k; k++)
+            packed[g * blocks * n + k] = job->bias_values[g * shape->k + k];
+    return nn_recorder_constant(job->recorder, NN_FLOAT32, (gsize)(shape->groups * blocks * n),
+                                packed);
+}
+
+static NnView zeros(const ConvJob *job)
+{
+    g_autofree float *values = g_new0(float, job->shape.c);
+    return nn_recorder_constant(job->recorder, job->x.type, (gsize)job->shape.c, values);
+}
+
+static gboolean record_vector(gconstpointer data, GError **error)
+{
+    const ConvJob *job = data;
+    const guint vw = nn_vector_width(job->recorder);
+    guint pixels, vectors;
+    vector_tile(job, vw, &pixels, &vectors);
+    const gint64 n = vectors * vw;
+    const NnView weights = pack_weights(job, n), bias = pack_bias(job, n), zero = zeros(job);
+
+    NnLaunch *launch = nn_recorder_launch(
+        job->recorder, job->node, "conv.cl", "conv_vector",
+        "-DVW=%u -DKB=%u -DP=%u -DRESIDUAL=%d%s" NN_ACT_OPTION, vw, vectors, pixels,
+        job->has_residual, job->y.type == NN_FLOAT16 ? " -DFP16" : "", job->node->activation.type);
+    nn_launch_map(launch, &job->x);
+    nn_launch_buffer(launch, &weights);
+    nn_launch_buffer(launch, &bias);
+    nn_launch_buffer(launch, &zero);
+    nn_launch_map(launch, &job->residual);
+    nn_launch_map(launch, &job->y);
+    finish_launch(launch, job);
+
+    const NnMap y = map_of(&job->y);
+    const gint64 tiles = ((gint64)y.h * y.w + pixels - 1) / pixels;
+    const gint64 blocks = (job->shape.k + n - 1) / n;
+    nn_launch_tiles(job->recorder, launch, &job->y, tiles, blocks * job->shape.groups);
+    return TRUE;
+}
+
+/* ---------------------------------------------------------------- depthwise */
+
+#define DEPTHWISE_PIXELS 4
+
+static gboolean fits_depthwise(gconstpointer data)
+{
+    const ConvJob *job = data;
+    return job->shape.c == 1 && job->shape.k == 1 && job->weight_values &&
+           (!job->has_bias || job->bias_values) && same_type(job) && map_of(&job->x).sc == 1 &&
+           map_of(&job->y).sc == 1 && map_of(&job->residual).sc == 1;
+}
+
+static NnView pack_depthwise(const ConvJob *job, gint64 vw)
+{
+    const ConvShape *shape = &job->shape;
+    const gint64 *stride = job->weights.strides;
+    const gint64 taps = (gint64)shape->kh * shape->kw;
+    const gsize count = (gsize)((shape->groups + vw - 1) / vw * vw * taps);
+    g_autofree float *packed = g_new0(float, MAX(count, 1));
+    for (gint64 c = 0; c < shape->groups; c++)
+        for (gint64 t = 0; t < taps; t++)
+            packed[(c / vw * taps + t) * vw + c % vw] =
+                job->weight_values[job->weights.offset + c * stride[0] + t / shape->kw * stride[3] +
+                                   t % shape->kw * stride[4]];
+    return nn_recorder_constant(job->recorder, NN_FLOAT32, MAX(count, 1), packed);
+}
+
+static NnView pack_depthwise_bias(const ConvJob *job, gint64 vw)
+{
+    const gint64 count = (job->shape.groups + vw - 1) / vw * vw;
+    g_autofree float *packed = g_new0(float, count);
+    for (gint64 c = 0; job->has_bias && c < job->shape.groups; c++)
+        packed[c] = job->bias_values[c];
+    return nn_recorder_constant(job->recorder, NN_FLOAT32, (gsize)count, packed);
+}
+
+static gboolean record_depthwise(gconstpointer data, GError **error)
+{
+    const ConvJob *job = data;
+    const guint vw = nn_vector_width(job->recorder);
+    const NnView weights = pack_depthwise(job, vw), bias = pack_depthwise_bias(job, vw);
+    NnLaunch *launch = nn_recorder_launch(
+        job->recorder, job->node, "conv.cl", "conv_depthwise",
+        "-DVW=%u -DP=%d -DRESIDUAL=%d%s" NN_ACT_OPTION, vw, DEPTHWISE_PIXELS, job->has_residual,
+        job->y.type == NN_FLOAT16 ? " -DFP16" : "", job->node->activation.type);
+    nn_launch_map(launch, &job->x);
+    nn_launch_buffer(launch, &weights);
+    nn_launch_buffer(launch, &bias);
+    nn_launch_map(launch, &job->residual);
+    nn_launch_map(launch, &job->y);
+    finish_launch(launch, job);
+
+    const NnMap y = map_of(&job->y);
+    const gint64 tiles = (y.w + DEPTHWISE_PIXELS - 1) / DEPTHWISE_PIXELS;
+    nn_launch_tiles(job->recorder, launch, &job->y, tiles * y.h, (job->shape.groups + vw - 1) / vw);
+    return TRUE;
+}
+
+/* ---------------------------------------------------------------- choice */
+
+static const NnVariant variants[] = {
+    { "conv_depthwise", fits_depthwise, record_depthwise },
+    { "conv_vector", fits_vector, record_vector },
+    { "conv_general", nn_variant_always, record_general },
+};
+
+static gboolean record_conv(const ConvJob *job, GError **error)
+{
+    return nn_variant_choose(job->recorder, variants, G_N_ELEMENTS(variants), job)
+        ->record(job, error);
+}
+
+/* ---------------------------------------------------------------- from the node */
+
+/* The taps of one phase along one axis: those whose row of the kernel meets the phase's outputs,
+ * last first, as an ordinary convolution with stride 1. */
+typedef struct {
+    gint64 first, step, n; /* kernel rows first, first - step, ...: n of them */
+    gint64 dilation, pad;  /* of that convolution */
+} Phase;
+
+static gint64 greatest_divisor(gint64 a, gint64 b)
+{
+    while (b != 0) {
+        const gint64 rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* Output q * stride + phase takes kernel row r from input q + (phase + pad - r * dilation) /
+ * stride, if that divides. */
+static Phase find_phase(const NnConvParams *params, int axis, gint64 phase)
+{
+    const gint64 stride = params->stride[axis], dilation = params->dilation[axis];
+    const gint64 divisor = greatest_divisor(stride, dilation);
+    const gint64 at = phase + params->pad_begin[axis];
+    Phase taps = { .step = stride / divisor, .dilation = dilation / divisor };
+    for (gint64 r = 0; r < params->kernel[axis]; r++) {
+        if ((at - r * dilation) % stride != 0)
+            continue;
+        taps.first = r;
+        taps.pad = (r * dilation - at) / stride;
+        taps.n++;
+    }
+    return taps;
+}
+
+/* Every @stride-th row or column of @view from @phase on. */
+static NnView phase_view(const NnView *view, int axis, gint64 stride, gint64 phase)
+{
+    NnView out = *view;
+    out.offset += phase * out.strides[axis];
+    out.dims[axis] = (out.dims[axis] - phase + stride - 1) / stride;
+    out.strides[axis] *= stride;
+    return out;
+}
+
+/* Maps are [1][C][H][W]: 1-D data gets one row. */
+static NnView view_2d(const NnView *view)
+{
+    if (view->rank != 3)
+        return *view;
+    const gint64 dims[4] = { view->dims[0], view->dims[1], 1, view->dims[2] };
+    const gint64 strides[4] = { view->strides[0], view->strides[1], 0, view->strides[2] };
+    return nn_view_strided(view, 4, dims, strides);
+}
+
+/* The weights seen as [group][output][input][row][column]. */
+static NnView weight_view(const NnConvParams *params, const NnView *weights)
+{
+    const NnView view = view_2d(weights);
+    const gint64 k = params->out_channels / params->groups;
+    const gint64 c = params->in_channels / params->groups;
+    const gint64 *stride = view.strides;
+    const gint64 dims[5] = { params->groups, k, c, view.dims[2], view.dims[3] };
+    const gint64 plain[5] = { k * stride[0], stride[0], stride[1], stride[2], stride[3] };
+    const gint64 transposed[5] = { c * stride[0], stride[1], stride[0], stride[2], stride[3] };
+    return nn_view_strided(&view, 5, dims, params->transposed ? transposed : plain);
+}
+
+static gboolean record_phase(const ConvJob *whole, const NnConvParams *params, const gint64 *stride,
+                             const gint64 *phase, GError **error)
+{
+    ConvJob job = *whole;
+    const int h_axis = params->n_spatial - 2, w_axis = params->n_spatial - 1;
+    const Phase y = h_axis < 0 ? (Phase){ .step = 1, .n = 1, .dilation = 1 }
+                               : find_phase(params, h_axis, phase[0]);
+    const Phase x = find_phase(params, w_axis, phase[1]);
+
+    for (int i = 0; i < 2; i++) {
+        job.y = phase_view(&job.y, 2 + i, stride[i], phase[i]);
+        job.residual = phase_view(&job.residual, 2 + i, stride[i], phase[i]);
+    }
+    if (nn_view_count(&job.y) == 0)
+        return TRUE;
+    job.weights.offset += y.first * job.weights.strides[3] + x.first * job.weights.strides[4];
+    job.weights.strides[3] *= -y.step;
+    job.weights.strides[4] *= -x.step;
+    job.shape.kh = (gint32)y.n;
+    job.shape.kw = (gint32)x.n;
+    job.shape.stride_h = job.shape.stride_w = 1;
+    job.shape.dilation_h = (gint32)y.dilation;
+    job.shape.dilation_w = (gint32)x.dilation;
+    job.shape.pad_h = (gint32)y.pad;
+    job.shape.pad_w = (gint32)x.pad;
+    return record_conv(&job, error);
+}
+
+static gboolean record_transposed(const ConvJob *job, const NnConvParams *params, GError **error)
+{
+    const gint64 stride[2] = { params->n_spatial == 2 ? params->stride[0] : 1,
+                               params->stride[params->n_spatial - 1] };
+    for (gint64 y = 0; y < stride[0]; y++)
+        for (gint64 x = 0; x < stride[1]; x++)
+            if (!record_phase(job, params, stride, (const gint64[2]){ y, x }, error))
+                return FALSE;
+    return TRUE;
+}
+
+static ConvShape plain_shape(const NnConvParams *params)
+{
+    ConvShape shape = { .groups = (gint32)params->groups,
+                        .c = (gint32)(params->in_channels / params->groups),
+                        .k = (gint32)(params->out_channels / params->groups),
+                        .kh = 1,
+                        .stride_h = 1,
+                        .dilation_h = 1 };
+    const int w = params->n_spatial - 1;
+    shape.kw = (gint32)params->kernel[w];
+    shape.stride_w = (gint32)params->stride[w];
+    shape.dilation_w = (gint32)params->dilation[w];
+    shape.pad_w = (gint32)params->pad_begin[w];
+    if (w == 1) {
+        shape.kh = (gint32)params->kernel[0];
+        shape.stride_h = (gint32)params->stride[0];
+        shape.dilation_h = (gint32)params->dilation[0];
+        shape.pad_h = (gint32)params->pad_begin[0];
+    }
+    return shape;
+}
+
+gboolean nn_launch_conv(NnRecorder *recorder, const NnNode *node, GError **error)
+{
+    NnConvParams params;
+    if (!nn_conv_params(node, &params, error))
+        return FALSE;
+    if (params.n_spatial > 2 || params.batch != 1)
+        return nn_node_error(node, error, NN_ERROR_UNSUPPORTED,
+                             "only 1-D and 2-D convolutions of one sample run on devices");
+
+    const NnView *bias = nn_recorder_input(recorder, node, 2);
+    const NnView *residual =
+        node->residual >= 0 ? nn_recorder_input(recorder, node, (guint)node->residual) : NULL;
+    g_autoptr(NnArray) weight_values = nn_constant_floats(node, 1);
+    g_autoptr(NnArray) bias_values = nn_constant_floats(node, 2);
+    ConvJob job = { .recorder = recorder,
+                    .node = node,
+                    .shape = plain_shape(&params),
+                    .x = view_2d(nn_recorder_input(recorder, node, 0)),
+                    .y = view_2d(nn_recorder_output(recorder, node, 0)),
+                    .has_residual = residual != NULL,
+                    .has_bias = bias && node->residual != 2,
+                    .weights = weight_view(&params, nn_recorder_input(recorder, node, 1)),
+                    .weight_values = weight_values ? weight_values->data : NULL,
+                    .bias_values = bias_values ? bias_values->data : NULL };
+    job.residual = residual ? view_2d(residual) : job.y;
+    job.bias = job.has_bias ? *bias : job.weights;
+    return params.transposed ? record_transposed(&job, &params, error) : record_conv(&job, error);
+}

@@ -1,0 +1,59 @@
+/* launch_util.h - what the launchers share: element types, work sizes, collapsed axes, variants.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "defs-params.h"
+#include "launchers.h"
+
+G_BEGIN_DECLS
+
+/* "float", "half", "long", ...: how kernels name @type. */
+const char *nn_kernel_type(NnType type);
+
+/* Lanes of the vector kernels: the device's own width, at least 4. */
+guint nn_vector_width(const NnRecorder *recorder);
+
+/* @n work-items along dimension 0, which the kernel bounds itself, times @rows along dimension 1,
+ * samples along dimension 2 unless @out is shared by all. */
+void nn_launch_items(NnLaunch *launch, const NnView *out, gint64 n, gint64 rows);
+/* Exactly @x times @y work-items, each with enough to do to be a work-group of its own on a CPU. */
+void nn_launch_tiles(const NnRecorder *recorder, NnLaunch *launch, const NnView *out, gint64 x,
+                     gint64 y);
+
+/* How much a work-item takes of a job that is split at will: on CPUs enough to hide what starting a
+ * work-group costs, on GPUs one vector. */
+gint64 nn_chunk_elements(const NnRecorder *recorder);
+
+gint64 nn_view_count(const NnView *view);
+/* The first axes of @view under other dims and strides: for views made by hand. */
+NnView nn_view_strided(const NnView *view, int rank, const gint64 *dims, const gint64 *strides);
+
+/* Views of the same dims walked together. Sorts the axes by the strides of views[0], outermost
+ * first, and merges those that one stride can walk in all of them; the rank is at least 1. */
+void nn_views_collapse(NnView *views, guint n);
+/* The same without changing the order of the elements. */
+void nn_views_merge(NnView *views, guint n);
+
+/* A way to run a node. The first that fits is taken, so that tables go from fast to general. */
+typedef struct {
+    const char *name;
+    gboolean (*fits)(gconstpointer job);
+    gboolean (*record)(gconstpointer job, GError **error);
+} NnVariant;
+
+/* The forced variant if it is in @table and fits, else the first that fits. */
+const NnVariant *nn_variant_choose(const NnRecorder *recorder, const NnVariant *table, guint n,
+                                   gconstpointer job);
+/* For variants that handle everything. */
+gboolean nn_variant_always(gconstpointer job);
+
+/* The constant of input @i as dense float32. NULL if it is not constant. */
+NnArray *nn_constant_floats(const NnNode *node, guint i);
+
+/* The options and arguments of an epilogue: -DACT=.., alpha, beta. */
+#define NN_ACT_OPTION " -DACT=%d"
+void nn_launch_activation(NnLaunch *launch, const NnNode *node);
+
+G_END_DECLS

@@ -1,0 +1,242 @@
+/* conv.cl - 2-D convolution; 1-D with one row, a transposed one as one convolution per phase.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * y[k][oy][ox] = act(bias[k] + residual + sum over c, r, s of
+ *     x[c][oy * stride + r * dilation - pad][ox * stride + s * dilation - pad] * w[k][c][r][s])
+ *
+ * Defines: ACT, BIAS and RESIDUAL 0 or 1.
+ *   conv_general    TX TW TB TR TY: element types
+ *   conv_vector     VW, P pixels times KB vectors of outputs per work-item, FP16
+ *   conv_depthwise  VW, P pixels of one row, FP16
+ * Buffers: x [C][H][W], residual and y [K][OH][OW] as maps; weights and bias beside each kernel.
+ *   A residual or bias that is left out is never read.
+ * Accumulation: float.
+ * Launch: dimension 2 is the sample; the others beside each kernel.
+ */
+#include "common.clh"
+#include "types.clh"
+
+/* Mirrored in launch_conv.c. */
+typedef struct {
+    int groups, c, k; /* inputs and outputs of one group */
+    int kh, kw;
+    int stride_h, stride_w, dilation_h, dilation_w;
+    int pad_h, pad_w; /* before; may be negative */
+} Conv;
+
+#ifndef VW
+
+/* One work-item: one pixel of four outputs of one group; the outputs run fastest.
+ * w: strides of group, output, input, row, column. bias: stride of the output.
+ * Global: ceil(K / 4 per group) * OH * OW, rounded up. */
+#define OUTPUTS 4
+
+__kernel void conv_general(__global const TX *x, Map xm, __global const TW *w, Strided ws,
+                           __global const TB *bias, Strided bs, __global const TR *residual, Map rm,
+                           __global TY *y, Map ym, Conv conv, float alpha, float beta)
+{
+    const int n = get_global_id(2);
+    const int blocks = (conv.k + OUTPUTS - 1) / OUTPUTS;
+    const int block = get_global_id(0) % (conv.groups * blocks);
+    const int pixel = get_global_id(0) / (conv.groups * blocks);
+    const int oy = pixel / ym.w, ox = pixel % ym.w;
+    if (oy >= ym.h)
+        return;
+    const int group = block / blocks;
+    const int k0 = block % blocks * OUTPUTS;
+    const int n_outputs = min(OUTPUTS, conv.k - k0);
+
+    x += xm.offset + n * xm.sample + group * conv.c * xm.sc;
+    w += ws.offset + n * ws.sample + group * ws.stride[0] + k0 * ws.stride[1];
+
+    float acc[OUTPUTS] = { 0 };
+    for (int r = 0; r < conv.kh; r++) {
+        const int iy = oy * conv.stride_h + r * conv.dilation_h - conv.pad_h;
+        if (iy < 0 || iy >= xm.h)
+            continue;
+        for (int s = 0; s < conv.kw; s++) {
+            const int ix = ox * conv.stride_w + s * conv.dilation_w - conv.pad_w;
+            if (ix < 0 || ix >= xm.w)
+                continue;
+            __global const TX *in = x + iy * xm.sh + ix * xm.sw;
+            __global const TW *wp = w + r * ws.stride[3] + s * ws.stride[4];
+            for (int c = 0; c < conv.c; c++) {
+                const float v = READ(TX, in, c * xm.sc);
+                for (int k = 0; k < OUTPUTS; k++)
+                    if (k < n_outputs)
+                        acc[k] += v * READ(TW, wp, c * ws.stride[2] + k * ws.stride[1]);
+            }
+        }
+    }
+
+    const int first = group * conv.k + k0;
+    y += ym.offset + n * ym.sample + oy * ym.sh + ox * ym.sw;
+    residual += rm.offset + n * rm.sample + oy * rm.sh + ox * rm.sw;
+    bias += bs.offset + n * bs.sample;
+    for (int k = 0; k < n_outputs; k++) {
+        float v = acc[k];
+        if (BIAS)
+            v += READ(TB, bias, (first + k) * bs.stride[0]);
+        if (RESIDUAL)
+            v += READ(TR, residual, (first + k) * rm.sc);
+        WRITE(TY, y, (first + k) * ym.sc, ACTIVATE(v, alpha, beta));
+    }
+}
+
+#else
+
+#include "vectors.clh"
+
+#ifdef KB
+
+/* One work-item: P pixels, counted through the rows of the map, times KB vectors of outputs of one
+ * group, all sums in registers. The inputs of a pixel lie side by side (sc == 1). Outside of the
+ * map a tap reads `zeros`, so that the inner loop knows no border.
+ * weights: [groups][blocks of KB * VW outputs][kh][kw][c][KB * VW], zero past the last output.
+ * bias: [groups][blocks][KB * VW]. zeros: [c].
+ * Global: ceil(OH * OW / P), groups * blocks. */
+__kernel void conv_vector(__global const REAL *restrict x, Map xm,
+                          __global const float *restrict weights,
+                          __global const float *restrict bias, __global const REAL *restrict zeros,
+                          __global const REAL *residual, Map rm, __global REAL *y, Map ym,
+                          Conv conv, float alpha, float beta)
+{
+    const int n = get_global_id(2);
+    const int first = get_global_id(0) * P;
+    const int blocks = (conv.k + KB * VW - 1) / (KB * VW);
+    const int group = get_global_id(1) / blocks;
+    const int k0 = get_global_id(1) % blocks * KB * VW;
+
+    x += xm.offset + n * xm.sample + group * conv.c;
+    weights += (size_t)get_global_id(1) * conv.kh * conv.kw * conv.c * (KB * VW);
+    bias += get_global_id(1) * (KB * VW);
+
+    int py[P], px[P];
+    int oy = first / ym.w, ox = first % ym.w;
+#pragma unroll
+    for (int p = 0; p < P; p++) {
+        py[p] = oy * conv.stride_h - conv.pad_h;
+        px[p] = ox * conv.stride_w - conv.pad_w;
+        if (++ox == ym.w) {
+            ox = 0;
+            oy++;
+        }
+    }
+
+    V acc[KB][P];
+#pragma unroll
+    for (int k = 0; k < KB; k++) {
+        const V b = VLOAD(bias + k * VW);
+#pragma unroll
+        for (int p = 0; p < P; p++)
+            acc[k][p] = b;
+    }
+
+    for (int r = 0; r < conv.kh; r++) {
+        for (int s = 0; s < conv.kw; s++) {
+            __global const REAL *in[P];
+#pragma unroll
+            for (int p = 0; p < P; p++) {
+                const int iy = py[p] + r * conv.dilation_h;
+                const int ix = px[p] + s * conv.dilation_w;
+                const bool inside = (uint)iy < (uint)xm.h && (uint)ix < (uint)xm.w;
+                in[p] = inside ? x + iy * xm.sh + ix * xm.sw : zeros;
+            }
+            for (int c = 0; c < conv.c; c++) {
+                V w[KB];
+#pragma unroll
+                for (int k = 0; k < KB; k++)
+                    w[k] = VLOAD(weights + k * VW);
+#pragma unroll
+                for (int p = 0; p < P; p++) {
+                    const V v = (V)(LOAD(in[p], c));
+#pragma unroll
+                    for (int k = 0; k < KB; k++)
+                        acc[k][p] = fma(v, w[k], acc[k][p]);
+                }
+                weights += KB * VW;
+            }
+        }
+    }
+
+    residual += rm.offset + n * rm.sample + (group * conv.k + k0) * rm.sc;
+    y += ym.offset + n * ym.sample + (group * conv.k + k0) * ym.sc;
+    oy = first / ym.w;
+    ox = first % ym.w;
+#pragma unroll
+    for (int p = 0; p < P; p++) {
+        if (oy >= ym.h)
+            return;
+#pragma unroll
+        for (int k = 0; k < KB; k++) {
+            const int left = conv.k - k0 - k * VW;
+            V v = acc[k][p];
+            if (RESIDUAL)
+                v += load_some(residual + oy * rm.sh + ox * rm.sw + k * VW * rm.sc, rm.sc, left);
+            store_some(ACTIVATE(v, alpha, beta), y + oy * ym.sh + ox * ym.sw + k * VW * ym.sc,
+                       ym.sc, left);
+        }
+        if (++ox == ym.w) {
+            ox = 0;
+            oy++;
+        }
+    }
+}
+
+#else
+
+/* Each output has one input: every channel by itself. One work-item: P pixels of one row, one
+ * vector of channels (sc == 1 on both sides).
+ * weights: [ceil(C / VW)][kh][kw][VW]. bias: [ceil(C / VW)][VW].
+ * Global: ceil(OW / P) * OH, ceil(C / VW). */
+__kernel void conv_depthwise(__global const REAL *restrict x, Map xm,
+                             __global const float *restrict weights,
+                             __global const float *restrict bias, __global const REAL *residual,
+                             Map rm, __global REAL *y, Map ym, Conv conv, float alpha, float beta)
+{
+    const int n = get_global_id(2);
+    const int tiles = (ym.w + P - 1) / P;
+    const int ox = get_global_id(0) % tiles * P;
+    const int oy = get_global_id(0) / tiles;
+    const int c0 = get_global_id(1) * VW;
+    const int left = xm.c - c0;
+
+    x += xm.offset + n * xm.sample + c0;
+    weights += c0 * conv.kh * conv.kw;
+
+    V acc[P];
+#pragma unroll
+    for (int p = 0; p < P; p++)
+        acc[p] = VLOAD(bias + c0);
+
+    for (int r = 0; r < conv.kh; r++) {
+        const int iy = oy * conv.stride_h + r * conv.dilation_h - conv.pad_h;
+        if (iy < 0 || iy >= xm.h)
+            continue;
+        for (int s = 0; s < conv.kw; s++) {
+            const V w = VLOAD(weights + (r * conv.kw + s) * VW);
+#pragma unroll
+            for (int p = 0; p < P; p++) {
+                const int ix = (ox + p) * conv.stride_w + s * conv.dilation_w - conv.pad_w;
+                if (ix >= 0 && ix < xm.w)
+                    acc[p] = fma(load_some(x + iy * xm.sh + ix * xm.sw, 1, left), w, acc[p]);
+            }
+        }
+    }
+
+    residual += rm.offset + n * rm.sample + oy * rm.sh + c0;
+    y += ym.offset + n * ym.sample + oy * ym.sh + c0;
+#pragma unroll
+    for (int p = 0; p < P; p++) {
+        if (ox + p >= ym.w)
+            return;
+        V v = acc[p];
+        if (RESIDUAL)
+            v += load_some(residual + (ox + p) * rm.sw, 1, left);
+        store_some(ACTIVATE(v, alpha, beta), y + (ox + p) * ym.sw, 1, left);
+    }
+}
+
+#endif
+#endif
