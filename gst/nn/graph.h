@@ -135,7 +135,8 @@ void nn_node_add_input(NnNode *node, NnValue *value);   /* value may be NULL */
 void nn_node_add_output(NnNode *node, NnValue *value);  /* value may be NULL */
 /* Replaces input @i, keeping the consumer lists right. */
 void nn_node_set_input(NnNode *node, guint i, NnValue *value);
-/* Makes every consumer of @from (and the graph output, if it is one) use @to instead. */
+/* Makes every consumer of @from (and the graph output, if it is one) use @to instead. A graph output
+ * is known by its name, so @to takes that over; @to must not be a graph input or output then. */
 void nn_value_replace(NnGraph *graph, NnValue *from, NnValue *to);
 /* Takes @node out of the graph and frees it; its outputs lose their producer. */
 void nn_graph_remove_node(NnGraph *graph, NnNode *node);
