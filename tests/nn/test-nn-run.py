@@ -1,0 +1,226 @@
+#!/usr/bin/python3
+"""Tests of nn-run as a program: what it reads, writes, prints and refuses.
+
+SPDX-License-Identifier: LGPL-2.1-or-later
+
+    test-nn-run.py NN-RUN
+
+Prints TAP. Needs python3-onnx and python3-numpy.
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import traceback
+
+try:
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper
+except ImportError as missing:
+    print(f"1..0 # SKIP {missing}")
+    sys.exit(0)
+
+NN_RUN = sys.argv[1]
+TYPES = [TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.INT8,
+         TensorProto.INT16, TensorProto.INT32, TensorProto.INT64, TensorProto.UINT8,
+         TensorProto.UINT16, TensorProto.UINT32, TensorProto.UINT64, TensorProto.BOOL]
+
+
+def save(folder, nodes, inputs, outputs, name="model.onnx"):
+    infos = [[helper.make_tensor_value_info(*value) for value in values]
+             for values in (inputs, outputs)]
+    model = helper.make_model(helper.make_graph(nodes, "test", *infos), ir_version=7,
+                              opset_imports=[helper.make_opsetid("", 13)])
+    path = os.path.join(folder, name)
+    onnx.save(model, path)
+    return path
+
+
+def relu_model(folder, shape):
+    node = helper.make_node("Relu", ["x"], ["y"])
+    return save(folder, [node], [("x", TensorProto.FLOAT, shape)],
+                [("y", TensorProto.FLOAT, shape)])
+
+
+def run(*arguments):
+    return subprocess.run([NN_RUN, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True)
+
+
+def run_ok(*arguments):
+    done = run(*arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def refuses(*arguments, saying):
+    done = run(*arguments)
+    lines = done.stderr.strip().splitlines()
+    assert done.returncode == 2, f"status {done.returncode}: {done.stderr}"
+    assert len(lines) == 1, f"one line wanted: {done.stderr}"
+    assert saying in lines[0], f"'{saying}' not in: {lines[0]}"
+
+
+def array_file(folder, array, name="x.npy", version=None):
+    path = os.path.join(folder, name)
+    with open(path, "wb") as file:
+        np.lib.format.write_array(file, np.asanyarray(array), version=version)
+    return path
+
+
+def run_relu(folder, array, shape, *arguments):
+    path = array_file(folder, array)
+    run_ok(relu_model(folder, shape), "--input", f"x={path}", "--output-dir", folder, *arguments)
+    return np.load(os.path.join(folder, "y.npy"))
+
+
+def check_every_type_passes_unchanged(folder):
+    for code in TYPES:
+        dtype = onnx.mapping.TENSOR_TYPE_TO_NP_TYPE[code]
+        node = helper.make_node("Reshape", ["x", "shape"], ["y"])
+        model = onnx.load(save(folder, [node], [("x", code, [2, 3])], [("y", code, [3, 2])]))
+        shape = np.array([3, 2], np.int64)
+        model.graph.initializer.append(onnx.numpy_helper.from_array(shape, "shape"))
+        path = os.path.join(folder, "reshape.onnx")
+        onnx.save(model, path)
+        array = np.array([[0, 1, 2], [3, 5, 7]]).astype(dtype)
+        run_ok(path, "--input", f"x={array_file(folder, array)}", "--output-dir", folder)
+        result = np.load(os.path.join(folder, "y.npy"))
+        assert result.dtype == dtype, f"{dtype} came back as {result.dtype}"
+        assert np.array_equal(result, array.reshape(3, 2)), f"{dtype}: {result}"
+
+
+def check_all_versions_of_npy_are_read(folder):
+    array = np.array([[-1, 2, 3]], np.float32)
+    for version in ((1, 0), (2, 0), (3, 0)):
+        path = array_file(folder, array, version=version)
+        run_ok(relu_model(folder, [1, 3]), "--input", f"x={path}", "--output-dir", folder)
+        assert np.array_equal(np.load(os.path.join(folder, "y.npy")), [[0, 2, 3]]), version
+
+
+def check_a_multiple_of_the_first_dim_is_a_batch(folder):
+    array = np.arange(-12, 12).reshape(4, 6).astype(np.float32)
+    for shape in ([1, 6], [2, 6], ["n", 6]):
+        result = run_relu(folder, array, shape)
+        assert np.array_equal(result, np.maximum(array, 0)), shape
+
+
+def check_the_reference_agrees_with_the_device(folder):
+    array = np.linspace(-3, 3, 36).reshape(3, 12).astype(np.float32)
+    on_device = run_relu(folder, array, [1, 12])
+    assert np.array_equal(on_device, run_relu(folder, array, [1, 12], "--device", "reference"))
+
+
+def check_json_tells_times_and_outputs(folder):
+    said = json.loads(run_ok(relu_model(folder, [1, 6]), "--json", "--repeat", "3", "--batch", "2"))
+    assert said["median_ms"] >= said["min_ms"] >= 0
+    assert said["samples"] == 2
+    [output] = said["outputs"]
+    assert output["name"] == "y" and output["type"] == "float32" and output["shape"] == [2, 6]
+    assert 0 <= output["min"] <= output["mean"] <= output["max"] <= 1
+
+
+def check_the_seed_decides_random_inputs(folder):
+    model = relu_model(folder, [1, 64])
+    results = []
+    for seed in ("1", "1", "2"):
+        run_ok(model, "--seed", seed, "--output-dir", folder)
+        results.append(np.load(os.path.join(folder, "y.npy")))
+    assert np.array_equal(results[0], results[1])
+    assert not np.array_equal(results[0], results[2])
+
+
+def check_an_open_shape_comes_from_the_user(folder):
+    model = relu_model(folder, ["n", 3, "h", "w"])
+    refuses(model, saying="--shape")
+    said = json.loads(run_ok(model, "--json", "--shape", "x=1x3x5x7"))
+    assert said["outputs"][0]["shape"] == [1, 3, 5, 7]
+
+
+def check_an_input_that_steers_shapes_is_bound_by_value(folder):
+    nodes = [helper.make_node("Reshape", ["x", "shape"], ["y"])]
+    model = save(folder, nodes, [("x", TensorProto.FLOAT, [1, 6]), ("shape", TensorProto.INT64, [3])],
+                 [("y", TensorProto.FLOAT, [None, None, None])])
+    refuses(model, saying="steers shapes")
+    shape = array_file(folder, np.array([1, 2, 3]), "shape.npy")
+    said = json.loads(run_ok(model, "--json", "--batch", "2", "--input", f"shape={shape}"))
+    assert said["outputs"][0]["shape"] == [2, 2, 3]
+
+
+def check_profile_lists_the_launches(folder):
+    said = json.loads(run_ok(relu_model(folder, [1, 6]), "--json", "--profile"))
+    assert said["launches"] == len(said["profile"]) >= 1
+    assert said["profile"][0]["ms"] > 0
+
+
+def check_files_that_cannot_be_run_are_refused(folder):
+    refuses(os.path.join(folder, "none.onnx"), saying="none.onnx")
+    model = relu_model(folder, [1, 6])
+    whole = open(model, "rb").read()
+    cut = os.path.join(folder, "cut.onnx")
+    with open(cut, "wb") as file:
+        file.write(whole[:len(whole) // 2])
+    refuses(cut, saying="cut.onnx")
+    unknown = save(folder, [helper.make_node("NoSuchOperator", ["x"], ["y"], name="odd")],
+                   [("x", TensorProto.FLOAT, [1])], [("y", TensorProto.FLOAT, [1])], "unknown.onnx")
+    refuses(unknown, saying="NoSuchOperator")
+
+
+def check_inputs_that_do_not_fit_are_refused(folder):
+    model = relu_model(folder, [2, 6])
+    cases = [
+        (np.zeros([2, 6], np.float64), "float64"),
+        (np.zeros([2, 5], np.float32), "2x5"),
+        (np.zeros([3, 6], np.float32), "3x6"),
+        (np.zeros([6], np.float32), "dims"),
+        (np.asfortranarray(np.zeros([2, 6], np.float32)), "Fortran order"),
+        (np.zeros([2, 6], ">f4"), "byte order"),
+        (np.zeros([2, 6], np.complex64), "not supported"),
+        (np.zeros([2, 6], [("a", np.float32)]), "not a plain number"),
+    ]
+    for array, saying in cases:
+        refuses(model, "--input", f"x={array_file(folder, array)}", saying=saying)
+    refuses(model, "--input", "z=none.npy", saying="no input fits")
+    refuses(model, "--input", "x=none.npy", saying="none.npy")
+
+
+def check_damaged_arrays_are_refused(folder):
+    model = relu_model(folder, [2, 6])
+    path = array_file(folder, np.zeros([2, 6], np.float32))
+    whole = open(path, "rb").read()
+    for end in (0, 5, 9, 40, len(whole) - 1):
+        with open(path, "wb") as file:
+            file.write(whole[:end])
+        refuses(model, "--input", f"x={path}", saying="x.npy")
+
+
+def check_options_that_mean_nothing_are_refused(folder):
+    model = relu_model(folder, [1, 6])
+    refuses(saying="exactly one model")
+    refuses(model, "--no-such-option", saying="--no-such-option")
+    refuses(model, "--precision", "fp7", saying="fp7")
+    refuses(model, "--repeat", "0", saying="--repeat")
+    refuses(model, "--device", "no-such-device", saying="no-such-device")
+
+
+def main():
+    checks = [(name[6:].replace("_", " "), function) for name, function in globals().items()
+              if name.startswith("check_")]
+    print(f"1..{len(checks)}")
+    failed = 0
+    for i, (name, function) in enumerate(checks, 1):
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                function(folder)
+                print(f"ok {i} {name}")
+            except (AssertionError, OSError, ValueError, KeyError):
+                failed += 1
+                print(f"not ok {i} {name}")
+                print("# " + traceback.format_exc().replace("\n", "\n# "))
+        sys.stdout.flush()
+    sys.exit(1 if failed else 0)
+
+
+main()
