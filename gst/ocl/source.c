@@ -37,7 +37,7 @@ static gboolean append_file(GString *text, const char *dir, const char *file, gu
     }
     if (!g_file_get_contents(path, &content, NULL, error))
         return FALSE;
-    g_auto(GStrv) lines = g_strsplit(content, "\n", -1);
+    g_auto(GStrv) lines = g_strsplit(g_strchomp(content), "\n", -1);
     g_string_append_printf(text, "#line 1 \"%s\"\n", file);
     for (guint i = 0; lines[i]; i++) {
         g_autofree char *included = parse_include(lines[i]);

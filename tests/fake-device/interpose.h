@@ -1,0 +1,48 @@
+/* interpose.h - between the rules of the fake device and the OpenCL functions that it defines.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "fakecl.h"
+
+G_BEGIN_DECLS
+
+/* The function of the same name in the real loader. */
+#define REAL(name) ((__typeof__(&name))fakecl_real(#name))
+gpointer fakecl_real(const char *name);
+
+/* What the rules say about one call. */
+typedef struct {
+    cl_int status;       /* of the call */
+    cl_int event_status; /* of its event */
+    int delay_ms;        /* of the command; 0: none */
+} FakeclVerdict;
+
+/* Counts the call; @kernel is NULL if it is not about one. */
+FakeclVerdict fakecl_judge(const char *call, const char *kernel);
+
+/* Keeps the user event @event (transfer full) incomplete for @delay_ms. */
+void fakecl_close_gate(cl_event event, int delay_ms);
+
+/* The status that @event ends with; CL_SUCCESS: its own. */
+void fakecl_set_event_status(cl_event event, cl_int status);
+cl_int fakecl_event_status(cl_event event, cl_int real_status);
+
+typedef enum {
+    FAKECL_CONTEXT,
+    FAKECL_QUEUE,
+    FAKECL_BUFFER,
+    FAKECL_PROGRAM,
+    FAKECL_KERNEL,
+    FAKECL_EVENT,
+    FAKECL_N_KINDS
+} FakeclKind;
+
+void fakecl_count(FakeclKind kind, int n);
+
+/* Returns: (transfer full) (nullable) */
+GBytes *fakecl_find_platform_override(cl_platform_info what);
+GBytes *fakecl_find_device_override(cl_device_id device, cl_device_info what);
+
+G_END_DECLS

@@ -1,0 +1,5 @@
+/* loop.cl - includes itself.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "loop.cl"

@@ -1,0 +1,336 @@
+/* program.c - tests of building programs, of their caches, and of the embedded sources.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * PoCL's binaries are not cached, so most tests give the platform another name.
+ */
+#include "harness.h"
+
+#include <glib/gstdio.h>
+#include <internal.h>
+#include <string.h>
+
+/* ---------------------------------------------------------------- helpers */
+
+static OclDevice *open_caching(void)
+{
+    fakecl_override_platform(CL_PLATFORM_NAME, "Test");
+    return harness_open();
+}
+
+/* Builds add.cl on a device of its own, as a process of its own would, and runs it. */
+static void build_and_run(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(OclDevice) device = open_caching();
+    g_autoptr(OclKernel) kernel = harness_add_kernel(device, "-DN=5");
+    g_autoptr(OclQueue) queue = ocl_queue_new(device, "test", FALSE, &error);
+    cl_mem buffer = ocl_buffer_new(device, OCL_BUFFER_READ_WRITE, sizeof(cl_int), &error);
+    cl_int x = 1;
+    ocl_write(queue, buffer, 0, &x, sizeof x, NULL, &error);
+    ocl_kernel_set(kernel, 0, sizeof buffer, &buffer, &error);
+    ocl_enqueue(queue, kernel, 1, (gsize[]){ 1 }, NULL, NULL, &error);
+    ocl_read(queue, buffer, 0, &x, sizeof x, NULL, &error);
+    g_assert_no_error(error);
+    g_assert_true(ocl_queue_finish(queue, &error));
+    g_assert_cmpint(x, ==, 1 + 5 * 3);
+    ocl_buffer_clear(&buffer);
+}
+
+static guint n_source_builds(void)
+{
+    return fakecl_calls("clCreateProgramWithSource");
+}
+
+/* The paths of the cached programs. */
+static GPtrArray *cached_files(void)
+{
+    GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GDir) dir = g_dir_open(harness_cache_dir(), 0, NULL);
+    for (const char *name; dir && (name = g_dir_read_name(dir));)
+        g_ptr_array_add(paths, g_build_filename(harness_cache_dir(), name, NULL));
+    return paths;
+}
+
+static char *only_cached_file(void)
+{
+    g_autoptr(GPtrArray) paths = cached_files();
+    g_assert_cmpuint(paths->len, ==, 1);
+    return g_strdup(paths->pdata[0]);
+}
+
+/* Replaces the cached program, builds again, and expects that from source and a whole file after
+ * it, which the next build loads. */
+static void assert_replaced(const char *path, const char *content, gsize size_b)
+{
+    g_assert_true(g_file_set_contents(path, content, size_b, NULL));
+    guint n = n_source_builds();
+    build_and_run();
+    g_assert_cmpuint(n_source_builds(), ==, n + 1);
+    build_and_run();
+    g_assert_cmpuint(n_source_builds(), ==, n + 1);
+}
+
+/* ---------------------------------------------------------------- caches */
+
+static void a_program_is_built_once_in_a_process(void)
+{
+    g_autoptr(OclDevice) device = harness_open();
+    g_autoptr(OclKernel) first = harness_add_kernel(device, "-DN=2");
+    g_autoptr(OclKernel) second = harness_add_kernel(device, "-DN=2");
+    g_assert_cmpuint(fakecl_calls("clBuildProgram"), ==, 1);
+    g_autoptr(OclKernel) third = harness_add_kernel(device, "-DN=3");
+    g_autoptr(OclKernel) fourth = harness_add_kernel(device, NULL);
+    g_assert_cmpuint(fakecl_calls("clBuildProgram"), ==, 3);
+    g_assert_cmpstr(first->name, ==, "add.cl:add");
+}
+
+typedef struct {
+    OclDevice *device;
+    OclKernel *kernel;
+} Builder;
+
+static gpointer build_in_thread(gpointer data)
+{
+    Builder *builder = data;
+    builder->kernel = harness_add_kernel(builder->device, "-DN=7");
+    return NULL;
+}
+
+static void threads_that_ask_together_build_once(void)
+{
+    g_autoptr(OclDevice) device = harness_open();
+    Builder builders[4];
+    GThread *threads[4];
+    for (guint i = 0; i < 4; i++) {
+        builders[i] = (Builder){ device, NULL };
+        threads[i] = g_thread_new(NULL, build_in_thread, &builders[i]);
+    }
+    for (guint i = 0; i < 4; i++) {
+        g_thread_join(threads[i]);
+        ocl_kernel_free(builders[i].kernel);
+    }
+    g_assert_cmpuint(fakecl_calls("clBuildProgram"), ==, 1);
+}
+
+static void a_second_start_loads_the_binary(void)
+{
+    build_and_run();
+    g_autofree char *path = only_cached_file();
+    g_assert_cmpuint(n_source_builds(), ==, 1);
+    build_and_run();
+    g_assert_cmpuint(n_source_builds(), ==, 1);
+    g_assert_cmpuint(fakecl_calls("clCreateProgramWithBinary"), ==, 1);
+}
+
+static void other_drivers_and_options_have_other_binaries(void)
+{
+    const char driver[] = "2.0";
+    build_and_run();
+    fakecl_override_device(0, CL_DRIVER_VERSION, driver, sizeof driver);
+    build_and_run();
+    g_assert_cmpuint(n_source_builds(), ==, 2);
+    g_autoptr(OclDevice) device = open_caching();
+    g_autoptr(OclKernel) kernel = harness_add_kernel(device, "-DN=6");
+    g_autoptr(GPtrArray) paths = cached_files();
+    g_assert_cmpuint(paths->len, ==, 3);
+}
+
+static void pocl_is_left_to_its_own_cache(void)
+{
+    g_autoptr(OclDevice) device = harness_open();
+    g_autoptr(OclKernel) kernel = harness_add_kernel(device, NULL);
+    g_autoptr(GPtrArray) paths = cached_files();
+    g_assert_cmpuint(paths->len, ==, 0);
+}
+
+static void a_damaged_cache_file_is_replaced(void)
+{
+    g_autofree char *content = NULL;
+    gsize size_b;
+    build_and_run();
+    g_autofree char *path = only_cached_file();
+    g_assert_true(g_file_get_contents(path, &content, &size_b, NULL));
+
+    const gsize places[] = { 0, 30, 100, size_b / 2, size_b - 1 };
+    for (guint i = 0; i < G_N_ELEMENTS(places); i++) {
+        g_autofree char *damaged = g_memdup2(content, size_b);
+        damaged[places[i]] ^= 0x20;
+        assert_replaced(path, damaged, size_b);
+    }
+}
+
+static void a_truncated_cache_file_is_replaced(void)
+{
+    g_autofree char *content = NULL;
+    gsize size_b;
+    build_and_run();
+    g_autofree char *path = only_cached_file();
+    g_assert_true(g_file_get_contents(path, &content, &size_b, NULL));
+
+    const gsize sizes_b[] = { 0, 10, 82, 83, size_b / 2, size_b - 1 };
+    for (guint i = 0; i < G_N_ELEMENTS(sizes_b); i++)
+        assert_replaced(path, content, sizes_b[i]);
+}
+
+static void a_binary_that_the_driver_refuses_is_replaced(void)
+{
+    build_and_run();
+    fakecl_fail("clCreateProgramWithBinary", 1, 1, CL_INVALID_BINARY);
+    build_and_run();
+    g_assert_cmpuint(n_source_builds(), ==, 2);
+    fakecl_fail("clBuildProgram", 1, 1, CL_BUILD_PROGRAM_FAILURE);
+    build_and_run();
+    g_assert_cmpuint(n_source_builds(), ==, 3);
+}
+
+static void an_unwritable_cache_only_costs_time(void)
+{
+    /* A file where the folder should be: permissions would not stop root. */
+    g_assert_true(g_file_set_contents(harness_cache_dir(), "", 0, NULL));
+    build_and_run();
+    build_and_run();
+    g_assert_cmpuint(n_source_builds(), ==, 2);
+    g_assert_true(g_file_test(harness_cache_dir(), G_FILE_TEST_IS_REGULAR));
+}
+
+/* ---------------------------------------------------------------- failures */
+
+static void assert_build_fails(const char *options, const char *place)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(OclDevice) device = harness_open();
+    g_assert_null(ocl_kernel_new(device, "add.cl", "add", options, &error));
+    g_assert_error(error, OCL_ERROR, CL_BUILD_PROGRAM_FAILURE);
+    g_test_message("%s", error->message);
+    g_assert_true(g_str_has_prefix(error->message, "clBuildProgram of add.cl with "));
+    g_assert_nonnull(strstr(error->message, options));
+    g_assert_nonnull(strstr(error->message, device->name));
+    g_assert_nonnull(strstr(error->message, "CL_BUILD_PROGRAM_FAILURE (-11)\n"));
+    g_assert_nonnull(strstr(error->message, place));
+}
+
+static void a_build_error_names_file_and_line(void)
+{
+    assert_build_fails("-DBREAK", "add.cl:14:");
+}
+
+static void a_build_error_in_an_include_names_the_include(void)
+{
+    assert_build_fails("-DBREAK_PIECE", "piece.clh:6:");
+}
+
+static void a_failed_build_may_be_tried_again(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(OclDevice) device = harness_open();
+    fakecl_fail("clBuildProgram", 1, 1, CL_OUT_OF_HOST_MEMORY);
+    g_assert_null(ocl_kernel_new(device, "add.cl", "add", NULL, &error));
+    g_assert_true(ocl_error_is_out_of_memory(error));
+    g_autoptr(OclKernel) kernel = harness_add_kernel(device, NULL);
+}
+
+static void a_kernel_that_is_not_there_is_an_error(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(OclDevice) device = harness_open();
+    g_assert_null(ocl_kernel_new(device, "add.cl", "subtract", NULL, &error));
+    g_assert_error(error, OCL_ERROR, CL_INVALID_KERNEL_NAME);
+    g_autofree char *message = g_strdup_printf(
+        "clCreateKernel of add.cl:subtract on %s: CL_INVALID_KERNEL_NAME (-46)", device->name);
+    g_assert_cmpstr(error->message, ==, message);
+}
+
+static void a_file_that_is_not_there_is_an_error(void)
+{
+    g_autoptr(OclDevice) device = harness_open();
+    const char *const dirs[] = { TEST_KERNEL_DIR, "" };
+    for (guint i = 0; i < G_N_ELEMENTS(dirs); i++) {
+        g_autoptr(GError) error = NULL;
+        g_setenv("CLMATTE_KERNEL_DIR", dirs[i], TRUE);
+        g_assert_null(ocl_kernel_new(device, "nothing.cl", "add", NULL, &error));
+        g_assert_nonnull(error);
+        g_assert_nonnull(strstr(error->message, "nothing.cl"));
+    }
+    g_setenv("CLMATTE_KERNEL_DIR", TEST_KERNEL_DIR, TRUE);
+}
+
+static void a_file_that_includes_itself_is_an_error(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(OclDevice) device = harness_open();
+    g_assert_null(ocl_kernel_new(device, "loop.cl", "add", NULL, &error));
+    g_assert_error(error, G_FILE_ERROR, G_FILE_ERROR_LOOP);
+}
+
+static void arguments_and_launches_that_fail_name_the_kernel(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(OclDevice) device = harness_open();
+    g_autoptr(OclKernel) kernel = harness_add_kernel(device, NULL);
+    g_autoptr(OclQueue) queue = ocl_queue_new(device, "test", FALSE, NULL);
+    g_assert_false(ocl_kernel_set(kernel, 9, 4, "abc", &error));
+    g_assert_error(error, OCL_ERROR, CL_INVALID_ARG_INDEX);
+    g_assert_true(
+        g_str_has_prefix(error->message, "clSetKernelArg of add.cl:add (argument 9, 4 bytes) on "));
+    g_clear_error(&error);
+
+    fakecl_fail("clEnqueueNDRangeKernel:add", 1, 1, CL_OUT_OF_RESOURCES);
+    const gsize global[] = { 64, 64, 1 }, local[] = { 1, 1, 1 };
+    g_assert_false(ocl_enqueue(queue, kernel, 3, global, local, NULL, &error));
+    g_autofree char *message =
+        g_strdup_printf("clEnqueueNDRangeKernel of add.cl:add (global 64x64x1, local 1x1x1) on %s: "
+                        "CL_OUT_OF_RESOURCES (-5)",
+                        device->name);
+    g_assert_cmpstr(error->message, ==, message);
+}
+
+/* ---------------------------------------------------------------- sources */
+
+static void embedded_files_are_what_the_folder_holds(void)
+{
+    g_assert_nonnull(ocl_embedded_sources[0].file);
+    g_setenv("CLMATTE_KERNEL_DIR", EMBEDDED_KERNEL_DIR, TRUE);
+    for (const OclSource *source = ocl_embedded_sources; source->file; source++) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *text = ocl_source_load(source->file, &error);
+        g_assert_no_error(error);
+        g_assert_cmpstr(text, ==, ocl_source_find(source->file));
+    }
+    g_setenv("CLMATTE_KERNEL_DIR", TEST_KERNEL_DIR, TRUE);
+}
+
+static void only_embedded_files_are_found(void)
+{
+    g_assert_null(ocl_source_find("nothing.cl"));
+    g_assert_null(ocl_source_find("add.cl"));
+}
+
+int main(int argc, char **argv)
+{
+    harness_init(&argc, &argv);
+    harness_add("a program is built once in a process", a_program_is_built_once_in_a_process);
+    harness_add("threads that ask together build once", threads_that_ask_together_build_once);
+    harness_add("a second start loads the binary", a_second_start_loads_the_binary);
+    harness_add("other drivers and options have other binaries",
+                other_drivers_and_options_have_other_binaries);
+    harness_add("PoCL is left to its own cache", pocl_is_left_to_its_own_cache);
+    harness_add("a damaged cache file is replaced", a_damaged_cache_file_is_replaced);
+    harness_add("a truncated cache file is replaced", a_truncated_cache_file_is_replaced);
+    harness_add("a binary that the driver refuses is replaced",
+                a_binary_that_the_driver_refuses_is_replaced);
+    harness_add("an unwritable cache only costs time", an_unwritable_cache_only_costs_time);
+    harness_add("a build error names file and line", a_build_error_names_file_and_line);
+    harness_add("a build error in an include names the include",
+                a_build_error_in_an_include_names_the_include);
+    harness_add("a failed build may be tried again", a_failed_build_may_be_tried_again);
+    harness_add("a kernel that is not there is an error", a_kernel_that_is_not_there_is_an_error);
+    harness_add("a file that is not there is an error", a_file_that_is_not_there_is_an_error);
+    harness_add("a file that includes itself is an error", a_file_that_includes_itself_is_an_error);
+    harness_add("arguments and launches that fail name the kernel",
+                arguments_and_launches_that_fail_name_the_kernel);
+    harness_add("embedded files are what the folder holds",
+                embedded_files_are_what_the_folder_holds);
+    harness_add("only embedded files are found", only_embedded_files_are_found);
+    return harness_run();
+}
