@@ -216,9 +216,8 @@ gboolean nn_value_set(NnValue *value, NnType type, int rank, const gint64 *dims,
     }
     value->type = type;
     value->rank = rank;
-    memset(value->dims, 0, sizeof value->dims);
-    if (rank > 0)
-        memcpy(value->dims, dims, rank * sizeof *dims);
+    for (int i = 0; i < NN_MAX_RANK; i++) /* @dims may be the value's own */
+        value->dims[i] = i < rank ? dims[i] : 0;
     return TRUE;
 }
 
@@ -381,7 +380,7 @@ static NnValue *copy_value(NnGraph *graph, const NnValue *from)
     return to;
 }
 
-static void copy_node(NnGraph *graph, const NnNode *from, GHashTable *values)
+NnNode *nn_graph_copy_node(NnGraph *graph, const NnNode *from, GHashTable *values)
 {
     NnNode *to = nn_graph_add_node(graph, from->type, from->name, from->opset);
 
@@ -396,6 +395,7 @@ static void copy_node(NnGraph *graph, const NnNode *from, GHashTable *values)
         nn_node_add_output(to, g_hash_table_lookup(values, from->outputs->pdata[i]));
     for (guint i = 0; i < from->attributes->len; i++)
         nn_node_add_attribute(to, attribute_copy(from->attributes->pdata[i]));
+    return to;
 }
 
 NnGraph *nn_graph_copy(const NnGraph *graph)
@@ -407,7 +407,7 @@ NnGraph *nn_graph_copy(const NnGraph *graph)
         g_hash_table_insert(values, graph->values->pdata[i],
                             copy_value(copy, graph->values->pdata[i]));
     for (guint i = 0; i < graph->nodes->len; i++)
-        copy_node(copy, graph->nodes->pdata[i], values);
+        nn_graph_copy_node(copy, graph->nodes->pdata[i], values);
     for (guint i = 0; i < graph->inputs->len; i++)
         g_ptr_array_add(copy->inputs, g_hash_table_lookup(values, graph->inputs->pdata[i]));
     for (guint i = 0; i < graph->outputs->len; i++)

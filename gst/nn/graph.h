@@ -131,6 +131,8 @@ NnValue *nn_graph_value(NnGraph *graph, const char *name);
 /* A new constant value holding @array. @array: (transfer full). */
 NnValue *nn_graph_constant(NnGraph *graph, const char *name, NnArray *array);
 NnNode *nn_graph_add_node(NnGraph *graph, const char *type, const char *name, int opset);
+/* A copy of another graph's node. @values: that graph's NnValue* -> this one's. */
+NnNode *nn_graph_copy_node(NnGraph *graph, const NnNode *from, GHashTable *values);
 void nn_node_add_input(NnNode *node, NnValue *value);   /* value may be NULL */
 void nn_node_add_output(NnNode *node, NnValue *value);  /* value may be NULL */
 /* Replaces input @i, keeping the consumer lists right. */
