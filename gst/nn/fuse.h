@@ -1,0 +1,56 @@
+/* fuse.h - what the passes over an inferred graph share.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A pass looks at one node and rewires around it if it can; it returns whether it did. It never
+ * takes a node out of the graph's list, because that is being walked: what is not needed any more
+ * is detached, and pruned after the walk. Whatever it makes has its type and shape set and its
+ * operator looked up, as after inference.
+ */
+#pragma once
+
+#include "operator.h"
+
+G_BEGIN_DECLS
+
+typedef gboolean (*NnPass)(NnGraph *graph, NnNode *node);
+
+/* fuse_move.c: nodes that only move elements, or do nothing */
+gboolean nn_pass_identity(NnGraph *graph, NnNode *node);
+gboolean nn_pass_transpose(NnGraph *graph, NnNode *node);
+gboolean nn_pass_reshape(NnGraph *graph, NnNode *node);
+
+/* fuse_conv.c: into the weights and the padding of convolutions and pools */
+gboolean nn_pass_affine_into_conv(NnGraph *graph, NnNode *node);
+gboolean nn_pass_pad(NnGraph *graph, NnNode *node);
+
+/* fuse_epilogue.c: into what an operator does with its result */
+gboolean nn_pass_hard_sigmoid(NnGraph *graph, NnNode *node);
+gboolean nn_pass_hard_swish(NnGraph *graph, NnNode *node);
+gboolean nn_pass_residual(NnGraph *graph, NnNode *node);
+gboolean nn_pass_activation(NnGraph *graph, NnNode *node);
+gboolean nn_pass_activation_over_concat(NnGraph *graph, NnNode *node);
+
+/* ---- helpers, fuse.c */
+
+/* An operator of ONNX's own domain. */
+gboolean nn_is_type(const NnNode *node, const char *type);
+/* The node that computes @value if it is of that type; NULL otherwise. */
+NnNode *nn_producer_of_type(const NnValue *value, const char *type);
+/* The only use of @value is one by one node, and no one outside sees it. */
+gboolean nn_has_single_use(const NnValue *value);
+gboolean nn_same_shape(const NnValue *a, const NnValue *b);
+/* The one number that @value is known to be, for all its elements. */
+gboolean nn_known_number(const NnValue *value, double *number);
+
+/* Consumers of @out use @in from now on and @node computes nothing; FALSE, with nothing done, if
+ * that would take away the name of a graph output. */
+gboolean nn_bypass(NnGraph *graph, NnNode *node, NnValue *out, NnValue *in);
+/* Makes @node an operator of another type of a single input and no attributes yet. */
+void nn_retype(NnNode *node, const char *type, int opset, NnValue *input);
+void nn_set_float(NnNode *node, const char *name, float value);
+void nn_set_int(NnNode *node, const char *name, gint64 value);
+void nn_set_string(NnNode *node, const char *name, const char *value);
+void nn_set_ints(NnNode *node, const char *name, const gint64 *ints, gsize n);
+
+G_END_DECLS

@@ -1,0 +1,257 @@
+/* fuse_epilogue.c - passes that let an operator finish its result itself: activations, residuals.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "fuse.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+/* ---------------------------------------------------------------- activations */
+
+/* The bounds of a Clip, which were attributes before opset 11. */
+static gboolean clip_bounds(const NnNode *node, double *low, double *high)
+{
+    *low = nn_node_float(node, "min", -FLT_MAX);
+    *high = nn_node_float(node, "max", FLT_MAX);
+    if (node->opset < 11)
+        return TRUE;
+    *low = -FLT_MAX;
+    *high = FLT_MAX;
+    return (!nn_node_input(node, 1) || nn_known_number(nn_node_input(node, 1), low)) &&
+           (!nn_node_input(node, 2) || nn_known_number(nn_node_input(node, 2), high));
+}
+
+/* The activation that @node is; FALSE if it is none. */
+static gboolean node_activation(const NnNode *node, NnActivation *activation)
+{
+    double low, high;
+
+    *activation = (NnActivation){ NN_ACT_NONE, 0, 0 };
+    if (nn_is_type(node, "Relu")) {
+        activation->type = NN_ACT_RELU;
+    } else if (nn_is_type(node, "LeakyRelu")) {
+        *activation = (NnActivation){ NN_ACT_LEAKY_RELU, nn_node_float(node, "alpha", 0.01f), 0 };
+    } else if (nn_is_type(node, "Clip") && clip_bounds(node, &low, &high) && low <= high) {
+        *activation = (NnActivation){ NN_ACT_CLIP, (float)low, (float)high };
+    } else if (nn_is_type(node, "Sigmoid")) {
+        activation->type = NN_ACT_SIGMOID;
+    } else if (nn_is_type(node, "Tanh")) {
+        activation->type = NN_ACT_TANH;
+    } else if (nn_is_type(node, "HardSigmoid")) {
+        *activation = (NnActivation){ NN_ACT_HARD_SIGMOID, nn_node_float(node, "alpha", 0.2f),
+                                      nn_node_float(node, "beta", 0.5f) };
+    } else if (nn_is_type(node, "HardSwish")) {
+        *activation = (NnActivation){ NN_ACT_HARD_SWISH, nn_node_float(node, "alpha", 1.0f / 6),
+                                      nn_node_float(node, "beta", 0.5f) };
+    }
+    return activation->type != NN_ACT_NONE && node->activation.type == NN_ACT_NONE &&
+           node->residual < 0;
+}
+
+/* The operator that computes @value for its only consumer and can apply an epilogue to it. */
+static NnNode *open_epilogue(const NnValue *value)
+{
+    NnNode *node = value ? value->producer : NULL;
+
+    if (!node || !(node->op->flags & NN_OP_EPILOGUE) || !nn_has_single_use(value) ||
+        !nn_type_is_float(value->type) || node->activation.type != NN_ACT_NONE)
+        return NULL;
+    for (guint i = 1; i < node->outputs->len; i++)
+        if (nn_node_output(node, i))
+            return NULL;
+    return node;
+}
+
+gboolean nn_pass_activation(NnGraph *graph, NnNode *node)
+{
+    NnValue *in = nn_node_input(node, 0);
+    NnNode *producer = open_epilogue(in);
+    NnActivation activation;
+
+    if (!producer || !node_activation(node, &activation) ||
+        !nn_bypass(graph, node, nn_node_output(node, 0), in))
+        return FALSE;
+    producer->activation = activation;
+    return TRUE;
+}
+
+/* An activation of a Concat is one of each part, which its producer can apply: then nothing is left
+ * to compute where the parts are put together. */
+gboolean nn_pass_activation_over_concat(NnGraph *graph, NnNode *node)
+{
+    NnValue *in = nn_node_input(node, 0);
+    const NnNode *concat = nn_producer_of_type(in, "Concat");
+    NnActivation activation;
+
+    if (!concat || !nn_has_single_use(in) || !node_activation(node, &activation))
+        return FALSE;
+    for (guint i = 0; i < concat->inputs->len; i++)
+        if (!open_epilogue(nn_node_input(concat, i)))
+            return FALSE;
+    if (!nn_bypass(graph, node, nn_node_output(node, 0), in))
+        return FALSE;
+    for (guint i = 0; i < concat->inputs->len; i++)
+        nn_node_input(concat, i)->producer->activation = activation;
+    return TRUE;
+}
+
+/* ---------------------------------------------------------------- x * clamp(a * x + b, 0, 1) */
+
+/* One input of a Mul (or Add) that is a known number, and the other one. */
+static NnValue *times_number(const NnNode *node, const char *type, double *number)
+{
+    if (!nn_is_type(node, type) || node->activation.type != NN_ACT_NONE)
+        return NULL;
+    for (guint i = 0; i < 2; i++)
+        if (nn_known_number(nn_node_input(node, i), number))
+            return nn_node_input(node, 1 - i);
+    return NULL;
+}
+
+/* @node is number * value or value / number: returns value and the factor. */
+static NnValue *scaled_value(const NnNode *node, double *factor)
+{
+    if (nn_is_type(node, "Div") && node->activation.type == NN_ACT_NONE &&
+        nn_known_number(nn_node_input(node, 1), factor) && *factor != 0) {
+        *factor = 1 / *factor;
+        return nn_node_input(node, 0);
+    }
+    return times_number(node, "Mul", factor);
+}
+
+/* @value is clip(x + offset, 0, high): returns x. */
+static NnValue *clipped_sum(const NnValue *value, double *offset, double *high)
+{
+    const NnNode *clip = nn_producer_of_type(value, "Clip");
+    double low;
+
+    if (!clip || clip->activation.type != NN_ACT_NONE || !clip_bounds(clip, &low, high) || low != 0)
+        return NULL;
+    const NnValue *sum = nn_node_input(clip, 0);
+    return sum && sum->producer ? times_number(sum->producer, "Add", offset) : NULL;
+}
+
+/* Numbers as exporters round them: 6 * 0.16666667. */
+static gboolean is_one(double number)
+{
+    return fabs(number - 1) < 1e-6;
+}
+
+static void make_hard(NnNode *node, const char *type, int opset, NnValue *x, double alpha,
+                      double beta)
+{
+    nn_retype(node, type, opset, x);
+    nn_set_float(node, "alpha", (float)alpha);
+    nn_set_float(node, "beta", (float)beta);
+}
+
+/* clip(x + 3, 0, 6) / 6, as MobileNetV3 is written out by exporters that lack the operator. */
+gboolean nn_pass_hard_sigmoid(NnGraph *graph, NnNode *node)
+{
+    double factor, offset, high;
+    const NnValue *clipped = scaled_value(node, &factor);
+    NnValue *x = clipped_sum(clipped, &offset, &high);
+
+    if (!x || !is_one(high * factor) || !nn_same_shape(x, nn_node_output(node, 0)))
+        return FALSE;
+    make_hard(node, "HardSigmoid", node->opset, x, factor, offset * factor);
+    return TRUE;
+}
+
+/* The product of x and a gate that depends on x alone; returns x, and the gate. */
+static NnValue *gated_value(const NnNode *mul, guint i, NnValue **gate)
+{
+    *gate = nn_node_input(mul, 1 - i);
+    return nn_is_type(mul, "Mul") && mul->activation.type == NN_ACT_NONE ? nn_node_input(mul, i)
+                                                                         : NULL;
+}
+
+/* x * HardSigmoid(x). */
+static gboolean swish_of_gate(NnNode *node)
+{
+    for (guint i = 0; i < 2; i++) {
+        NnValue *gate, *x = gated_value(node, i, &gate);
+        const NnNode *sigmoid = x ? nn_producer_of_type(gate, "HardSigmoid") : NULL;
+        if (!sigmoid || nn_node_input(sigmoid, 0) != x || sigmoid->activation.type != NN_ACT_NONE)
+            continue;
+        make_hard(node, "HardSwish", 14, x, nn_node_float(sigmoid, "alpha", 0.2f),
+                  nn_node_float(sigmoid, "beta", 0.5f));
+        return TRUE;
+    }
+    return FALSE;
+}
+
+/* (x * clip(x + 3, 0, 6)) / 6. */
+static gboolean swish_of_product(NnNode *node)
+{
+    double factor, offset, high;
+    const NnValue *product = scaled_value(node, &factor);
+    const NnNode *mul = nn_producer_of_type(product, "Mul");
+
+    if (!mul || !nn_same_shape(product, nn_node_output(node, 0)))
+        return FALSE;
+    for (guint i = 0; i < 2; i++) {
+        NnValue *gate, *x = gated_value(mul, i, &gate);
+        if (!x || clipped_sum(gate, &offset, &high) != x || !is_one(high * factor) ||
+            !nn_same_shape(x, product))
+            continue;
+        make_hard(node, "HardSwish", 14, x, factor, offset * factor);
+        return TRUE;
+    }
+    return FALSE;
+}
+
+gboolean nn_pass_hard_swish(NnGraph *graph, NnNode *node)
+{
+    return swish_of_gate(node) || swish_of_product(node);
+}
+
+/* ---------------------------------------------------------------- residuals */
+
+/* Inputs that a convolution has of its own; the residual comes behind them. */
+#define CONV_INPUTS 3
+
+static NnNode *residual_conv(const NnNode *add, guint i)
+{
+    const NnValue *sum = nn_node_output(add, 0);
+    const NnValue *value = nn_node_input(add, i), *other = nn_node_input(add, 1 - i);
+    NnNode *conv = open_epilogue(value);
+
+    if (!conv || !other || other->constant || !nn_same_shape(value, other) ||
+        !nn_same_shape(value, sum) || value->type != other->type || conv->residual >= 0)
+        return NULL;
+    return nn_is_type(conv, "Conv") || nn_is_type(conv, "ConvTranspose") ? conv : NULL;
+}
+
+/* Where a node stands in the order of running; later is larger. */
+static guint position(const NnGraph *graph, const NnNode *node)
+{
+    guint i = 0;
+    g_ptr_array_find(graph->nodes, node, &i);
+    return i;
+}
+
+/* An Add behind a convolution whose other operand is there by then. Of two convolutions the one
+ * that runs last takes it; sorting sees to the rest. */
+gboolean nn_pass_residual(NnGraph *graph, NnNode *node)
+{
+    if (!nn_is_type(node, "Add") || node->inputs->len != 2 || node->residual >= 0 ||
+        node->activation.type != NN_ACT_NONE)
+        return FALSE;
+    NnNode *first = residual_conv(node, 0), *second = residual_conv(node, 1);
+    if (first && second && position(graph, first) > position(graph, second))
+        second = NULL;
+    const guint i = second ? 1 : 0;
+    NnNode *conv = second ? second : first;
+    NnValue *value = nn_node_input(node, i), *other = nn_node_input(node, 1 - i);
+    if (!conv || !nn_bypass(graph, node, nn_node_output(node, 0), value))
+        return FALSE;
+
+    while (conv->inputs->len < CONV_INPUTS)
+        nn_node_add_input(conv, NULL);
+    conv->residual = (int)conv->inputs->len;
+    nn_node_add_input(conv, other);
+    return TRUE;
+}
