@@ -158,6 +158,36 @@ void nn_views_collapse(NnView *views, guint n)
     nn_views_merge(views, n);
 }
 
+static void append_axis(NnView *to, const NnView *from, int axis)
+{
+    to->dims[to->rank] = from->dims[axis];
+    to->strides[to->rank++] = from->strides[axis];
+}
+
+void nn_view_split(const NnView *view, guint mask, NnView *across, NnView *along)
+{
+    *across = *along = *view;
+    across->rank = along->rank = 0;
+    for (int axis = 0; axis < view->rank; axis++)
+        append_axis(mask & (1u << axis) ? along : across, view, axis);
+    for (int i = 0; i < 2; i++) {
+        NnView *part = i == 0 ? across : along;
+        if (part->rank == 0) {
+            part->rank = 1;
+            part->dims[0] = 1;
+            part->strides[0] = 0;
+        }
+    }
+}
+
+void nn_launch_strides(NnLaunch *launch, const NnView *view)
+{
+    NnStrided strided = { 0 };
+    for (int i = 0; i < view->rank; i++)
+        strided.stride[i] = (gint32)view->strides[i];
+    nn_launch_bytes(launch, &strided, sizeof strided);
+}
+
 const NnVariant *nn_variant_choose(const NnRecorder *recorder, const NnVariant *table, guint n,
                                    gconstpointer job)
 {

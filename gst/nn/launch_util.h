@@ -36,6 +36,12 @@ void nn_views_collapse(NnView *views, guint n);
 /* The same without changing the order of the elements. */
 void nn_views_merge(NnView *views, guint n);
 
+/* The axes of @view that are not in the bit set @mask, and those that are: what is walked across
+ * lanes and along one. Each has at least one axis. */
+void nn_view_split(const NnView *view, guint mask, NnView *across, NnView *along);
+/* Argument: Strided without a buffer, for the second walk over a tensor. */
+void nn_launch_strides(NnLaunch *launch, const NnView *view);
+
 /* A way to run a node. The first that fits is taken, so that tables go from fast to general. */
 typedef struct {
     const char *name;
@@ -55,5 +61,20 @@ NnArray *nn_constant_floats(const NnNode *node, guint i);
 /* The options and arguments of an epilogue: -DACT=.., alpha, beta. */
 #define NN_ACT_OPTION " -DACT=%d"
 void nn_launch_activation(NnLaunch *launch, const NnNode *node);
+
+/* ---- launches that other families need, too */
+
+/* launch_elementwise.c: y = op(inputs), op being one of elementwise.cl's; the inputs are broadcast
+ * to y. @activate: apply the node's activation. */
+gboolean nn_record_elementwise(NnRecorder *recorder, const NnNode *node, const char *op,
+                               const NnView *y, const NnView *const *inputs, int n_inputs,
+                               gboolean activate, GError **error);
+/* y = x, of the same dims; types may differ. */
+gboolean nn_record_copy(NnRecorder *recorder, const NnNode *node, const NnView *y, const NnView *x,
+                        GError **error);
+/* launch_reduce.c: y = the reduction of x over the axes in @mask. @op: "Sum", "Mean", "Max", ...
+ * @y: of x's rank, those axes 1. */
+gboolean nn_record_reduction(NnRecorder *recorder, const NnNode *node, const char *op,
+                             const NnView *y, const NnView *x, guint mask, GError **error);
 
 G_END_DECLS

@@ -1,0 +1,378 @@
+/* launch_norm.c - Batch-, Instance-, Group-, LayerNormalization, MVN, LpNormalization, LRN.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Each comes down to one scale and one shift per channel or lane: known to the host, or folded on
+ * the device from sums over the lanes. Applying them is one elementwise launch.
+ */
+#include "launch_util.h"
+
+#include <math.h>
+#include <string.h>
+
+/* What is folded from x on the device. */
+typedef struct {
+    NnRecorder *recorder;
+    const NnNode *node;
+    const char *kind;     /* KIND in norm.cl */
+    NnView across, along; /* x across the lanes and along one */
+    gint64 channels_per_lane;
+    const NnView *scale, *bias; /* (nullable): [channels] */
+    float epsilon;
+} Job;
+
+/* Elements of a lane that one work-item adds up: enough to hide its start. */
+#define GENERAL_CHUNK 4096
+#define COLUMN_CHUNK 256
+
+/* ---------------------------------------------------------------- sums over lanes */
+
+static gboolean fits_columns(gconstpointer data)
+{
+    const Job *job = data;
+    return job->across.rank == 1 && job->across.strides[0] == 1 && job->across.dims[0] >= 4 &&
+           job->along.rank == 1 && !g_str_has_prefix(job->kind, "LP");
+}
+
+/* The parts of both sums, and the first elements: [2 n_parts + 1][lanes]. */
+static NnView make_parts(const Job *job, gint64 chunk, gint64 *n_parts)
+{
+    *n_parts = (nn_view_count(&job->along) + chunk - 1) / chunk;
+    return nn_recorder_scratch(job->recorder, NN_FLOAT32,
+                               (gsize)((2 * *n_parts + 1) * nn_view_count(&job->across)));
+}
+
+static NnView record_columns(const Job *job, gint64 *n_parts)
+{
+    const NnView parts = make_parts(job, COLUMN_CHUNK, n_parts);
+    const gint64 lanes = job->across.dims[0];
+    const guint vw = nn_vector_width(job->recorder);
+    NnLaunch *launch =
+        nn_recorder_launch(job->recorder, job->node, "norm.cl", "norm_parts_columns", "-DVW=%u%s",
+                           vw, job->across.type == NN_FLOAT16 ? " -DFP16" : "");
+    nn_launch_strided(launch, &job->across);
+    nn_launch_strided(launch, &parts);
+    nn_launch_int(launch, (gint32)job->along.strides[0]);
+    nn_launch_int(launch, (gint32)lanes);
+    nn_launch_int(launch, (gint32)job->along.dims[0]);
+    nn_launch_int(launch, COLUMN_CHUNK);
+    nn_launch_cost(launch, 4.0 * (double)(lanes * job->along.dims[0]));
+    nn_launch_tiles(job->recorder, launch, &parts, *n_parts, (lanes + vw - 1) / vw);
+    return parts;
+}
+
+static NnView record_general(const Job *job, gint64 *n_parts)
+{
+    const NnView parts = make_parts(job, GENERAL_CHUNK, n_parts);
+    const gint64 lanes = nn_view_count(&job->across), n_lane = nn_view_count(&job->along);
+    NnLaunch *launch = nn_recorder_launch(job->recorder, job->node, "norm.cl", "norm_parts_general",
+                                          "-DTX=%s -DRANK=%d -DLANE_RANK=%d -DSHIFTED=%d",
+                                          nn_kernel_type(job->across.type), job->across.rank,
+                                          job->along.rank, !g_str_has_prefix(job->kind, "LP"));
+    nn_launch_strided(launch, &job->across);
+    nn_launch_strides(launch, &job->along);
+    nn_launch_strided(launch, &parts);
+    nn_launch_extents(launch, job->across.rank, job->across.dims);
+    nn_launch_extents(launch, job->along.rank, job->along.dims);
+    nn_launch_int(launch, (gint32)lanes);
+    nn_launch_int(launch, (gint32)n_lane);
+    nn_launch_int(launch, GENERAL_CHUNK);
+    nn_launch_cost(launch, 4.0 * (double)(lanes * n_lane));
+    nn_launch_items(launch, &parts, lanes, *n_parts);
+    return parts;
+}
+
+static NnView record_parts(const Job *job, gint64 *n_parts)
+{
+    const char *forced = nn_recorder_forced_variant(job->recorder);
+    if (fits_columns(job) && g_strcmp0(forced, "norm_parts_general") != 0)
+        return record_columns(job, n_parts);
+    return record_general(job, n_parts);
+}
+
+/* Scale and shift of every channel: [2][channels]. */
+static NnView record_fold(const Job *job)
+{
+    gint64 n_parts;
+    const NnView parts = record_parts(job, &n_parts);
+    const gint64 channels = nn_view_count(&job->across) * job->channels_per_lane;
+    const NnView folded = nn_recorder_scratch(job->recorder, NN_FLOAT32, (gsize)(2 * channels));
+    const NnView *scale = job->scale ? job->scale : &parts;
+    const NnView *bias = job->bias ? job->bias : &parts;
+
+    NnLaunch *launch = nn_recorder_launch(job->recorder, job->node, "norm.cl", "norm_fold",
+                                          "-DKIND=%s -DSCALE=%d -DBIAS=%d -DTS=%s -DTB=%s",
+                                          job->kind, job->scale != NULL, job->bias != NULL,
+                                          nn_kernel_type(scale->type), nn_kernel_type(bias->type));
+    nn_launch_strided(launch, &parts);
+    nn_launch_strided(launch, scale);
+    nn_launch_strided(launch, bias);
+    nn_launch_strided(launch, &folded);
+    nn_launch_int(launch, (gint32)channels);
+    nn_launch_int(launch, (gint32)job->channels_per_lane);
+    nn_launch_int(launch, (gint32)n_parts);
+    nn_launch_int(launch, (gint32)nn_view_count(&job->along));
+    nn_launch_float(launch, job->epsilon);
+    nn_launch_items(launch, &folded, channels, 1);
+    return folded;
+}
+
+/* ---------------------------------------------------------------- applying */
+
+/* Part @part of @folded, whose elements go with the elements of the axes of @x that are not in
+ * @mask, as a view to broadcast to @x. */
+static NnView folded_part(const NnView *folded, const NnView *x, guint mask, int part)
+{
+    NnView out = *folded;
+    gint64 stride = 1;
+    out.rank = x->rank;
+    for (int axis = x->rank - 1; axis >= 0; axis--) {
+        const gboolean kept = !(mask & (1u << axis));
+        out.dims[axis] = kept ? x->dims[axis] : 1;
+        out.strides[axis] = kept ? stride : 0;
+        stride *= out.dims[axis];
+    }
+    out.offset += part * stride;
+    return out;
+}
+
+static gboolean record_affine(NnRecorder *recorder, const NnNode *node, const NnView *folded,
+                              guint mask, GError **error)
+{
+    const NnView *x = nn_recorder_input(recorder, node, 0);
+    const NnView scale = folded_part(folded, x, mask, 0), shift = folded_part(folded, x, mask, 1);
+    const NnView *inputs[3] = { x, &scale, &shift };
+    return nn_record_elementwise(recorder, node, "Affine", nn_recorder_output(recorder, node, 0),
+                                 inputs, 3, TRUE, error);
+}
+
+/* ---------------------------------------------------------------- BatchNormalization */
+
+/* Scale and shift where all four parameters are constant. */
+static NnView fold_on_host(NnRecorder *recorder, const NnNode *node, const NnArray *const *in,
+                           gint64 channels)
+{
+    const double epsilon = nn_node_float(node, "epsilon", 1e-5f);
+    g_autofree float *folded = g_new(float, 2 * channels);
+    for (gint64 c = 0; c < channels; c++) {
+        const double scale =
+            nn_array_get(in[0], (gsize)c) / sqrt(nn_array_get(in[3], (gsize)c) + epsilon);
+        folded[c] = (float)scale;
+        folded[channels + c] =
+            (float)(nn_array_get(in[1], (gsize)c) - nn_array_get(in[2], (gsize)c) * scale);
+    }
+    return nn_recorder_constant(recorder, NN_FLOAT32, (gsize)(2 * channels), folded);
+}
+
+static NnView fold_on_device(NnRecorder *recorder, const NnNode *node, gint64 channels)
+{
+    const NnView folded = nn_recorder_scratch(recorder, NN_FLOAT32, (gsize)(2 * channels));
+    const NnView *in[4];
+    for (guint i = 0; i < 4; i++)
+        in[i] = nn_recorder_input(recorder, node, 1 + i);
+    NnLaunch *launch = nn_recorder_launch(recorder, node, "norm.cl", "batch_fold",
+                                          "-DTS=%s -DTB=%s -DTM=%s -DTV=%s",
+                                          nn_kernel_type(in[0]->type), nn_kernel_type(in[1]->type),
+                                          nn_kernel_type(in[2]->type), nn_kernel_type(in[3]->type));
+    for (guint i = 0; i < 4; i++)
+        nn_launch_strided(launch, in[i]);
+    nn_launch_strided(launch, &folded);
+    nn_launch_int(launch, (gint32)channels);
+    nn_launch_float(launch, nn_node_float(node, "epsilon", 1e-5f));
+    nn_launch_items(launch, &folded, channels, 1);
+    return folded;
+}
+
+static gboolean launch_batch_norm(NnRecorder *recorder, const NnNode *node, GError **error)
+{
+    const gint64 channels = nn_node_input(node, 0)->dims[1];
+    const NnArray *in[4];
+    gboolean constant = TRUE;
+    for (guint i = 0; i < 4; i++) {
+        in[i] = nn_node_input(node, 1 + i)->constant;
+        constant = constant && in[i];
+    }
+    const NnView folded = constant ? fold_on_host(recorder, node, in, channels)
+                                   : fold_on_device(recorder, node, channels);
+    return record_affine(recorder, node, &folded, ~2u, error);
+}
+
+/* ---------------------------------------------------------------- over lanes */
+
+static Job make_job(NnRecorder *recorder, const NnNode *node, const char *kind, const NnView *x,
+                    guint mask)
+{
+    Job job = { .recorder = recorder,
+                .node = node,
+                .kind = kind,
+                .channels_per_lane = 1,
+                .epsilon = nn_node_float(node, "epsilon", 1e-5f) };
+    nn_view_split(x, mask, &job.across, &job.along);
+    nn_views_merge(&job.across, 1);
+    nn_views_collapse(&job.along, 1);
+    return job;
+}
+
+static gboolean launch_instance_norm(NnRecorder *recorder, const NnNode *node, GError **error)
+{
+    Job job = make_job(recorder, node, "INSTANCE", nn_recorder_input(recorder, node, 0), ~2u);
+    job.scale = nn_recorder_input(recorder, node, 1);
+    job.bias = nn_recorder_input(recorder, node, 2);
+    const NnView folded = record_fold(&job);
+    return record_affine(recorder, node, &folded, ~2u, error);
+}
+
+/* Axis 1 of @x as two: groups, channels of a group. */
+static NnView split_channels(const NnView *x, gint64 groups)
+{
+    NnView out = *x;
+    out.rank = x->rank + 1;
+    for (int axis = x->rank; axis > 1; axis--) {
+        out.dims[axis] = x->dims[axis - 1];
+        out.strides[axis] = x->strides[axis - 1];
+    }
+    out.dims[1] = groups;
+    out.dims[2] = x->dims[1] / groups;
+    out.strides[1] = out.dims[2] * x->strides[1];
+    return out;
+}
+
+/* @view, one element per group, repeated for every channel. */
+static NnView repeat_per_channel(NnRecorder *recorder, const NnNode *node, const NnView *view,
+                                 gint64 per_group, GError **error)
+{
+    const gint64 dims[2] = { view->dims[0], per_group };
+    const gint64 from[2] = { view->strides[0], 0 }, to[2] = { per_group, 1 };
+    const NnView source = nn_view_strided(view, 2, dims, from);
+    const NnView repeated =
+        nn_recorder_scratch(recorder, NN_FLOAT32, (gsize)(view->dims[0] * per_group));
+    const NnView target = nn_view_strided(&repeated, 2, dims, to);
+    nn_record_copy(recorder, node, &target, &source, error);
+    return repeated;
+}
+
+static gboolean launch_group_norm(NnRecorder *recorder, const NnNode *node, GError **error)
+{
+    const NnView *x = nn_recorder_input(recorder, node, 0);
+    const NnView *scale = nn_recorder_input(recorder, node, 1);
+    const NnView *bias = nn_recorder_input(recorder, node, 2);
+    const gint64 groups = nn_node_int(node, "num_groups", 1), per_group = x->dims[1] / groups;
+    if (x->rank == NN_MAX_RANK)
+        return nn_node_error(node, error, NN_ERROR_UNSUPPORTED, "its input has %d axes", x->rank);
+
+    const NnView grouped = split_channels(x, groups);
+    Job job = make_job(recorder, node, "INSTANCE", &grouped, ~2u);
+    job.channels_per_lane = per_group;
+    NnView scales = *scale, biases = *bias;
+    if (node->opset < 21) {
+        scales = repeat_per_channel(recorder, node, scale, per_group, error);
+        biases = repeat_per_channel(recorder, node, bias, per_group, error);
+    }
+    job.scale = &scales;
+    job.bias = &biases;
+    const NnView folded = record_fold(&job);
+    return record_affine(recorder, node, &folded, ~2u, error);
+}
+
+static gboolean launch_layer_norm(NnRecorder *recorder, const NnNode *node, GError **error)
+{
+    NnLayerNormParams params;
+    if (!nn_layer_norm_params(node, &params, error))
+        return FALSE;
+    if (nn_node_output(node, 1) || nn_node_output(node, 2))
+        return nn_node_error(node, error, NN_ERROR_UNSUPPORTED,
+                             "its mean and deviation are not computed on devices");
+    const NnView *x = nn_recorder_input(recorder, node, 0);
+    const NnView *y = nn_recorder_output(recorder, node, 0);
+    const NnView *scale = nn_recorder_input(recorder, node, 1);
+    const NnView *bias = nn_recorder_input(recorder, node, 2);
+    const guint mask = ~0u << params.axis;
+    Job job = make_job(recorder, node, "INSTANCE", x, mask);
+    const NnView folded = record_fold(&job);
+
+    /* Normalised in float32, so that halves are rounded once. */
+    NnView normal = nn_recorder_scratch(recorder, NN_FLOAT32, (gsize)nn_view_count(x));
+    gint64 strides[NN_MAX_RANK];
+    for (gint64 axis = x->rank - 1, stride = 1; axis >= 0; stride *= x->dims[axis--])
+        strides[axis] = stride;
+    normal = nn_view_strided(&normal, x->rank, x->dims, strides);
+    const NnView factor = folded_part(&folded, x, mask, 0);
+    const NnView shift = folded_part(&folded, x, mask, 1);
+    const NnView *first[3] = { x, &factor, &shift }, *second[3] = { &normal, scale, bias };
+    return nn_record_elementwise(recorder, node, "Affine", &normal, first, 3, FALSE, error) &&
+           nn_record_elementwise(recorder, node, bias ? "Affine" : "Mul", y, second, bias ? 3 : 2,
+                                 TRUE, error);
+}
+
+static gboolean launch_mean_variance(NnRecorder *recorder, const NnNode *node, GError **error)
+{
+    const NnView *x = nn_recorder_input(recorder, node, 0);
+    guint mask = 1u << 0 | 1u << 2 | 1u << 3;
+    gsize n;
+    const gint64 *axes = nn_node_ints(node, "axes", &n);
+    if (axes)
+        mask = 0;
+    for (gsize i = 0; i < n; i++) {
+        int axis;
+        if (!nn_resolve_axis(node, axes[i], x->rank, &axis, error))
+            return FALSE;
+        mask |= 1u << axis;
+    }
+    Job job = make_job(recorder, node, "DEVIATION", x, mask);
+    job.epsilon = 1e-9f; /* by definition */
+    const NnView folded = record_fold(&job);
+    return record_affine(recorder, node, &folded, mask, error);
+}
+
+static gboolean launch_lp_norm(NnRecorder *recorder, const NnNode *node, GError **error)
+{
+    const NnView *x = nn_recorder_input(recorder, node, 0);
+    int axis;
+    if (!nn_resolve_axis(node, nn_node_int(node, "axis", -1), x->rank, &axis, error))
+        return FALSE;
+    const Job job =
+        make_job(recorder, node, nn_node_int(node, "p", 2) == 1 ? "LP1" : "LP2", x, 1u << axis);
+    const NnView folded = record_fold(&job);
+    return record_affine(recorder, node, &folded, 1u << axis, error);
+}
+
+static gboolean launch_lrn(NnRecorder *recorder, const NnNode *node, GError **error)
+{
+    const NnView *x = nn_recorder_input(recorder, node, 0);
+    const NnView *y = nn_recorder_output(recorder, node, 0);
+    NnMap map;
+    if (!nn_view_map(x, &map))
+        return nn_node_error(node, error, NN_ERROR_UNSUPPORTED, "its input is not a map");
+    NnLaunch *launch = nn_recorder_launch(recorder, node, "norm.cl", "lrn", "-DTX=%s -DTY=%s",
+                                          nn_kernel_type(x->type), nn_kernel_type(y->type));
+    nn_launch_map(launch, x);
+    nn_launch_map(launch, y);
+    nn_launch_int(launch, (gint32)nn_node_int(node, "size", 1));
+    nn_launch_float(launch, nn_node_float(node, "alpha", 1e-4f));
+    nn_launch_float(launch, nn_node_float(node, "beta", 0.75f));
+    nn_launch_float(launch, nn_node_float(node, "bias", 1.0f));
+    nn_launch_items(launch, y, nn_view_count(y), 1);
+    return TRUE;
+}
+
+gboolean nn_launch_norm(NnRecorder *recorder, const NnNode *node, GError **error)
+{
+    static const struct {
+        const char *type;
+        gboolean (*launch)(NnRecorder *recorder, const NnNode *node, GError **error);
+    } rows[] = {
+        { "BatchNormalization", launch_batch_norm },
+        { "InstanceNormalization", launch_instance_norm },
+        { "GroupNormalization", launch_group_norm },
+        { "LayerNormalization", launch_layer_norm },
+        { "MeanVarianceNormalization", launch_mean_variance },
+        { "LpNormalization", launch_lp_norm },
+        { "LRN", launch_lrn },
+    };
+    if (nn_view_count(nn_recorder_output(recorder, node, 0)) == 0)
+        return TRUE;
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++)
+        if (strcmp(node->type, rows[i].type) == 0)
+            return rows[i].launch(recorder, node, error);
+    return nn_node_error(node, error, NN_ERROR_UNSUPPORTED, "there is no kernel for it");
+}

@@ -1,0 +1,165 @@
+/* launch_resize.c - Resize and Upsample: tables of taps from the resolver, then one kernel for maps
+ * or one launch per axis.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "launch_util.h"
+
+typedef struct {
+    NnRecorder *recorder;
+    const NnNode *node;
+    const NnResizeParams *params;
+    const NnView *x, *y;
+} Job;
+
+/* The taps of every output index of an axis. */
+typedef struct {
+    NnView index, weight; /* [outputs][taps] */
+    gint32 taps;
+} Taps;
+
+static Taps make_taps(const Job *job, int axis)
+{
+    const NnResizeParams *params = job->params;
+    const gsize n = (gsize)params->out[axis], most = nn_resize_max_taps(params, axis);
+    g_autofree gint64 *index = g_new0(gint64, most);
+    g_autofree double *weight = g_new0(double, most);
+    g_autofree gint32 *indices = g_new0(gint32, n * most);
+    g_autofree float *weights = g_new0(float, n *most);
+    for (gsize o = 0; o < n; o++) {
+        const gsize taps = nn_resize_taps(params, axis, (gint64)o, index, weight);
+        for (gsize t = 0; t < taps; t++) {
+            indices[o * most + t] = (gint32)index[t];
+            weights[o * most + t] = (float)weight[t];
+        }
+        if (taps == 0)
+            indices[o * most] = -1;
+    }
+    return (Taps){ .index = nn_recorder_constant(job->recorder, NN_INT32, n * most, indices),
+                   .weight = nn_recorder_constant(job->recorder, NN_FLOAT32, n * most, weights),
+                   .taps = (gint32)most };
+}
+
+static gboolean is_resized(const NnResizeParams *params, int axis)
+{
+    return params->in[axis] != params->out[axis] || params->scale[axis] != 1.0 ||
+           (params->coordinate == NN_COORDINATE_TF_CROP_AND_RESIZE &&
+            (params->roi_start[axis] != 0.0 || params->roi_end[axis] != 1.0));
+}
+
+/* ---------------------------------------------------------------- maps */
+
+static gboolean fits_map(gconstpointer data)
+{
+    const Job *job = data;
+    NnMap x, y;
+    return job->params->rank == 4 && !is_resized(job->params, 0) && !is_resized(job->params, 1) &&
+           nn_view_map(job->x, &x) && nn_view_map(job->y, &y) && x.sc == 1 && y.sc == 1 &&
+           nn_type_is_float(job->x->type) && job->x->type == job->y->type;
+}
+
+static gboolean record_map(gconstpointer data, GError **error)
+{
+    const Job *job = data;
+    const Taps rows = make_taps(job, 2), columns = make_taps(job, 3);
+    NnLaunch *launch = nn_recorder_launch(job->recorder, job->node, "resize.cl", "resize_map",
+                                          "-DVW=%u%s", nn_vector_width(job->recorder),
+                                          job->y->type == NN_FLOAT16 ? " -DFP16" : "");
+    nn_launch_map(launch, job->x);
+    nn_launch_map(launch, job->y);
+    nn_launch_buffer(launch, &rows.index);
+    nn_launch_buffer(launch, &rows.weight);
+    nn_launch_int(launch, rows.taps);
+    nn_launch_buffer(launch, &columns.index);
+    nn_launch_buffer(launch, &columns.weight);
+    nn_launch_int(launch, columns.taps);
+    nn_launch_float(launch, (float)job->params->extrapolation);
+    nn_launch_cost(launch, 2.0 * (double)nn_view_count(job->y) * rows.taps * columns.taps);
+    nn_launch_tiles(job->recorder, launch, job->y, job->y->dims[3], job->y->dims[2]);
+    return TRUE;
+}
+
+/* ---------------------------------------------------------------- any tensor, axis by axis */
+
+static void record_axis(const Job *job, const NnView *x, const NnView *y, int axis)
+{
+    const Taps taps = make_taps(job, axis);
+    NnView others[2], along[2];
+    nn_view_split(y, 1u << axis, &others[0], &along[0]);
+    nn_view_split(x, 1u << axis, &others[1], &along[1]);
+    nn_views_collapse(others, 2);
+    const int rank = others[0].rank;
+    for (int i = 0; i < 2; i++)
+        others[i].strides[rank] = along[i].strides[0];
+
+    NnLaunch *launch = nn_recorder_launch(job->recorder, job->node, "resize.cl", "resize_axis",
+                                          "-DTX=%s -DTY=%s -DRANK=%d", nn_kernel_type(x->type),
+                                          nn_kernel_type(y->type), rank);
+    const gint64 count = nn_view_count(&others[0]);
+    for (int i = 0; i < 2; i++) {
+        others[i].dims[rank] = along[i].dims[0];
+        others[i].rank = rank + 1; /* the resized axis comes last */
+    }
+    nn_launch_strided(launch, &others[1]);
+    nn_launch_strided(launch, &others[0]);
+    nn_launch_extents(launch, rank, others[0].dims);
+    nn_launch_buffer(launch, &taps.index);
+    nn_launch_buffer(launch, &taps.weight);
+    nn_launch_int(launch, (gint32)count);
+    nn_launch_int(launch, taps.taps);
+    nn_launch_float(launch, (float)job->params->extrapolation);
+    nn_launch_cost(launch, 2.0 * (double)nn_view_count(y) * taps.taps);
+    nn_launch_items(launch, y, count, along[0].dims[0]);
+}
+
+/* Room for @x with @axis resized; floats between the axes stay float32. */
+static NnView make_between(const Job *job, const NnView *x, int axis)
+{
+    gint64 dims[NN_MAX_RANK], strides[NN_MAX_RANK], n = 1;
+    for (int i = x->rank - 1; i >= 0; i--) {
+        dims[i] = i == axis ? job->params->out[i] : x->dims[i];
+        strides[i] = n;
+        n *= dims[i];
+    }
+    const NnType type = nn_type_is_float(x->type) ? NN_FLOAT32 : x->type;
+    const NnView between = nn_recorder_scratch(job->recorder, type, (gsize)n);
+    return nn_view_strided(&between, x->rank, dims, strides);
+}
+
+static gboolean record_general(gconstpointer data, GError **error)
+{
+    const Job *job = data;
+    NnView x = *job->x;
+    int last = -1;
+    for (int axis = 0; axis < job->params->rank; axis++)
+        if (is_resized(job->params, axis))
+            last = axis;
+    if (last < 0)
+        return nn_record_copy(job->recorder, job->node, job->y, job->x, error);
+    for (int axis = 0; axis < last; axis++) {
+        if (!is_resized(job->params, axis))
+            continue;
+        const NnView between = make_between(job, &x, axis);
+        record_axis(job, &x, &between, axis);
+        x = between;
+    }
+    record_axis(job, &x, job->y, last);
+    return TRUE;
+}
+
+static const NnVariant variants[] = {
+    { "resize_map", fits_map, record_map },
+    { "resize_axis", nn_variant_always, record_general },
+};
+
+gboolean nn_launch_resize(NnRecorder *recorder, const NnNode *node, GError **error)
+{
+    NnResizeParams params;
+    if (!nn_resize_params(node, &params, error))
+        return FALSE;
+    const Job job = { recorder, node, &params, nn_recorder_input(recorder, node, 0),
+                      nn_recorder_output(recorder, node, 0) };
+    if (nn_view_count(job.y) == 0)
+        return TRUE;
+    return nn_variant_choose(recorder, variants, G_N_ELEMENTS(variants), &job)->record(&job, error);
+}

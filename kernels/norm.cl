@@ -1,0 +1,180 @@
+/* norm.cl - mean and variance of lanes, and what they make of scale and bias.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Every normalisation is three steps: parts of sums over each lane (norm_parts_*), one pair of scale
+ * and shift per lane and channel (norm_fold), and x * scale + shift (elementwise.cl, Affine). The
+ * sums are of differences to the lane's first element, so that a mean far from 0 costs no digits.
+ *
+ * Defines: norm_parts_general: TX, the type of x, RANK of the axes across lanes, LANE_RANK of those
+ *   along one, SHIFTED 0 or 1 (0: no differences, and sums of absolute values).
+ *   norm_parts_columns: VW, FP16. norm_fold: TS TB, types of scale and bias, SCALE and BIAS 0 or 1,
+ *   KIND one of INSTANCE (mean and deviation, epsilon within the root), DEVIATION (epsilon outside
+ *   of it), LP1, LP2 (the norm alone).
+ *   batch_fold: TS TB TM TV. lrn: TX TY.
+ * Buffers: parts [2 n_parts + 1][lanes] floats: sums, sums of squares, the first element.
+ * Accumulation: float.
+ * Launch: dimension 2 is the sample; the others beside each kernel.
+ */
+#include "common.clh"
+#include "types.clh"
+
+#ifdef LANE_RANK
+
+#include "index.clh"
+
+/* One part of one lane a work-item. Global: lanes, rounded up; n_parts. */
+__kernel void norm_parts_general(__global const TX *x, Strided xs, Strided x_lane,
+                                 __global float *parts, Strided ps, Extents lanes, Extents lane,
+                                 int count, int n_lane, int chunk)
+{
+    const int n = get_global_id(2);
+    const int i = get_global_id(0);
+    const int part = get_global_id(1), n_parts = get_global_size(1);
+    if (i >= count)
+        return;
+    x += xs.offset + n * xs.sample + place_of(i, lanes, xs);
+    const float first = SHIFTED ? READ(TX, x, 0) : 0.0f;
+    float sum = 0.0f, squares = 0.0f;
+    for (int k = part * chunk; k < min((part + 1) * chunk, n_lane); k++) {
+        const float v = READ(TX, x, lane_place(k, lane, x_lane)) - first;
+        sum += SHIFTED ? v : fabs(v);
+        squares += v * v;
+    }
+    parts += ps.offset + n * ps.sample + i;
+    parts[part * count] = sum;
+    parts[(n_parts + part) * count] = squares;
+    if (part == 0)
+        parts[2 * n_parts * count] = first;
+}
+
+#elif defined(VW)
+
+#include "vectors.clh"
+
+/* Lanes whose like elements lie side by side, as the pixels of NHWC maps do: one work-item takes VW
+ * lanes and @chunk of their elements. x: [n_lane][lanes], rows @row apart.
+ * Global: n_parts, ceil(lanes / VW). */
+__kernel void norm_parts_columns(__global const REAL *restrict x, Strided xs,
+                                 __global float *parts, Strided ps, int row, int lanes, int n_lane,
+                                 int chunk)
+{
+    const int n = get_global_id(2);
+    const int part = get_global_id(0), n_parts = get_global_size(0);
+    const int lane = get_global_id(1) * VW, left = lanes - lane;
+    x += xs.offset + n * xs.sample + lane;
+    const V first = load_some(x, 1, left);
+    V sum = (V)(0.0f), squares = (V)(0.0f);
+    for (int k = part * chunk; k < min((part + 1) * chunk, n_lane); k++) {
+        const V v = load_some(x + k * row, 1, left) - first;
+        sum += v;
+        squares = fma(v, v, squares);
+    }
+    parts += ps.offset + n * ps.sample + lane;
+    float t[VW], u[VW];
+    VSTORE(sum, t);
+    VSTORE(squares, u);
+    for (int i = 0; i < VW && i < left; i++) {
+        parts[part * lanes + i] = t[i];
+        parts[(n_parts + part) * lanes + i] = u[i];
+        if (part == 0)
+            parts[2 * n_parts * lanes + i] = LOAD(x, i);
+    }
+}
+
+#elif defined(KIND)
+
+#define INSTANCE 0
+#define LP1 1
+#define LP2 2
+#define DEVIATION 3
+
+/* Scale and shift of each channel, of which channels_per_lane share a lane.
+ * folded: [2][channels] floats.
+ * Global: channels, rounded up. */
+__kernel void norm_fold(__global const float *parts, Strided ps, __global const TS *scale,
+                        Strided ss, __global const TB *bias, Strided bs, __global float *folded,
+                        Strided fs, int channels, int channels_per_lane, int n_parts, int n_lane,
+                        float epsilon)
+{
+    const int n = get_global_id(2);
+    const int i = get_global_id(0);
+    const int lane = i / channels_per_lane, lanes = channels / channels_per_lane;
+    if (i >= channels)
+        return;
+    parts += ps.offset + n * ps.sample + lane;
+    float sum = 0.0f, squares = 0.0f;
+    for (int part = 0; part < n_parts; part++) {
+        sum += parts[part * lanes];
+        squares += parts[(n_parts + part) * lanes];
+    }
+
+    float mean = 0.0f, factor;
+    if (KIND == INSTANCE || KIND == DEVIATION) {
+        const float difference = sum / n_lane;
+        const float variance = fmax(squares / n_lane - difference * difference, 0.0f);
+        mean = parts[2 * n_parts * lanes] + difference;
+        factor = KIND == INSTANCE ? 1.0f / sqrt(variance + epsilon)
+                                  : 1.0f / (sqrt(variance) + epsilon);
+    } else {
+        const float norm = KIND == LP1 ? sum : sqrt(squares);
+        factor = norm == 0.0f ? 0.0f : 1.0f / norm;
+    }
+    if (SCALE)
+        factor *= READ(TS, scale + ss.offset + n * ss.sample, i * ss.stride[0]);
+    float shift = -mean * factor;
+    if (BIAS)
+        shift += READ(TB, bias + bs.offset + n * bs.sample, i * bs.stride[0]);
+    folded += fs.offset + n * fs.sample;
+    folded[i] = factor;
+    folded[channels + i] = shift;
+}
+
+#elif defined(TM)
+
+/* BatchNormalization whose parameters are computed by the network: as norm_fold, from a mean and a
+ * variance that are given. Global: channels, rounded up. */
+__kernel void batch_fold(__global const TS *scale, Strided ss, __global const TB *bias, Strided bs,
+                         __global const TM *mean, Strided ms, __global const TV *variance,
+                         Strided vs, __global float *folded, Strided fs, int channels,
+                         float epsilon)
+{
+    const int n = get_global_id(2);
+    const int i = get_global_id(0);
+    if (i >= channels)
+        return;
+    const float v = READ(TV, variance + vs.offset + n * vs.sample, i * vs.stride[0]);
+    const float factor =
+        READ(TS, scale + ss.offset + n * ss.sample, i * ss.stride[0]) / sqrt(v + epsilon);
+    const float m = READ(TM, mean + ms.offset + n * ms.sample, i * ms.stride[0]);
+    folded += fs.offset + n * fs.sample;
+    folded[i] = factor;
+    folded[channels + i] =
+        READ(TB, bias + bs.offset + n * bs.sample, i * bs.stride[0]) - m * factor;
+}
+
+#else
+
+/* y = x / (bias + alpha / size * sum of x^2 over the @size channels around)^beta.
+ * One element a work-item, the channels fastest. Global: C * H * W, rounded up. */
+__kernel void lrn(__global const TX *x, Map xm, __global TY *y, Map ym, int size, float alpha,
+                  float beta, float bias)
+{
+    const int n = get_global_id(2);
+    const int c = get_global_id(0) % ym.c;
+    const int row = get_global_id(0) / ym.c / ym.w, column = get_global_id(0) / ym.c % ym.w;
+    if (row >= ym.h)
+        return;
+    x += xm.offset + n * xm.sample + row * xm.sh + column * xm.sw;
+    const int first = max(c - (size - 1) / 2, 0), last = min(c + size / 2, xm.c - 1);
+    float squares = 0.0f;
+    for (int k = first; k <= last; k++) {
+        const float v = READ(TX, x, k * xm.sc);
+        squares += v * v;
+    }
+    y += ym.offset + n * ym.sample;
+    WRITE(TY, y, c * ym.sc + row * ym.sh + column * ym.sw,
+          READ(TX, x, c * xm.sc) * pow(bias + alpha / size * squares, -beta));
+}
+
+#endif
