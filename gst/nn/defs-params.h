@@ -130,6 +130,7 @@ typedef enum {
     NN_NEAREST_ROUND_PREFER_CEIL,
     NN_NEAREST_FLOOR,
     NN_NEAREST_CEIL,
+    NN_NEAREST_CEIL_IF_SMALLER, /* ceil where the axis shrinks, else floor: Resize 10 */
 } NnNearestMode;
 
 typedef struct {
@@ -140,14 +141,15 @@ typedef struct {
     gboolean antialias, exclude_outside;
     double cubic_a, extrapolation;
     gint64 in[NN_MAX_RANK], out[NN_MAX_RANK];
-    double scale[NN_MAX_RANK]; /* output per input; 1: axis is not resized */
+    double length[NN_MAX_RANK]; /* of the output axis before rounding: scale * in, or out */
+    double scale[NN_MAX_RANK];  /* output per input; 1: axis is not resized */
     double roi_start[NN_MAX_RANK], roi_end[NN_MAX_RANK]; /* tf_crop_and_resize, of 0..1 */
 } NnResizeParams;
 
 gboolean nn_resize_params(const NnNode *node, NnResizeParams *params, GError **error);
 /* Where output index @o of @axis lies on the input's axis. */
 double nn_resize_coordinate(const NnResizeParams *params, int axis, gint64 o);
-/* Most taps that an output element of @axis has. */
+/* Most taps that an output element of @axis has; 1 for an axis that is not resized. */
 gsize nn_resize_max_taps(const NnResizeParams *params, int axis);
 /* The taps of output index @o: indices (within the axis) and weights, adding up to 1. Returns how
  * many, at most nn_resize_max_taps(); 0: outside, the extrapolation value (tf_crop_and_resize). */
