@@ -16,7 +16,7 @@ G_BEGIN_DECLS
 
 /* ---------------------------------------------------------------- frames on the device */
 
-/* The pixels of up to n frames of one format and size on the device, with tight rows. */
+/* The pixels of up to n frames of one format and size on the device, plane after plane. */
 typedef struct VideoFrames VideoFrames;
 
 /* @staging: also keep pinned host memory for each frame, to copy uploads through. */
@@ -50,8 +50,8 @@ typedef enum {
 } VideoFit;
 
 typedef enum {
-    VIDEO_SCALE_NONE,  /* x */
-    VIDEO_SCALE_MAX,   /* x / max over the picture of x (U2Net as rembg runs it) */
+    VIDEO_SCALE_NONE, /* x */
+    VIDEO_SCALE_MAX,  /* x / max over the picture of x (U2Net as rembg runs it) */
 } VideoDynamicRange;
 
 typedef enum {
@@ -63,11 +63,12 @@ typedef enum {
 
 /* What the sidecar file of a model says, or a preset: see docs/models.md. */
 typedef struct {
-    char *name;          /* of the preset or the file's */
+    char *name;       /* of the preset or the file's */
+    gboolean guessed; /* only the tensors' shapes were there to go by: worth a warning */
     /* picture -> tensor: channel c is (v[c] - mean[c]) / std[c], v in 0..255 */
-    char *input;         /* tensor's name; NULL: the first four-dimensional input */
-    gboolean bgr;        /* channel order; FALSE: RGB */
-    gboolean nhwc;       /* the tensor is [N][H][W][C] */
+    char *input;   /* tensor's name; NULL: the first four-dimensional input */
+    gboolean bgr;  /* channel order; FALSE: RGB */
+    gboolean nhwc; /* the tensor is [N][H][W][C] */
     float mean[3], std[3];
     VideoDynamicRange dynamic_range;
     VideoFit fit;
@@ -76,11 +77,11 @@ typedef struct {
     guint short_side;    /* with an open size and fit native: scale so that the short side is this;
                           * 0: the picture's own size */
     /* tensor -> picture */
-    char *output;        /* tensor's name; NULL: the first output */
-    guint channel;       /* of the output: which one is alpha */
-    VideoMatte matte;    /* for matting networks */
+    char *output;                  /* tensor's name; NULL: the first output */
+    guint channel;                 /* of the output: which one is alpha */
+    VideoMatte matte;              /* for matting networks */
     float out_mean[3], out_std[3]; /* for image networks: pixel = v * out_std + out_mean, 0..255 */
-    char *foreground;    /* (nullable): output holding the foreground colour, 0..1 RGB */
+    char *foreground;              /* (nullable): output holding the foreground colour, 0..1 RGB */
     /* recurrent states: outputs that are fed back as inputs with the next frame */
     char **state_inputs, **state_outputs; /* (nullable): NULL-terminated, same length */
     /* inputs fixed to a number: name=value, such as downsample_ratio=0.25; "auto" for RVM's rule */
@@ -90,8 +91,7 @@ typedef struct {
 /* The description of @model_path: the sidecar <model_path>.modelinfo if there is one, else the
  * preset that fits the graph's tensor names and shapes, else what the graph itself tells.
  * NULL on a damaged or contradictory sidecar, naming the line and key. */
-VideoModelInfo *video_model_info_load(const char *model_path, const NnModel *model,
-                                      GError **error);
+VideoModelInfo *video_model_info_load(const char *model_path, const NnModel *model, GError **error);
 /* The built-in preset of that name; NULL if there is none. */
 VideoModelInfo *video_model_info_preset(const char *name);
 void video_model_info_free(VideoModelInfo *info);
@@ -105,6 +105,9 @@ typedef struct VideoToTensor VideoToTensor;
 void video_model_size(const VideoModelInfo *info, const NnModel *model, guint width, guint height,
                       guint *tensor_width, guint *tensor_height);
 
+/* RVM's rule for "downsample_ratio=auto": the longer side is seen at 512 pixels. */
+float video_model_auto_ratio(guint width, guint height);
+
 /* Kernels that turn frames of @format into the network's input: colour matrix and range of the
  * caps, resize (antialiased when shrinking), fit, normalisation, layout. */
 VideoToTensor *video_to_tensor_new(OclDevice *device, const GstVideoInfo *format,
@@ -113,29 +116,28 @@ VideoToTensor *video_to_tensor_new(OclDevice *device, const GstVideoInfo *format
 void video_to_tensor_free(VideoToTensor *to_tensor);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VideoToTensor, video_to_tensor_free)
 /* Enqueues the conversion of frames 0..@n_frames-1 into samples 0..@n_frames-1 of @place. */
-gboolean video_to_tensor_run(VideoToTensor *to_tensor, OclQueue *compute,
-                             const VideoFrames *frames, guint n_frames, const NnPlace *place,
-                             GError **error);
+gboolean video_to_tensor_run(VideoToTensor *to_tensor, OclQueue *compute, const VideoFrames *frames,
+                             guint n_frames, const NnPlace *place, GError **error);
 
 /* ---------------------------------------------------------------- matte -> picture */
 
 typedef enum {
     VIDEO_BACKGROUND_TRANSPARENT, /* straight alpha */
     VIDEO_BACKGROUND_COLOR,
-    VIDEO_BACKGROUND_BLUR,        /* the frame's own background, blurred */
-    VIDEO_BACKGROUND_IMAGE,       /* a picture, scaled to cover */
-    VIDEO_BACKGROUND_KEEP,        /* foreground over the untouched frame: alpha is still computed */
+    VIDEO_BACKGROUND_BLUR,  /* the frame's own background, blurred */
+    VIDEO_BACKGROUND_IMAGE, /* a picture, scaled to cover */
+    VIDEO_BACKGROUND_KEEP,  /* foreground over the untouched frame: alpha is still computed */
 } VideoBackground;
 
 /* What may change from frame to frame; snapshots are taken in stream order. */
 typedef struct {
     VideoBackground background;
-    guint32 background_color; /* 0xAARRGGBB, sRGB */
-    float blur_radius;        /* share of the picture's height, 0..1 */
+    guint32 background_color;    /* 0xAARRGGBB, sRGB */
+    float blur_radius;           /* share of the picture's height, 0..1 */
     float alpha_low, alpha_high; /* alpha at or below low becomes 0, at or above high becomes 1 */
-    float gamma;              /* of alpha */
-    gint feather;             /* px: softens the edge; negative only inwards */
-    gint erode;               /* px: shrinks; negative grows */
+    float gamma;                 /* of alpha */
+    gint feather;                /* px: softens the edge; negative only inwards */
+    gint erode;                  /* px: shrinks; negative grows */
 } VideoMatteControls;
 
 typedef struct VideoCompose VideoCompose;
@@ -143,8 +145,8 @@ typedef struct VideoCompose VideoCompose;
 /* Kernels that bring the matte to the picture's size and write frames of @out: with alpha,
  * composed over a background, or the matte alone (GRAY8). */
 VideoCompose *video_compose_new(OclDevice *device, const GstVideoInfo *in, const GstVideoInfo *out,
-                                const VideoModelInfo *info, guint max_frames,
-                                const NnPlace *matte, const NnPlace *foreground, GError **error);
+                                const VideoModelInfo *info, guint max_frames, const NnPlace *matte,
+                                const NnPlace *foreground, GError **error);
 void video_compose_free(VideoCompose *compose);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VideoCompose, video_compose_free)
 /* The picture for VIDEO_BACKGROUND_IMAGE, RGBA rows; copied. NULL: none. */

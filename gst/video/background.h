@@ -1,0 +1,37 @@
+/* background.h - backgrounds that are pictures: the frame's own, blurred, or one that was given.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "matte.h"
+#include "resize.h"
+
+G_BEGIN_DECLS
+
+/* ---- blur */
+
+typedef struct VideoBlur VideoBlur;
+
+VideoBlur *video_blur_new(OclDevice *device, const GstVideoInfo *in, const GstVideoInfo *out,
+                          guint max_frames, GError **error);
+void video_blur_free(VideoBlur *blur);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VideoBlur, video_blur_free)
+/* The backgrounds of @frames, leaving out what @alpha covers. */
+gboolean video_blur_run(VideoBlur *blur, OclQueue *compute, const VideoFrames *frames,
+                        guint n_frames, const VideoAlpha *alpha, const VideoControlsTable *controls,
+                        GError **error);
+/* [n][3][height][pitch] float in the output's space, and how it is resized. */
+cl_mem video_blur_memory(const VideoBlur *blur);
+VideoSheet video_blur_sheet(const VideoBlur *blur);
+/* Controls.sigma for a blur of @radius, a share of the picture's height. */
+float video_blur_sigma(const GstVideoInfo *out, float radius);
+
+/* ---- image */
+
+/* @image scaled to cover a picture of @out, in its colour space: [3][height][pitch] half, pitch as
+ * video_pad(). Waits for the device. (transfer full): release with ocl_buffer_clear(). */
+cl_mem video_image_cover(OclDevice *device, OclQueue *compute, GstVideoFrame *image,
+                         const GstVideoInfo *out, GError **error);
+
+G_END_DECLS

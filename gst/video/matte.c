@@ -1,0 +1,207 @@
+/* matte.c - the network's matte to an alpha plane: meaning, size, curve, edge.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "matte.h"
+
+#include "range.h"
+
+struct VideoAlpha {
+    OclDevice *device;
+    guint width, height;
+    VideoMatte kind;
+    gboolean nhwc;
+    guint channel;
+    VideoRect rect; /* of the picture within the matte */
+    VideoAxis row_axis, column_axis;
+    OclKernel *rows_kernel, *columns_kernel, *erode_kernel, *feather_kernel;
+    VideoRange *range; /* VIDEO_MATTE_MINMAX; else NULL */
+    cl_mem rows;       /* [max_frames][height][rows_pitch] float */
+    cl_mem planes[2];  /* [max_frames][height][pitch] ushort: the result; between two passes */
+    gint32 rows_pitch, pitch;
+};
+
+/* The channel that is alpha as a map of its own; @other: from it to the background's channel. */
+static gboolean matte_map(const NnPlace *place, gboolean nhwc, guint channel, VideoMap *map,
+                          gint32 *other, GError **error)
+{
+    if (!video_place_map(place, nhwc, map, error))
+        return FALSE;
+    if (channel >= (guint)map->c) {
+        g_set_error(error, NN_ERROR, NN_ERROR_INPUT,
+                    "alpha should be channel %u of the network's output, which has %d", channel,
+                    map->c);
+        return FALSE;
+    }
+    *other = channel == 0 ? map->sc : -map->sc;
+    map->offset += (guint64)channel * map->sc;
+    map->c = 1;
+    return TRUE;
+}
+
+static gboolean build_kernels(VideoAlpha *alpha, gboolean fp16, GError **error)
+{
+    const struct {
+        OclKernel **kernel;
+        const char *function;
+    } kernels[] = {
+        { &alpha->rows_kernel, "video_matte_rows" },
+        { &alpha->columns_kernel, "video_matte_columns" },
+        { &alpha->erode_kernel, "video_matte_erode" },
+        { &alpha->feather_kernel, "video_matte_feather" },
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(kernels); i++) {
+        *kernels[i].kernel =
+            video_kernel_new(alpha->device, "video_matte.cl", kernels[i].function, error,
+                             "-DMATTE=%d%s", alpha->kind, fp16 ? " -DFP16" : "");
+        if (!*kernels[i].kernel)
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean allocate(VideoAlpha *alpha, guint max_frames, guint matte_width, GError **error)
+{
+    alpha->rows_pitch = (gint32)video_pad(matte_width);
+    alpha->pitch = (gint32)video_pad(alpha->width);
+    gsize lines = (gsize)max_frames * alpha->height;
+    alpha->rows = ocl_buffer_new(alpha->device, OCL_BUFFER_READ_WRITE,
+                                 lines * alpha->rows_pitch * sizeof(float), error);
+    if (!alpha->rows)
+        return FALSE;
+    for (guint i = 0; i < 2; i++) {
+        alpha->planes[i] = ocl_buffer_new(alpha->device, OCL_BUFFER_READ_WRITE,
+                                          lines * alpha->pitch * sizeof(guint16), error);
+        if (!alpha->planes[i])
+            return FALSE;
+    }
+    return TRUE;
+}
+
+VideoAlpha *video_alpha_new(OclDevice *device, guint width, guint height,
+                            const VideoModelInfo *info, guint max_frames, const NnPlace *matte,
+                            GError **error)
+{
+    VideoMap map;
+    gint32 other;
+    if (!matte_map(matte, info->nhwc, info->channel, &map, &other, error))
+        return NULL;
+    g_autoptr(VideoAlpha) alpha = g_new0(VideoAlpha, 1);
+    alpha->device = ocl_device_ref(device);
+    alpha->width = width;
+    alpha->height = height;
+    alpha->kind = info->matte;
+    alpha->nhwc = info->nhwc;
+    alpha->channel = info->channel;
+    alpha->rect = video_fit_rect(info->fit, width, height, map.w, map.h);
+    const VideoRect *rect = &alpha->rect;
+    alpha->row_axis =
+        video_axis(rect->y, rect->height, height, rect->y, rect->y + rect->height - 1);
+    alpha->column_axis =
+        video_axis(rect->x, rect->width, width, rect->x, rect->x + rect->width - 1);
+    gboolean fp16 = matte->type == NN_FLOAT16;
+    if (!build_kernels(alpha, fp16, error) || !allocate(alpha, max_frames, map.w, error))
+        return NULL;
+    if (alpha->kind == VIDEO_MATTE_MINMAX) {
+        alpha->range = video_range_new(device, rect->width, max_frames, fp16, error);
+        if (!alpha->range)
+            return NULL;
+    }
+    return g_steal_pointer(&alpha);
+}
+
+void video_alpha_free(VideoAlpha *alpha)
+{
+    if (!alpha)
+        return;
+    ocl_kernel_free(alpha->rows_kernel);
+    ocl_kernel_free(alpha->columns_kernel);
+    ocl_kernel_free(alpha->erode_kernel);
+    ocl_kernel_free(alpha->feather_kernel);
+    video_range_free(alpha->range);
+    ocl_buffer_clear(&alpha->rows);
+    ocl_buffer_clear(&alpha->planes[0]);
+    ocl_buffer_clear(&alpha->planes[1]);
+    ocl_device_unref(alpha->device);
+    g_free(alpha);
+}
+
+static gboolean run_rows(VideoAlpha *alpha, OclQueue *compute, guint n_frames, const NnPlace *matte,
+                         GError **error)
+{
+    VideoMap map;
+    gint32 other;
+    if (!matte_map(matte, alpha->nhwc, alpha->channel, &map, &other, error))
+        return FALSE;
+    if (alpha->range &&
+        !video_range_run(alpha->range, compute, matte->memory, &map, &alpha->rect, n_frames, error))
+        return FALSE;
+    cl_mem range = alpha->range ? video_range_memory(alpha->range) : NULL;
+    const VideoArgument arguments[] = {
+        VIDEO_ARG(matte->memory),     VIDEO_ARG(map),   VIDEO_ARG(other),
+        VIDEO_ARG(alpha->row_axis),   VIDEO_ARG(range), VIDEO_ARG(alpha->rows),
+        VIDEO_ARG(alpha->rows_pitch),
+    };
+    return video_launch(compute, alpha->rows_kernel, arguments, G_N_ELEMENTS(arguments),
+                        video_strips(alpha->device, map.w), alpha->height, n_frames, error);
+}
+
+static gboolean run_columns(VideoAlpha *alpha, OclQueue *compute, guint n_frames, cl_mem controls,
+                            GError **error)
+{
+    const VideoArgument arguments[] = {
+        VIDEO_ARG(alpha->rows), VIDEO_ARG(alpha->rows_pitch), VIDEO_ARG(alpha->column_axis),
+        VIDEO_ARG(controls),    VIDEO_ARG(alpha->planes[0]),  VIDEO_ARG(alpha->pitch),
+    };
+    return video_launch(compute, alpha->columns_kernel, arguments, G_N_ELEMENTS(arguments),
+                        video_strips(alpha->device, alpha->width), alpha->height, n_frames, error);
+}
+
+/* A separable filter: along rows into the second plane, along columns back into the first. */
+static gboolean run_edge(VideoAlpha *alpha, OclQueue *compute, guint n_frames, OclKernel *kernel,
+                         cl_mem controls, GError **error)
+{
+    for (gint32 vertical = 0; vertical < 2; vertical++) {
+        gint32 dx = !vertical, dy = vertical, width = (gint32)alpha->width;
+        const VideoArgument arguments[] = {
+            VIDEO_ARG(alpha->planes[vertical]),
+            VIDEO_ARG(alpha->planes[!vertical]),
+            VIDEO_ARG(alpha->pitch),
+            VIDEO_ARG(width),
+            VIDEO_ARG(dx),
+            VIDEO_ARG(dy),
+            VIDEO_ARG(controls),
+        };
+        if (!video_launch(compute, kernel, arguments, G_N_ELEMENTS(arguments),
+                          video_strips(alpha->device, alpha->width), alpha->height, n_frames,
+                          error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean video_alpha_run(VideoAlpha *alpha, OclQueue *compute, guint n_frames, const NnPlace *matte,
+                         const VideoControlsTable *controls, GError **error)
+{
+    cl_mem table = video_controls_table_memory(controls);
+    gboolean erode = FALSE, feather = FALSE;
+    for (guint i = 0; i < n_frames; i++) {
+        erode |= video_controls_table_get(controls, i)->erode != 0;
+        feather |= video_controls_table_get(controls, i)->feather != 0;
+    }
+    /* Frames without an edge control pass these filters unchanged, bit for bit. */
+    return run_rows(alpha, compute, n_frames, matte, error) &&
+           run_columns(alpha, compute, n_frames, table, error) &&
+           (!erode || run_edge(alpha, compute, n_frames, alpha->erode_kernel, table, error)) &&
+           (!feather || run_edge(alpha, compute, n_frames, alpha->feather_kernel, table, error));
+}
+
+cl_mem video_alpha_memory(const VideoAlpha *alpha)
+{
+    return alpha->planes[0];
+}
+
+gint32 video_alpha_pitch(const VideoAlpha *alpha)
+{
+    return alpha->pitch;
+}

@@ -1,0 +1,173 @@
+/* video_compose.cl - the last step: frame, matte and background become the picture that leaves.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Defines: PX; those of video_picture.clh; FOREGROUND 1: colours of the foreground are given.
+ * Buffers: src, dst pictures of n frames; alpha [n][height][pitch] ushort; paint
+ *   [n][3][height][pitch] float: the network's picture, resized vertically; blurred
+ *   [n][3][blurred height][pitch] float; image [3][height][pitch] half; both in the output's space.
+ * Blending happens in the output's space: it commutes with the affine change of space.
+ * Launch: strips of PX columns, rows (pairs of rows where the output's chroma is halved), frames;
+ *   any local size.
+ */
+#include "video_picture.clh"
+
+/* A [n][3][height][pitch] float picture that is resized horizontally where it is read. */
+typedef struct {
+    Axis axis; /* columns */
+    Axis rows; /* rows; unused where they are resized already */
+    int pitch, height;
+} Sheet;
+
+static inline Floats sheet_plane(__global const float *plane, Sheet sheet, int x, int y)
+{
+    const Tent tent = tent_at(sheet.rows, y);
+    const Floats near = tent_row(plane + (ulong)tent.first * sheet.pitch, sheet.axis, x);
+    if (tent.first == tent.last)
+        return near;
+    const Floats far = tent_row(plane + (ulong)tent.last * sheet.pitch, sheet.axis, x);
+    return near + tent_weight(tent, tent.last) * (far - near);
+}
+
+/* A picture that is smaller than the frame, bilinear. */
+static inline Color sheet_color(__global const float *sheets, Sheet sheet, ulong frame, int x,
+                                int y)
+{
+    const ulong plane = (ulong)sheet.height * sheet.pitch;
+    __global const float *p = sheets + 3 * frame * plane;
+    Color c;
+    c.c0 = sheet_plane(p, sheet, x, y);
+    c.c1 = sheet_plane(p + plane, sheet, x, y);
+    c.c2 = sheet_plane(p + 2 * plane, sheet, x, y);
+    return c;
+}
+
+/* The network's picture in the output's space. */
+static inline Color paint_color(__global const float *paint, Sheet sheet, float16 m, ulong frame,
+                                int x, int y)
+{
+    const ulong plane = (ulong)sheet.height * sheet.pitch;
+    __global const float *row = paint + 3 * frame * plane + (ulong)y * sheet.pitch;
+    Color c;
+    c.c0 = tent_row(row, sheet.axis, x);
+    c.c1 = tent_row(row + plane, sheet.axis, x);
+    c.c2 = tent_row(row + 2 * plane, sheet.axis, x);
+    return color_clamp(color_apply(m, c));
+}
+
+static inline Color image_color(__global const half *image, int pitch, int height, int x, int y)
+{
+    const ulong plane = (ulong)height * pitch;
+    __global const half *p = image + (ulong)y * pitch + x;
+    Color c;
+    c.c0 = JOIN(vload_half, PX)(0, p);
+    c.c1 = JOIN(vload_half, PX)(0, p + plane);
+    c.c2 = JOIN(vload_half, PX)(0, p + 2 * plane);
+    return c;
+}
+
+/* What is behind the foreground, for every background that covers the whole picture. */
+static inline Color background_color(const Controls *control, __global const float *blurred,
+                                     Sheet blurred_sheet, __global const half *image,
+                                     int image_pitch, int height, ulong frame, int x, int y)
+{
+    if (control->background == BACKGROUND_BLUR)
+        return sheet_color(blurred, blurred_sheet, frame, x, y);
+    if (control->background == BACKGROUND_IMAGE)
+        return image_color(image, image_pitch, height, x, y);
+    Color c;
+    c.c0 = control->color[0];
+    c.c1 = control->color[1];
+    c.c2 = control->color[2];
+    return c;
+}
+
+/* @color over @ground, which covers @cover (0..1); straight alpha. @share: of @color, 0..1. */
+static inline Color compose_over(Color color, Color ground, float cover, Floats *share)
+{
+#if OUT_A < 0
+    return color_mix(ground, color, *share);
+#else
+    const Floats alpha = *share + (1.0f - *share) * cover;
+    const Floats part = cover == 1.0f ? *share : *share / fmax(alpha, 1e-6f);
+    *share = alpha;
+    return color_mix(ground, color, part);
+#endif
+}
+
+/* Global: strips, rows or pairs of rows, frames. */
+__kernel void
+video_compose(__global const uchar *restrict src, Picture in, __global uchar *restrict dst,
+              Picture out, float16 m, __global const ushort *restrict alpha, int alpha_pitch,
+              __global const Controls *restrict controls, __global const float *restrict paint,
+              Sheet paint_sheet, float16 paint_matrix, __global const float *restrict blurred,
+              Sheet blurred_sheet, __global const half *restrict image, int image_pitch)
+{
+    const int x = get_global_id(0) * PX, y = get_global_id(1) << OUT_SY;
+    const ulong frame = get_global_id(2);
+    const Controls control = controls[frame];
+    src += frame * in.frame;
+    dst += frame * out.frame;
+    Color colors[1 + OUT_SY];
+    for (int i = 0; i <= OUT_SY; i++) {
+        /* A last row without a partner pairs with itself. */
+        const int row = min(y + i, out.height - 1);
+        __global const ushort *line = alpha + (frame * out.height + row) * alpha_pitch + x;
+        Floats share = TO_FLOATS(LOAD_PX(line)) * (1.0f / 65535.0f);
+#if IN_A >= 0
+        share *= load_alpha(src, &in, x, row) * (1.0f / 255.0f);
+#endif
+#if OUT_KIND == KIND_GRAY
+        colors[i].c0 = 255.0f * share;
+#else
+        Color color = load_color(src, &in, m, x, row);
+#if FOREGROUND
+        /* The network's colour belongs to the edge, where the frame's is mixed with what was
+         * behind; towards either side the frame's own pixels come back. */
+        const Floats edge = clamp(8.0f * fmin(share, 1.0f - share), 0.0f, 1.0f);
+        color =
+            color_mix(color, paint_color(paint, paint_sheet, paint_matrix, frame, x, row), edge);
+#endif
+        if (control.background == BACKGROUND_KEEP)
+            share = 1.0f;
+        else if (OUT_A < 0 || control.background != BACKGROUND_TRANSPARENT)
+            color = compose_over(color,
+                                 background_color(&control, blurred, blurred_sheet, image,
+                                                  image_pitch, out.height, frame, x, row),
+                                 control.background == BACKGROUND_COLOR ? control.color[3] : 1.0f,
+                                 &share);
+        colors[i] = color;
+#endif
+        store_pixels(dst, &out, x, row, colors[i], 255.0f * share);
+    }
+#if OUT_SX
+    store_chroma(dst, &out, x, y, colors[0], colors[OUT_SY]);
+#endif
+}
+
+/* The network's picture over the frame, share `blend` of it; alpha passes.
+ * Global: strips, rows or pairs of rows, frames. */
+__kernel void video_mix(__global const uchar *restrict src, Picture in,
+                        __global uchar *restrict dst, Picture out, float16 m,
+                        __global const Controls *restrict controls,
+                        __global const float *restrict paint, Sheet paint_sheet,
+                        float16 paint_matrix)
+{
+    const int x = get_global_id(0) * PX, y = get_global_id(1) << OUT_SY;
+    const ulong frame = get_global_id(2);
+    const float blend = controls[frame].blend;
+    src += frame * in.frame;
+    dst += frame * out.frame;
+    Color colors[1 + OUT_SY];
+    for (int i = 0; i <= OUT_SY; i++) {
+        const int row = min(y + i, out.height - 1);
+        colors[i] = load_color(src, &in, m, x, row);
+        if (blend != 0.0f)
+            colors[i] = color_mix(
+                colors[i], paint_color(paint, paint_sheet, paint_matrix, frame, x, row), blend);
+        store_pixels(dst, &out, x, row, colors[i], load_alpha(src, &in, x, row));
+    }
+#if OUT_SX
+    store_chroma(dst, &out, x, y, colors[0], colors[OUT_SY]);
+#endif
+}

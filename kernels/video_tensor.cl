@@ -1,0 +1,102 @@
+/* video_tensor.cl - pictures to tensors: filtered vertically, then horizontally with everything
+ * else.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Defines: PX; FP16 where the tensor holds halves.
+ * Buffers: src bytes of n frames; rows [n][planes][rect height][pitch] float: bytes of the source's
+ *   rows, filtered vertically, in the source's own order; dst any strides, 3 channels.
+ * Accumulation: float. Colour is computed after filtering, which commutes but for clipping.
+ * Launch: see each kernel; any local size.
+ */
+#include "video.clh"
+
+/* The vertical half knows no format: a row of bytes is a row of bytes.
+ * Global: strips of PX bytes, rows, frames. */
+__kernel void video_rows(__global const uchar *restrict src, ulong src_offset, ulong src_frame,
+                         int src_pitch, Axis axis, __global float *restrict rows, ulong rows_offset,
+                         ulong rows_frame, int rows_pitch)
+{
+    const int x = get_global_id(0) * PX, y = get_global_id(1);
+    const Tent tent = tent_at(axis, y);
+    __global const uchar *p = src + src_offset + get_global_id(2) * src_frame + x;
+    Floats sum = 0.0f;
+    float weights = 0.0f;
+    for (int i = tent.first; i <= tent.last; i++) {
+        const float weight = tent_weight(tent, i);
+        sum += weight * TO_FLOATS(LOAD_PX(p + (ulong)i * src_pitch));
+        weights += weight;
+    }
+    STORE_PX(sum * (1.0f / weights),
+             rows + rows_offset + get_global_id(2) * rows_frame + (ulong)y * rows_pitch + x);
+}
+
+/* A component within a row of `rows`. */
+typedef struct {
+    ulong offset; /* of its first value in frame 0 */
+    int step;     /* between neighbours */
+    int pitch;    /* between rows */
+    Axis axis;
+} Component;
+
+static inline float component_at(__global const float *rows, Component component, int x, int y)
+{
+    const Tent tent = tent_at(component.axis, x);
+    __global const float *row = rows + component.offset + (ulong)y * component.pitch;
+    float sum = 0.0f, weights = 0.0f;
+    for (int i = tent.first; i <= tent.last; i++) {
+        const float weight = tent_weight(tent, i);
+        sum += weight * row[i * component.step];
+        weights += weight;
+    }
+    return sum / weights;
+}
+
+/* Channel c of the tensor is (v - mean[c]) * gain[c], v = the colour 0..255 by matrix @m. */
+typedef struct {
+    float mean[3], gain[3];
+} Normalise;
+
+/* @left, @top, @width, @height: where the picture lies in the tensor; black around it.
+ * Global: tensor columns, rows, frames. */
+__kernel void video_to_tensor(__global const float *restrict rows, ulong rows_frame, Component c0,
+                              Component c1, Component c2, float16 m, Normalise normalise, int left,
+                              int top, int width, int height, __global REAL *restrict dst, Map map)
+{
+    const int x = get_global_id(0), y = get_global_id(1);
+    const ulong frame = get_global_id(2);
+    const int px = x - left, py = y - top;
+    float3 v = 0.0f;
+    if (px >= 0 && px < width && py >= 0 && py < height) {
+        rows += frame * rows_frame;
+        const float a = component_at(rows, c0, px, py);
+        const float b = component_at(rows, c1, px, py);
+        const float c = component_at(rows, c2, px, py);
+        v.x = m.s0 * a + m.s1 * b + m.s2 * c + m.s3;
+        v.y = m.s4 * a + m.s5 * b + m.s6 * c + m.s7;
+        v.z = m.s8 * a + m.s9 * b + m.sa * c + m.sb;
+        v = clamp(v, 0.0f, 255.0f);
+    }
+    const ulong at = map.offset + frame * map.sample + (ulong)y * map.sh + (ulong)x * map.sw;
+    STORE(dst, at, (v.x - normalise.mean[0]) * normalise.gain[0]);
+    STORE(dst, at + map.sc, (v.y - normalise.mean[1]) * normalise.gain[1]);
+    STORE(dst, at + 2 * (ulong)map.sc, (v.z - normalise.mean[2]) * normalise.gain[2]);
+}
+
+/* The dynamic range: v = 255 x / max over the picture of x, then normalised as above.
+ * @src: [n][h][w][3] float, 0..255. @range: [n] (least, greatest).
+ * Global: tensor columns, rows, frames. */
+__kernel void video_normalise(__global const float *restrict src,
+                              __global const float2 *restrict range, Normalise normalise,
+                              __global REAL *restrict dst, Map map)
+{
+    const int x = get_global_id(0), y = get_global_id(1);
+    const ulong frame = get_global_id(2);
+    /* rembg's floor of 1e-6 keeps a black picture black. */
+    const float gain = 255.0f / fmax(range[frame].y, 1e-6f);
+    const float3 v = vload3((frame * map.h + y) * map.w + x, src) * gain;
+    const ulong at = map.offset + frame * map.sample + (ulong)y * map.sh + (ulong)x * map.sw;
+    STORE(dst, at, (v.x - normalise.mean[0]) * normalise.gain[0]);
+    STORE(dst, at + map.sc, (v.y - normalise.mean[1]) * normalise.gain[1]);
+    STORE(dst, at + 2 * (ulong)map.sc, (v.z - normalise.mean[2]) * normalise.gain[2]);
+}
