@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A file is MAGIC, the SHA-256 of the content in hexadecimal, a newline, and the content. A file
+ * A file is a header with the SHA-256 of the content in hexadecimal, and the content. A file
  * that does not check out was cut short or is not ours; it counts as absent and is replaced.
  */
 #include "internal.h"
@@ -11,10 +11,9 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
-#define MAGIC "clmatte program 1\n"
-#define MAGIC_LENGTH (sizeof MAGIC - 1)
-#define DIGEST_LENGTH 64
-#define HEADER_LENGTH (MAGIC_LENGTH + DIGEST_LENGTH + 1)
+#define HEADER_FORMAT "clmatte program 1\n%s\n"
+/* HEADER_FORMAT with a digest of 64 digits in place of its %s. */
+#define HEADER_LENGTH (sizeof HEADER_FORMAT - 1 - 2 + 64)
 
 static char *cache_dir(void)
 {
@@ -26,15 +25,20 @@ static char *path_of(const char *key)
     return g_build_filename(g_get_user_cache_dir(), "gst-clmatte", key, NULL);
 }
 
+static char *header_of(const guint8 *content, gsize size_b)
+{
+    g_autofree char *digest = g_compute_checksum_for_data(G_CHECKSUM_SHA256, content, size_b);
+    return g_strdup_printf(HEADER_FORMAT, digest);
+}
+
 static gboolean is_intact(GBytes *file)
 {
     gsize size_b;
-    const char *data = g_bytes_get_data(file, &size_b);
-    if (size_b < HEADER_LENGTH || memcmp(data, MAGIC, MAGIC_LENGTH) != 0)
+    const guint8 *data = g_bytes_get_data(file, &size_b);
+    if (size_b < HEADER_LENGTH)
         return FALSE;
-    g_autofree char *digest = g_compute_checksum_for_data(
-        G_CHECKSUM_SHA256, (const guchar *)data + HEADER_LENGTH, size_b - HEADER_LENGTH);
-    return memcmp(data + MAGIC_LENGTH, digest, DIGEST_LENGTH) == 0;
+    g_autofree char *header = header_of(data + HEADER_LENGTH, size_b - HEADER_LENGTH);
+    return memcmp(data, header, HEADER_LENGTH) == 0;
 }
 
 GBytes *ocl_cache_load(const char *key)
@@ -56,16 +60,17 @@ void ocl_cache_store(const char *key, GBytes *content)
 {
     g_autofree char *dir = cache_dir();
     g_autofree char *path = path_of(key);
-    g_autofree char *digest = g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, content);
+    gsize size_b;
+    const guint8 *data = g_bytes_get_data(content, &size_b);
+    g_autofree char *header = header_of(data, size_b);
     g_autoptr(GError) error = NULL;
 
     if (g_mkdir_with_parents(dir, 0700) != 0) {
         g_debug("no cache folder %s: %s", dir, g_strerror(errno));
         return;
     }
-    g_autoptr(GString) file = g_string_new(MAGIC);
-    g_string_append_printf(file, "%s\n", digest);
-    g_string_append_len(file, g_bytes_get_data(content, NULL), g_bytes_get_size(content));
+    g_autoptr(GString) file = g_string_new(header);
+    g_string_append_len(file, (const char *)data, size_b);
     if (!g_file_set_contents_full(path, file->str, file->len, G_FILE_SET_CONTENTS_CONSISTENT, 0600,
                                   &error))
         g_debug("%s", error->message);

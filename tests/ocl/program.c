@@ -151,26 +151,36 @@ static void a_damaged_cache_file_is_replaced(void)
     build_and_run();
     g_autofree char *path = only_cached_file();
     g_assert_true(g_file_get_contents(path, &content, &size_b, NULL));
-
-    const gsize places[] = { 0, 30, 100, size_b / 2, size_b - 1 };
-    for (guint i = 0; i < G_N_ELEMENTS(places); i++) {
-        g_autofree char *damaged = g_memdup2(content, size_b);
-        damaged[places[i]] ^= 0x20;
-        assert_replaced(path, damaged, size_b);
-    }
+    content[size_b / 2] ^= 0x20;
+    assert_replaced(path, content, size_b);
+    assert_replaced(path, content, size_b / 2);
 }
 
-static void a_truncated_cache_file_is_replaced(void)
+static gboolean is_cached(const char *key, const char *path, const char *content, gsize size_b)
 {
+    g_assert_true(g_file_set_contents(path, content, size_b, NULL));
+    g_autoptr(GBytes) loaded = ocl_cache_load(key);
+    return loaded != NULL;
+}
+
+static void every_byte_of_a_cache_file_counts(void)
+{
+    g_autoptr(GBytes) binary = g_bytes_new_static("binary", 6);
     g_autofree char *content = NULL;
     gsize size_b;
-    build_and_run();
+    ocl_cache_store("key", binary);
+    g_autoptr(GBytes) loaded = ocl_cache_load("key");
+    g_assert_true(g_bytes_equal(loaded, binary));
     g_autofree char *path = only_cached_file();
     g_assert_true(g_file_get_contents(path, &content, &size_b, NULL));
 
-    const gsize sizes_b[] = { 0, 10, 82, 83, size_b / 2, size_b - 1 };
-    for (guint i = 0; i < G_N_ELEMENTS(sizes_b); i++)
-        assert_replaced(path, content, sizes_b[i]);
+    for (gsize i = 0; i < size_b; i++) {
+        g_assert_false(is_cached("key", path, content, i));
+        content[i] ^= 0x20;
+        g_assert_false(is_cached("key", path, content, size_b));
+        content[i] ^= 0x20;
+    }
+    g_assert_true(is_cached("key", path, content, size_b));
 }
 
 static void a_binary_that_the_driver_refuses_is_replaced(void)
@@ -295,7 +305,8 @@ static void embedded_files_are_what_the_folder_holds(void)
         g_autoptr(GError) error = NULL;
         g_autofree char *text = ocl_source_load(source->file, &error);
         g_assert_no_error(error);
-        g_assert_cmpstr(text, ==, ocl_source_find(source->file));
+        g_test_message("%s", source->file);
+        g_assert_true(strcmp(text, ocl_source_find(source->file)) == 0);
     }
     g_setenv("CLMATTE_KERNEL_DIR", TEST_KERNEL_DIR, TRUE);
 }
@@ -316,7 +327,7 @@ int main(int argc, char **argv)
                 other_drivers_and_options_have_other_binaries);
     harness_add("PoCL is left to its own cache", pocl_is_left_to_its_own_cache);
     harness_add("a damaged cache file is replaced", a_damaged_cache_file_is_replaced);
-    harness_add("a truncated cache file is replaced", a_truncated_cache_file_is_replaced);
+    harness_add("every byte of a cache file counts", every_byte_of_a_cache_file_counts);
     harness_add("a binary that the driver refuses is replaced",
                 a_binary_that_the_driver_refuses_is_replaced);
     harness_add("an unwritable cache only costs time", an_unwritable_cache_only_costs_time);
