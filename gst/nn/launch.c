@@ -6,9 +6,6 @@
 
 #include <string.h>
 
-/* Storage is handed out in units that suit every device's base address alignment. */
-#define STORAGE_ALIGN_B 256
-
 static void launch_free(gpointer data)
 {
     NnLaunch *launch = data;
@@ -59,7 +56,9 @@ void nn_recorder_forget_host_data(NnRecorder *recorder)
 NnStorage *nn_recorder_storage(NnRecorder *recorder, gsize size_b)
 {
     NnStorage *storage = g_new0(NnStorage, 1);
-    storage->size_b = (MAX(size_b, 1) + STORAGE_ALIGN_B - 1) / STORAGE_ALIGN_B * STORAGE_ALIGN_B;
+    /* Slices of buffers start where the device allows it, and vectors where they are whole. */
+    const gsize align_b = MAX(recorder->device->base_align_b, 128);
+    storage->size_b = (MAX(size_b, 1) + align_b - 1) / align_b * align_b;
     storage->first = G_MAXINT;
     storage->last = G_MININT;
     g_ptr_array_add(recorder->storages, storage);

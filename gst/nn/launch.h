@@ -62,7 +62,8 @@ NnLaunch *nn_recorder_launch(NnRecorder *recorder, const NnNode *node, const cha
                              const char *function, const char *options, ...) G_GNUC_PRINTF(5, 6);
 
 /* Arguments, in the kernel's order. Each of the first three sets two kernel arguments or one. */
-void nn_launch_buffer(NnLaunch *launch, const NnView *view); /* __global T *: its memory object */
+/* __global T *: the start of the view's storage. */
+void nn_launch_buffer(NnLaunch *launch, const NnView *view);
 /* __global T *, Map. */
 void nn_launch_map(NnLaunch *launch, const NnView *view);
 /* __global T *, Strided. */

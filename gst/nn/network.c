@@ -29,6 +29,7 @@ typedef struct {
 struct NnSlot {
     NnNetwork *network;
     GPtrArray *chunks;  /* cl_mem */
+    GPtrArray *slices;  /* cl_mem: single storages, for kernels that take no offset */
     GPtrArray *kernels; /* OclKernel*, one per launch */
     cl_event *events;   /* one per launch, when profiling */
 };
@@ -285,7 +286,19 @@ static gboolean set_strided(OclKernel *kernel, guint *index, const NnArgument *a
     return ocl_kernel_set(kernel, (*index)++, sizeof strided, &strided, error);
 }
 
-static gboolean set_argument(const NnSlot *slot, OclKernel *kernel, guint *index,
+/* The storage of @view alone, all samples of it. */
+static cl_mem storage_slice(NnSlot *slot, const NnView *view, GError **error)
+{
+    const NnStorage *storage = view->storage;
+    const guint n = storage->shared ? 1 : slot->network->max_samples;
+    cl_mem slice = ocl_buffer_slice(slot->network->device, storage_memory(slot, storage),
+                                    storage->offset_b, storage->size_b * n, error);
+    if (slice)
+        g_ptr_array_add(slot->slices, slice);
+    return slice;
+}
+
+static gboolean set_argument(NnSlot *slot, OclKernel *kernel, guint *index,
                              const NnArgument *argument, GError **error)
 {
     if (argument->kind == NN_ARGUMENT_BYTES)
@@ -293,8 +306,10 @@ static gboolean set_argument(const NnSlot *slot, OclKernel *kernel, guint *index
     if (argument->kind == NN_ARGUMENT_LOCAL)
         return ocl_kernel_set(kernel, (*index)++, argument->size_b, NULL, error);
 
-    cl_mem memory = storage_memory(slot, argument->view.storage);
-    if (!ocl_kernel_set(kernel, (*index)++, sizeof memory, &memory, error))
+    cl_mem memory = argument->kind == NN_ARGUMENT_BUFFER
+                        ? storage_slice(slot, &argument->view, error)
+                        : storage_memory(slot, argument->view.storage);
+    if (!memory || !ocl_kernel_set(kernel, (*index)++, sizeof memory, &memory, error))
         return FALSE;
     if (argument->kind == NN_ARGUMENT_MAP)
         return set_map(slot, kernel, index, argument, error);
@@ -326,6 +341,7 @@ NnSlot *nn_slot_new(NnNetwork *network, GError **error)
     g_autoptr(NnSlot) slot = g_new0(NnSlot, 1);
     slot->network = nn_network_ref(network);
     slot->chunks = g_ptr_array_new_with_free_func(release_memory);
+    slot->slices = g_ptr_array_new_with_free_func(release_memory);
     slot->kernels = g_ptr_array_new_with_free_func((GDestroyNotify)ocl_kernel_free);
     const GPtrArray *launches = network->recorder->launches;
     if (network->profiling)
@@ -358,6 +374,7 @@ void nn_slot_free(NnSlot *slot)
     clear_events(slot);
     g_free(slot->events);
     g_ptr_array_unref(slot->kernels);
+    g_ptr_array_unref(slot->slices);
     g_ptr_array_unref(slot->chunks);
     nn_network_unref(slot->network);
     g_free(slot);

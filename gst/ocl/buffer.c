@@ -23,6 +23,20 @@ cl_mem ocl_buffer_new(OclDevice *device, OclAccess access, gsize size_b, GError 
     return create_buffer(device, flags, size_b, error);
 }
 
+cl_mem ocl_buffer_slice(OclDevice *device, cl_mem parent, gsize offset_b, gsize size_b,
+                        GError **error)
+{
+    const cl_buffer_region region = { offset_b, size_b };
+    cl_int status;
+    cl_mem slice = clCreateSubBuffer(parent, 0, CL_BUFFER_CREATE_TYPE_REGION, &region, &status);
+    if (status == CL_SUCCESS)
+        return slice;
+    ocl_fail(error, status, device,
+             "clCreateSubBuffer of %" G_GSIZE_FORMAT " bytes at %" G_GSIZE_FORMAT, size_b,
+             offset_b);
+    return NULL;
+}
+
 void ocl_buffer_clear(cl_mem *buffer)
 {
     if (*buffer)

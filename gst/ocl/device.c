@@ -307,6 +307,7 @@ static void query(OclDevice *device)
     device->global_memory_b = device_ulong(id, CL_DEVICE_GLOBAL_MEM_SIZE);
     device->local_memory_b = device_ulong(id, CL_DEVICE_LOCAL_MEM_SIZE);
     device->max_work_group = device_size(id, CL_DEVICE_MAX_WORK_GROUP_SIZE);
+    device->base_align_b = MAX(1, device_uint(id, CL_DEVICE_MEM_BASE_ADDR_ALIGN) / 8);
     device->unified_memory = device_uint(id, CL_DEVICE_HOST_UNIFIED_MEMORY) != 0;
     device->device_class = class_of(device);
 }

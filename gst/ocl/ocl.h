@@ -60,6 +60,7 @@ typedef struct {
     gsize global_memory_b;    /* CL_DEVICE_GLOBAL_MEM_SIZE */
     gsize local_memory_b;     /* CL_DEVICE_LOCAL_MEM_SIZE */
     gsize max_work_group;     /* CL_DEVICE_MAX_WORK_GROUP_SIZE */
+    gsize base_align_b;         /* slices of buffers start on multiples of this */
     gboolean unified_memory;  /* host and device share memory: mapping costs no copy */
 } OclDevice;
 
@@ -131,6 +132,11 @@ typedef enum {
 /* Device memory of @size_b bytes (at least 1 is allocated), with undefined content.
  * Returns: (transfer full): release with ocl_buffer_clear(); NULL on error. */
 cl_mem ocl_buffer_new(OclDevice *device, OclAccess access, gsize size_b, GError **error);
+/* @size_b bytes of @parent from @offset_b on, a multiple of the device's base_align_b, as a memory
+ * object of its own; keeps @parent alive.
+ * Returns: (transfer full): release with ocl_buffer_clear(); NULL on error. */
+cl_mem ocl_buffer_slice(OclDevice *device, cl_mem parent, gsize offset_b, gsize size_b,
+                        GError **error);
 void ocl_buffer_clear(cl_mem *buffer);
 
 /* Host memory that the device copies from and to at full speed (CL_MEM_ALLOC_HOST_PTR, mapped once

@@ -88,6 +88,13 @@ cl_mem clCreateBuffer(cl_context context, cl_mem_flags flags, size_t size_b, voi
            REAL(clCreateBuffer)(context, flags, size_b, host, status));
 }
 
+cl_mem clCreateSubBuffer(cl_mem parent, cl_mem_flags flags, cl_buffer_create_type type,
+                         const void *region, cl_int *status)
+{
+    CREATE(FAKECL_BUFFER, "clCreateSubBuffer", status,
+           REAL(clCreateSubBuffer)(parent, flags, type, region, status));
+}
+
 cl_program clCreateProgramWithSource(cl_context context, cl_uint n, const char **texts,
                                      const size_t *lengths, cl_int *status)
 {
