@@ -216,22 +216,85 @@ static gboolean fold_if_known(const NnNode *node, gsize *total_b, GError **error
     return fold(node, error);
 }
 
+/* ---------------------------------------------------------------- inputs that steer shapes */
+
+static void add_origin(GHashTable *origins, GPtrArray *todo, NnValue *value)
+{
+    if (value && g_hash_table_add(origins, value))
+        g_ptr_array_add(todo, value);
+}
+
+/* Adds to @origins all that the elements of what is in @todo are computed from; empties @todo. */
+static void find_origins(GHashTable *origins, GPtrArray *todo)
+{
+    while (todo->len > 0) {
+        const NnValue *value = g_ptr_array_steal_index_fast(todo, todo->len - 1);
+        if (!value->producer || reads_shape_only(value->producer))
+            continue;
+        for (guint i = 0; i < value->producer->inputs->len; i++)
+            add_origin(origins, todo, value->producer->inputs->pdata[i]);
+    }
+}
+
+/* Input @i steers shapes, by the bits of @host_inputs. */
+static gboolean is_host_input(guint host_inputs, guint i)
+{
+    return i < 32 && (host_inputs >> i & 1);
+}
+
+static guint host_inputs(const NnNode *node)
+{
+    if (nn_is_if(node))
+        return 1;
+    const NnOperator *op = nn_operator_find(node, NULL);
+    return op ? op->host_inputs : 0;
+}
+
+gboolean nn_graph_input_steers_shapes(const NnGraph *graph, const NnValue *input)
+{
+    g_autoptr(GHashTable) origins = g_hash_table_new(NULL, NULL);
+    g_autoptr(GPtrArray) todo = g_ptr_array_new();
+
+    for (guint i = 0; i < graph->nodes->len; i++) {
+        const NnNode *node = graph->nodes->pdata[i];
+        const guint bits = host_inputs(node);
+        for (guint k = 0; k < node->inputs->len; k++)
+            if (is_host_input(bits, k))
+                add_origin(origins, todo, node->inputs->pdata[k]);
+    }
+    find_origins(origins, todo);
+    return g_hash_table_contains(origins, input);
+}
+
+/* The first graph input that @value is computed from; NULL if there is none. */
+static const NnValue *find_origin_input(const NnGraph *graph, NnValue *value)
+{
+    g_autoptr(GHashTable) origins = g_hash_table_new(NULL, NULL);
+    g_autoptr(GPtrArray) todo = g_ptr_array_new();
+
+    add_origin(origins, todo, value);
+    find_origins(origins, todo);
+    for (guint i = 0; i < graph->inputs->len; i++) {
+        const NnValue *input = graph->inputs->pdata[i];
+        if (!input->constant && g_hash_table_contains(origins, input))
+            return input;
+    }
+    return NULL;
+}
+
 /* ---------------------------------------------------------------- inference */
 
-static gboolean check_host_inputs(const NnNode *node, GError **error)
+static gboolean check_host_inputs(const NnGraph *graph, const NnNode *node, GError **error)
 {
     for (guint i = 0; i < node->inputs->len; i++) {
-        const NnValue *input = node->inputs->pdata[i];
-        if (i >= 32 || !(node->op->host_inputs & (1u << i)) || !input || input->constant)
+        NnValue *value = node->inputs->pdata[i];
+        if (!is_host_input(node->op->host_inputs, i) || !value || value->constant)
             continue;
-        if (!input->producer)
-            return nn_node_error(node, error, NN_ERROR_SHAPE,
-                                 "the network's input '%s' steers shapes: fix it to a value",
-                                 input->name);
+        const NnValue *input = find_origin_input(graph, value);
         return nn_node_error(node, error, NN_ERROR_SHAPE,
                              "its input %u, '%s', steers shapes, but is not known before the "
-                             "network runs",
-                             i, input->name);
+                             "network runs: fix the network's input '%s' to a value",
+                             i, value->name, input ? input->name : value->name);
     }
     return TRUE;
 }
@@ -248,10 +311,10 @@ static gboolean check_outputs(const NnNode *node, GError **error)
     return TRUE;
 }
 
-static gboolean infer_node(NnNode *node, gsize *folded_b, GError **error)
+static gboolean infer_node(const NnGraph *graph, NnNode *node, gsize *folded_b, GError **error)
 {
     node->op = nn_operator_find(node, error);
-    return node->op && check_host_inputs(node, error) && node->op->infer(node, error) &&
+    return node->op && check_host_inputs(graph, node, error) && node->op->infer(node, error) &&
            check_outputs(node, error) && fold_if_known(node, folded_b, error);
 }
 
@@ -270,49 +333,12 @@ gboolean nn_graph_infer(NnGraph *graph, const NnBinding *bindings, guint n_bindi
                 return FALSE;
             continue;
         }
-        if (!infer_node(node, &folded_b, error))
+        if (!infer_node(graph, node, &folded_b, error))
             return FALSE;
         i++;
     }
     nn_graph_prune(graph);
     return TRUE;
-}
-
-/* ---------------------------------------------------------------- inputs that steer shapes */
-
-static void add_steering(GHashTable *steering, GPtrArray *todo, NnValue *value)
-{
-    if (value && g_hash_table_add(steering, value))
-        g_ptr_array_add(todo, value);
-}
-
-static guint host_inputs(const NnNode *node)
-{
-    if (nn_is_if(node))
-        return 1;
-    const NnOperator *op = nn_operator_find(node, NULL);
-    return op ? op->host_inputs : 0;
-}
-
-gboolean nn_graph_input_steers_shapes(const NnGraph *graph, const NnValue *input)
-{
-    g_autoptr(GHashTable) steering = g_hash_table_new(NULL, NULL);
-    g_autoptr(GPtrArray) todo = g_ptr_array_new();
-
-    for (guint i = 0; i < graph->nodes->len; i++) {
-        const NnNode *node = graph->nodes->pdata[i];
-        for (guint k = 0; k < MIN(node->inputs->len, 32); k++)
-            if (host_inputs(node) & (1u << k))
-                add_steering(steering, todo, node->inputs->pdata[k]);
-    }
-    while (todo->len > 0) {
-        const NnValue *value = g_ptr_array_steal_index_fast(todo, todo->len - 1);
-        if (!value->producer || reads_shape_only(value->producer))
-            continue;
-        for (guint k = 0; k < value->producer->inputs->len; k++)
-            add_steering(steering, todo, value->producer->inputs->pdata[k]);
-    }
-    return g_hash_table_contains(steering, input);
 }
 
 /* ---------------------------------------------------------------- evaluation */
