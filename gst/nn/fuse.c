@@ -264,6 +264,8 @@ static gboolean run_passes(NnGraph *graph)
 
 gboolean nn_graph_optimize(NnGraph *graph, GError **error)
 {
+    if (!nn_pass_stylegan(graph, error))
+        return FALSE;
     /* Every rewrite leaves fewer nodes or inputs, so this ends. */
     while (run_passes(graph))
         if (!nn_graph_sort(graph, error))

@@ -31,6 +31,10 @@ gboolean nn_pass_residual(NnGraph *graph, NnNode *node);
 gboolean nn_pass_activation(NnGraph *graph, NnNode *node);
 gboolean nn_pass_activation_over_concat(NnGraph *graph, NnNode *node);
 
+/* stylegan.c, over the whole graph and before the others: latent copies, modulated convolutions and
+ * FIR filters as exporters write them. */
+gboolean nn_pass_stylegan(NnGraph *graph, GError **error);
+
 /* ---- helpers, fuse.c */
 
 /* An operator of ONNX's own domain. */
