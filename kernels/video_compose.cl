@@ -22,10 +22,10 @@ typedef struct {
 static inline Floats sheet_plane(__global const float *plane, Sheet sheet, int x, int y)
 {
     const Tent tent = tent_at(sheet.rows, y);
-    const Floats near = tent_row(plane + (ulong)tent.first * sheet.pitch, sheet.axis, x);
+    const Floats near = tent_row(plane + (ulong)tent.first * sheet.pitch, 1, sheet.axis, x);
     if (tent.first == tent.last)
         return near;
-    const Floats far = tent_row(plane + (ulong)tent.last * sheet.pitch, sheet.axis, x);
+    const Floats far = tent_row(plane + (ulong)tent.last * sheet.pitch, 1, sheet.axis, x);
     return near + tent_weight(tent, tent.last) * (far - near);
 }
 
@@ -49,9 +49,9 @@ static inline Color paint_color(__global const float *paint, Sheet sheet, float1
     const ulong plane = (ulong)sheet.height * sheet.pitch;
     __global const float *row = paint + 3 * frame * plane + (ulong)y * sheet.pitch;
     Color c;
-    c.c0 = tent_row(row, sheet.axis, x);
-    c.c1 = tent_row(row + plane, sheet.axis, x);
-    c.c2 = tent_row(row + 2 * plane, sheet.axis, x);
+    c.c0 = tent_row(row, 1, sheet.axis, x);
+    c.c1 = tent_row(row + plane, 1, sheet.axis, x);
+    c.c2 = tent_row(row + 2 * plane, 1, sheet.axis, x);
     return color_clamp(color_apply(m, c));
 }
 

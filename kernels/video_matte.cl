@@ -91,7 +91,7 @@ __kernel void video_matte_columns(__global const float *restrict rows, int rows_
     const int x = get_global_id(0) * PX;
     const ulong line = get_global_id(2) * get_global_size(1) + get_global_id(1);
     __global const Controls *control = controls + get_global_id(2);
-    Floats a = tent_row(rows + line * rows_pitch, axis, x);
+    Floats a = tent_row(rows + line * rows_pitch, 1, axis, x);
     a = clamp((a - control->low) * control->gain, 0.0f, 1.0f);
     if (control->exponent != 1.0f)
         a = powr(a, control->exponent);

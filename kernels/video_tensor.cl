@@ -39,17 +39,27 @@ typedef struct {
     Axis axis;
 } Component;
 
-static inline float component_at(__global const float *rows, Component component, int x, int y)
+static inline Floats component_row(__global const float *rows, Component component, int x, int y)
 {
-    const Tent tent = tent_at(component.axis, x);
-    __global const float *row = rows + component.offset + (ulong)y * component.pitch;
-    float sum = 0.0f, weights = 0.0f;
-    for (int i = tent.first; i <= tent.last; i++) {
-        const float weight = tent_weight(tent, i);
-        sum += weight * row[i * component.step];
-        weights += weight;
+    return tent_row(rows + component.offset + (ulong)y * component.pitch, component.step,
+                    component.axis, x);
+}
+
+/* Writes the first @n of PX neighbours, @step apart. */
+static inline void store_tensor(Floats v, __global REAL *dst, int step, int n)
+{
+    if (step == 1 && n >= PX) {
+#ifdef FP16
+        JOIN(vstore_half, PX)(v, 0, dst);
+#else
+        STORE_PX(v, dst);
+#endif
+        return;
     }
-    return sum / weights;
+    float value[PX];
+    STORE_PX(v, value);
+    for (int i = 0; i < PX && i < n; i++)
+        STORE(dst, (ulong)i * step, value[i]);
 }
 
 /* Channel c of the tensor is (v - mean[c]) * gain[c], v = the colour 0..255 by matrix @m. */
@@ -58,29 +68,29 @@ typedef struct {
 } Normalise;
 
 /* @left, @top, @width, @height: where the picture lies in the tensor; black around it.
- * Global: tensor columns, rows, frames. */
+ * Global: strips of tensor columns, rows, frames. */
 __kernel void video_to_tensor(__global const float *restrict rows, ulong rows_frame, Component c0,
                               Component c1, Component c2, float16 m, Normalise normalise, int left,
                               int top, int width, int height, __global REAL *restrict dst, Map map)
 {
-    const int x = get_global_id(0), y = get_global_id(1);
+    const int x = get_global_id(0) * PX, y = get_global_id(1);
     const ulong frame = get_global_id(2);
     const int px = x - left, py = y - top;
-    float3 v = 0.0f;
-    if (px >= 0 && px < width && py >= 0 && py < height) {
+    Floats v[3] = { (Floats)(0.0f), (Floats)(0.0f), (Floats)(0.0f) };
+    if (px > -PX && px < width && py >= 0 && py < height) {
         rows += frame * rows_frame;
-        const float a = component_at(rows, c0, px, py);
-        const float b = component_at(rows, c1, px, py);
-        const float c = component_at(rows, c2, px, py);
-        v.x = m.s0 * a + m.s1 * b + m.s2 * c + m.s3;
-        v.y = m.s4 * a + m.s5 * b + m.s6 * c + m.s7;
-        v.z = m.s8 * a + m.s9 * b + m.sa * c + m.sb;
-        v = clamp(v, 0.0f, 255.0f);
+        const Floats a = component_row(rows, c0, px, py);
+        const Floats b = component_row(rows, c1, px, py);
+        const Floats c = component_row(rows, c2, px, py);
+        const Ints inside = LANES + px >= 0 && LANES + px < width;
+        v[0] = select(v[0], clamp(m.s0 * a + m.s1 * b + m.s2 * c + m.s3, 0.0f, 255.0f), inside);
+        v[1] = select(v[1], clamp(m.s4 * a + m.s5 * b + m.s6 * c + m.s7, 0.0f, 255.0f), inside);
+        v[2] = select(v[2], clamp(m.s8 * a + m.s9 * b + m.sa * c + m.sb, 0.0f, 255.0f), inside);
     }
-    const ulong at = map.offset + frame * map.sample + (ulong)y * map.sh + (ulong)x * map.sw;
-    STORE(dst, at, (v.x - normalise.mean[0]) * normalise.gain[0]);
-    STORE(dst, at + map.sc, (v.y - normalise.mean[1]) * normalise.gain[1]);
-    STORE(dst, at + 2 * (ulong)map.sc, (v.z - normalise.mean[2]) * normalise.gain[2]);
+    dst += map.offset + frame * map.sample + (ulong)y * map.sh + (ulong)x * map.sw;
+    for (int i = 0; i < 3; i++)
+        store_tensor((v[i] - normalise.mean[i]) * normalise.gain[i], dst + (ulong)i * map.sc,
+                     map.sw, map.w - x);
 }
 
 /* The dynamic range: v = 255 x / max over the picture of x, then normalised as above.

@@ -163,8 +163,8 @@ static gboolean run_columns(VideoResize *resize, OclQueue *compute, guint n_fram
         VIDEO_ARG(memory),
         VIDEO_ARG(*map),
     };
-    return video_launch(compute, resize->column_kernel, arguments, G_N_ELEMENTS(arguments), map->w,
-                        map->h, n_frames, error);
+    return video_launch(compute, resize->column_kernel, arguments, G_N_ELEMENTS(arguments),
+                        video_strips(resize->device, map->w), map->h, n_frames, error);
 }
 
 gboolean video_resize_run(VideoResize *resize, OclQueue *compute, const VideoFrames *frames,
