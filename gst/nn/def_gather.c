@@ -534,7 +534,7 @@ static int sample_axis(const Sampler *s, double g, gint64 n, gint64 *index, doub
 static double sample_point(const Sampler *s, const NnArray *x, gsize channel, const NnArray *grid,
                            gsize first)
 {
-    gint64 index[NN_MAX_SPATIAL][MAX_TAPS], taps[NN_MAX_SPATIAL];
+    gint64 index[NN_MAX_SPATIAL][MAX_TAPS], taps[NN_MAX_SPATIAL] = { 1, 1, 1 };
     double weight[NN_MAX_SPATIAL][MAX_TAPS], sum = 0;
     int n = x->rank - 2;
     gsize n_taps = 1;

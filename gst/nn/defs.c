@@ -164,7 +164,7 @@ gboolean nn_axes_mask(const NnNode *node, const gint64 *axes, gsize n, int rank,
 {
     *mask = 0;
     for (gsize i = 0; i < n; i++) {
-        int axis;
+        int axis = 0;
 
         if (!nn_resolve_axis(node, axes[i], rank, &axis, error))
             return FALSE;

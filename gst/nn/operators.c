@@ -213,7 +213,7 @@ const NnOperator *nn_operator_find(const NnNode *node, GError **error)
         if (g_str_equal(op->type, node->type) && node->opset >= op->since &&
             node->opset <= op->until)
             return op;
-    nn_node_error(node, error, NN_ERROR_UNSUPPORTED, "there is no such operator here%s%s",
-                  *node->domain ? ", nor any other of domain " : "", node->domain);
+    nn_node_error(node, error, NN_ERROR_UNSUPPORTED, "the operator%s%s is not supported",
+                  *node->domain ? " of domain " : "", node->domain);
     return NULL;
 }
