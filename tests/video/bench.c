@@ -53,16 +53,17 @@ static void bench_to_tensor(Bench *bench, const char *name, GstVideoFormat forma
     g_autoptr(GError) error = NULL;
     g_autoptr(VideoModelInfo) info = video_model_info_preset(name);
     GstVideoInfo in = harness_info(format, WIDTH, HEIGHT, NULL);
-    g_autoptr(VideoFrames) frames = video_frames_new(harness_device(), &in, bench->n, FALSE, &error);
+    g_autoptr(VideoFrames) frames =
+        video_frames_new(harness_device(), &in, bench->n, FALSE, &error);
     g_assert_no_error(error);
     bench->in = frames;
     bench->picture = harness_tensor_new(bench->n, 3, height, width, FALSE, FALSE);
-    g_autoptr(VideoToTensor) to_tensor = video_to_tensor_new(harness_device(), &in, info, bench->n,
-                                                             &bench->picture.place, &error);
+    g_autoptr(VideoToTensor) to_tensor =
+        video_to_tensor_new(harness_device(), &in, info, bench->n, &bench->picture.place, &error);
     g_assert_no_error(error);
     bench->to_tensor = to_tensor;
-    g_autofree char *what = g_strdup_printf("to tensor: %s, %s %ux%u", GST_VIDEO_INFO_NAME(&in),
-                                            name, width, height);
+    g_autofree char *what =
+        g_strdup_printf("to tensor: %s, %s %ux%u", GST_VIDEO_INFO_NAME(&in), name, width, height);
     measure(what, bench, run_to_tensor);
     harness_tensor_clear(&bench->picture);
 }
@@ -75,7 +76,8 @@ static void bench_compose(Bench *bench, const char *preset, GstVideoFormat from,
     g_autoptr(VideoModelInfo) info = video_model_info_preset(preset);
     GstVideoInfo in = harness_info(from, WIDTH, HEIGHT, NULL);
     GstVideoInfo out = harness_info(to, WIDTH, HEIGHT, NULL);
-    g_autoptr(VideoFrames) sources = video_frames_new(harness_device(), &in, bench->n, FALSE, &error);
+    g_autoptr(VideoFrames) sources =
+        video_frames_new(harness_device(), &in, bench->n, FALSE, &error);
     g_autoptr(VideoFrames) targets =
         video_frames_new(harness_device(), &out, bench->n, FALSE, &error);
     g_assert_no_error(error);
@@ -122,8 +124,8 @@ int main(int argc, char **argv)
     bench_compose(&bench, "isnet", GST_VIDEO_FORMAT_NV12, GST_VIDEO_FORMAT_RGBA, 1024, 1024,
                   "transparent", &controls);
     controls.background = VIDEO_BACKGROUND_COLOR;
-    bench_compose(&bench, "clmatte", GST_VIDEO_FORMAT_NV12, GST_VIDEO_FORMAT_NV12, 512, 288, "color",
-                  &controls);
+    bench_compose(&bench, "clmatte", GST_VIDEO_FORMAT_NV12, GST_VIDEO_FORMAT_NV12, 512, 288,
+                  "color", &controls);
     controls.background = VIDEO_BACKGROUND_BLUR;
     controls.blur_radius = 0.05f;
     bench_compose(&bench, "clmatte", GST_VIDEO_FORMAT_NV12, GST_VIDEO_FORMAT_NV12, 512, 288,
