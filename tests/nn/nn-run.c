@@ -266,7 +266,7 @@ static gboolean make_feed(const NnGraph *graph, const Options *options, guint in
 
 static void clear_feed(gpointer data)
 {
-    nn_array_unref(((Feed *)data)->array);
+    g_clear_pointer(&((Feed *)data)->array, nn_array_unref);
 }
 
 /* All inputs hold one sample or the run's number of them. */
