@@ -104,6 +104,10 @@ static AxisOrder output_order(const Layout *layout, const NnNode *node, const Nn
     if (!in || strcmp(node->type, "Reshape") == 0 || strcmp(node->type, "Flatten") == 0 ||
         strcmp(node->type, "MatMul") == 0 || out->rank != in->rank)
         return row_order();
+    /* A constant picture scaled by a vector, say: nothing tells but what it will be used for. */
+    const gboolean broadcast = memcmp(in->dims, out->dims, sizeof in->dims[0] * in->rank) != 0;
+    if (broadcast && (node->op->flags & NN_OP_ELEMENTWISE) && out->rank == 4)
+        return nhwc_order;
     const AxisOrder order = *get_order(layout, in);
     return strcmp(node->type, "Transpose") == 0 ? transposed_order(node, order) : order;
 }
