@@ -56,6 +56,12 @@ extern const OclSource ocl_embedded_sources[];
  * Returns: (transfer full) */
 char *ocl_source_load(const char *file, GError **error);
 
+/* The build log @log of @text with the places that kernel developers know. NVIDIA's compiler does
+ * not heed #line and writes "<kernel>:229" for the 229th line of the whole text.
+ * @log: UTF-8
+ * Returns: (transfer full) */
+char *ocl_source_locate(const char *text, const char *log);
+
 /* ---------------------------------------------------------------- cache */
 
 /* The content stored under @key, NULL if there is none or if it is damaged. */

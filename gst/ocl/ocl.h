@@ -60,7 +60,7 @@ typedef struct {
     gsize global_memory_b;    /* CL_DEVICE_GLOBAL_MEM_SIZE */
     gsize local_memory_b;     /* CL_DEVICE_LOCAL_MEM_SIZE */
     gsize max_work_group;     /* CL_DEVICE_MAX_WORK_GROUP_SIZE */
-    gsize base_align_b;         /* slices of buffers start on multiples of this */
+    gsize base_align_b;       /* slices of buffers start on multiples of this */
     gboolean unified_memory;  /* host and device share memory: mapping costs no copy */
 } OclDevice;
 
@@ -103,7 +103,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(OclQueue, ocl_queue_free)
 gboolean ocl_queue_flush(OclQueue *queue, GError **error);
 /* Waits for everything enqueued: for start-up, tools and tests, never per frame. */
 gboolean ocl_queue_finish(OclQueue *queue, GError **error);
-/* Makes what is enqueued on @queue from now on wait for @event (of another queue). */
+/* Makes what is enqueued on @queue from now on wait for @event (of another queue, which must be
+ * flushed for @event to come about). */
 gboolean ocl_queue_wait(OclQueue *queue, cl_event event, GError **error);
 /* An event that completes when all that was enqueued before it has.
  * Returns: (transfer full): release with ocl_event_clear(). */
@@ -114,7 +115,8 @@ gboolean ocl_event_wait(cl_event event, const OclDevice *device, GError **error)
 /* >0: not complete; 0: complete; <0: failed with that status. Never blocks. */
 cl_int ocl_event_status(cl_event event);
 /* Calls @done(@data, status) once @event completes or fails, from a thread of the driver: lock,
- * set a flag, signal, nothing else. */
+ * set a flag, signal, nothing else. If @event is complete already it may come before
+ * ocl_event_notify() returns, so do not hold the same lock there. */
 typedef void (*OclEventDone)(gpointer data, cl_int status);
 gboolean ocl_event_notify(cl_event event, OclEventDone done, gpointer data, GError **error);
 /* Start and end in ns on the device's clock; needs a profiling queue. */
@@ -163,7 +165,8 @@ gboolean ocl_copy(OclQueue *queue, cl_mem src, gsize src_offset_b, cl_mem dst, g
 gboolean ocl_fill(OclQueue *queue, cl_mem dst, guint8 byte, gsize offset_b, gsize size_b,
                   cl_event *event, GError **error);
 
-/* Rows of @row_b bytes, @n_rows of them, with a pitch on each side: one plane of a picture. */
+/* Rows of @row_b bytes, @n_rows of them, with a pitch on each side: one plane of a picture. The
+ * buffer holds the last row's whole pitch too, which NVIDIA's driver insists on. */
 typedef struct {
     gsize device_offset_b, device_pitch_b;
     gsize host_pitch_b;

@@ -90,10 +90,12 @@ static char *build_log(const OclDevice *device, cl_program program)
 }
 
 static void fail_build(GError **error, cl_int status, const OclDevice *device, const char *file,
-                       const char *options, cl_program program)
+                       const char *text, const char *options, cl_program program)
 {
     g_autoptr(GError) failure = NULL;
-    g_autofree char *log = build_log(device, program);
+    g_autofree char *raw_log = build_log(device, program);
+    g_autofree char *valid_log = g_utf8_make_valid(raw_log, -1);
+    g_autofree char *log = ocl_source_locate(text, valid_log);
     ocl_fail(&failure, status, device, "clBuildProgram of %s with %s", file, options);
     char *message = g_strdup_printf("%s\n%s", failure->message, log);
     g_free(failure->message);
@@ -129,7 +131,7 @@ static cl_program build_source(OclDevice *device, const char *file, const char *
     status = clBuildProgram(program, 1, &device->id, options, NULL, NULL);
     if (status == CL_SUCCESS)
         return program;
-    fail_build(error, status, device, file, options, program);
+    fail_build(error, status, device, file, text, options, program);
     clReleaseProgram(program);
     return NULL;
 }

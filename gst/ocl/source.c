@@ -65,3 +65,33 @@ char *ocl_source_load(const char *file, GError **error)
                     "no kernel file %s is built into the plugin", file);
     return g_strdup(text);
 }
+
+/* "conv.cl:12" for line @number of @text, counted from 1, by the #line marks before it. */
+static char *place_of_line(char *const *lines, guint number)
+{
+    char file[128] = "<kernel>";
+    guint line = 0;
+    for (guint i = 0; i < number && lines[i]; i++) {
+        guint next;
+        if (sscanf(lines[i], "#line %u \"%127[^\"]\"", &next, file) == 2)
+            line = next - 1;
+        else
+            line++;
+    }
+    return g_strdup_printf("%s:%u", file, line);
+}
+
+static gboolean replace_place(const GMatchInfo *match, GString *result, gpointer lines)
+{
+    g_autofree char *number = g_match_info_fetch(match, 1);
+    g_autofree char *place = place_of_line(lines, (guint)g_ascii_strtoull(number, NULL, 10));
+    g_string_append(result, place);
+    return FALSE;
+}
+
+char *ocl_source_locate(const char *text, const char *log)
+{
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    g_autoptr(GRegex) place = g_regex_new("<kernel>:([0-9]+)", 0, 0, NULL);
+    return g_regex_replace_eval(place, log, -1, 0, 0, replace_place, lines, NULL);
+}

@@ -16,6 +16,7 @@ void harness_init(int *argc, char ***argv)
     g_assert_no_error(error);
     cache_dir = g_build_filename(root, "gst-clmatte", NULL);
     g_setenv("XDG_CACHE_HOME", root, TRUE);
+    g_setenv("POCL_CACHE_DIR", TEST_POCL_CACHE_DIR, FALSE); /* otherwise below XDG_CACHE_HOME */
     g_setenv("CLMATTE_KERNEL_DIR", TEST_KERNEL_DIR, TRUE);
     g_test_init(argc, argv, NULL);
 }

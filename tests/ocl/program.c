@@ -138,6 +138,7 @@ static void other_drivers_and_options_have_other_binaries(void)
 
 static void pocl_is_left_to_its_own_cache(void)
 {
+    fakecl_override_platform(CL_PLATFORM_NAME, "Portable Computing Language");
     g_autoptr(OclDevice) device = harness_open();
     g_autoptr(OclKernel) kernel = harness_add_kernel(device, NULL);
     g_autoptr(GPtrArray) paths = cached_files();
@@ -228,6 +229,21 @@ static void a_build_error_names_file_and_line(void)
 static void a_build_error_in_an_include_names_the_include(void)
 {
     assert_build_fails("-DBREAK_PIECE", "piece.clh:6:");
+}
+
+static void a_log_that_counts_lines_of_the_whole_text_is_translated(void)
+{
+    const char *text = "#line 1 \"a.cl\"\n"
+                       "one\n"
+                       "#line 1 \"b.clh\"\n"
+                       "one\n"
+                       "two\n"
+                       "#line 3 \"a.cl\"\n"
+                       "three\n";
+    g_autofree char *log = ocl_source_locate(text, "<kernel>:2:9: error\n<kernel>:5:1: note\n"
+                                                   "<kernel>:7:1: error, see a.cl:9 or <kernel>");
+    g_assert_cmpstr(log, ==,
+                    "a.cl:1:9: error\nb.clh:2:1: note\na.cl:3:1: error, see a.cl:9 or <kernel>");
 }
 
 static void a_failed_build_may_be_tried_again(void)
@@ -334,6 +350,8 @@ int main(int argc, char **argv)
     harness_add("a build error names file and line", a_build_error_names_file_and_line);
     harness_add("a build error in an include names the include",
                 a_build_error_in_an_include_names_the_include);
+    harness_add("a log that counts lines of the whole text is translated",
+                a_log_that_counts_lines_of_the_whole_text_is_translated);
     harness_add("a failed build may be tried again", a_failed_build_may_be_tried_again);
     harness_add("a kernel that is not there is an error", a_kernel_that_is_not_there_is_an_error);
     harness_add("a file that is not there is an error", a_file_that_is_not_there_is_an_error);

@@ -77,8 +77,7 @@ static void check_rows(const OclRows *rows)
 {
     g_autoptr(GError) error = NULL;
     gsize host_b = rows->host_pitch_b * (rows->n_rows - 1) + rows->row_b;
-    gsize device_b =
-        rows->device_offset_b + rows->device_pitch_b * (rows->n_rows - 1) + rows->row_b;
+    gsize device_b = rows->device_offset_b + rows->device_pitch_b * rows->n_rows;
     Bench bench = bench_new(device_b + 16);
     g_autofree guint8 *src = numbered(host_b);
     g_autofree guint8 *dst = g_malloc(host_b);
@@ -151,6 +150,25 @@ static void pinned_memory_is_a_source_and_a_destination(void)
     bench_free(&bench);
 }
 
+static void a_slice_is_a_part_of_its_buffer(void)
+{
+    g_autoptr(GError) error = NULL;
+    Bench bench = bench_new(8192);
+    gsize offset_b = bench.device->base_align_b;
+    g_assert_cmpuint(offset_b, >, 0);
+    cl_mem slice = ocl_buffer_slice(bench.device, bench.buffer, offset_b, 16, &error);
+    g_assert_no_error(error);
+    g_assert_true(ocl_write(bench.queue, slice, 4, "abc", 3, NULL, &error));
+    g_autofree guint8 *content = bench_content(&bench);
+    g_assert_cmpmem(content + offset_b + 4, 3, "abc", 3);
+    g_assert_cmpuint(content[offset_b + 3], ==, 0xEE);
+    ocl_buffer_clear(&slice);
+
+    g_assert_null(ocl_buffer_slice(bench.device, bench.buffer, 1, 16, &error));
+    g_assert_true(g_str_has_prefix(error->message, "clCreateSubBuffer of 16 bytes at 1 on "));
+    bench_free(&bench);
+}
+
 static void nothing_can_be_allocated_too(void)
 {
     g_autoptr(GError) error = NULL;
@@ -214,6 +232,7 @@ int main(int argc, char **argv)
     harness_add("contiguous rows go as one piece", contiguous_rows_go_as_one_piece);
     harness_add("pinned memory is a source and a destination",
                 pinned_memory_is_a_source_and_a_destination);
+    harness_add("a slice is a part of its buffer", a_slice_is_a_part_of_its_buffer);
     harness_add("nothing can be allocated too", nothing_can_be_allocated_too);
     harness_add("too much memory is an error that says how much",
                 too_much_memory_is_an_error_that_says_how_much);
