@@ -147,11 +147,11 @@ static gboolean read_ranges(const Section *section, float least[3], float greate
 /* ---------------------------------------------------------------- sections */
 
 static const char *const model_keys[] = { "version", "group-id", "preset", "description", NULL };
-static const char *const input_keys[] = { "id",     "type",          "dims",       "dims-order",
-                                          "dir",    "ranges",        "role",       "channel-order",
-                                          "layout", "mean",          "std",        "fit",
-                                          "width",  "height",        "multiple",   "short-side",
-                                          "value",  "dynamic-range", "state-from", NULL };
+static const char *const input_keys[] = {
+    "id",         "type",  "dims",          "dims-order", "dir",   "ranges", "channel-order",
+    "layout",     "mean",  "std",           "fit",        "width", "height", "multiple",
+    "short-side", "value", "dynamic-range", "state-from", NULL
+};
 static const char *const output_keys[] = { "id",      "type",   "dims", "dims-order",
                                            "dir",     "ranges", "role", "matte",
                                            "channel", "mean",   "std",  NULL };
