@@ -95,13 +95,6 @@ cl_mem clCreateSubBuffer(cl_mem parent, cl_mem_flags flags, cl_buffer_create_typ
            REAL(clCreateSubBuffer)(parent, flags, type, region, status));
 }
 
-cl_mem clCreateSubBuffer(cl_mem buffer, cl_mem_flags flags, cl_buffer_create_type type,
-                         const void *region, cl_int *status)
-{
-    CREATE(FAKECL_BUFFER, "clCreateSubBuffer", status,
-           REAL(clCreateSubBuffer)(buffer, flags, type, region, status));
-}
-
 cl_program clCreateProgramWithSource(cl_context context, cl_uint n, const char **texts,
                                      const size_t *lengths, cl_int *status)
 {
