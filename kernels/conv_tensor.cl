@@ -41,10 +41,12 @@
 #define SWIZZLE(row, chunk) ((uint)((row)*64 + ((((chunk) ^ ((row) >> 1)) & 3) << 4)))
 #endif
 
+/* As in conv.cl; one group. */
 typedef struct {
+    int groups, c, k;
     int rows, columns; /* filter taps */
-    int stride_y, stride_x, dilation_y, dilation_x, pad_y, pad_x;
-    float alpha, beta; /* of the activation */
+    int stride_y, stride_x, dilation_y, dilation_x;
+    int pad_y, pad_x;
 } Filter;
 
 /* Rows of the tile that one thread loads, and the state of the walk over taps and channels. */
@@ -62,7 +64,7 @@ conv_tensor(__global const ushort *restrict in_base, Map in, __global const usho
 #if SPLITS > 1
             __global float *restrict partial,
 #endif
-            Filter f)
+            Filter f, float alpha, float beta)
 {
     __local uchar tile[TILE_BYTES] __attribute__((aligned(128)));
     TENSOR_CORE_SCRATCH
@@ -206,7 +208,7 @@ conv_tensor(__global const ushort *restrict in_base, Map in, __global const usho
                 const int n = warp_n * WN + j * 8 + (lane & 3) * 2 + (e & 1);
                 float v = sum[i][j][e] + (n0 + n < out.c ? bias[n0 + n] : 0.0f);
 #ifndef RESIDUAL
-                v = ACTIVATE(v, f.alpha, f.beta);
+                v = ACTIVATE(v, alpha, beta);
 #endif
                 vstore_half(v, row * OUT_PITCH + n, rows);
             }
@@ -223,7 +225,7 @@ conv_tensor(__global const ushort *restrict in_base, Map in, __global const usho
                                                              sample * residual.sample +
                                                              (long)y * residual.sh +
                                                              (long)xx * residual.sw + n0 + n));
-        sum8 = ACTIVATE(sum8, f.alpha, f.beta);
+        sum8 = ACTIVATE(sum8, alpha, beta);
         vstore_half8(sum8, 0, (half *)&v);
 #endif
         *(__global uint4 *)(out_base + out.offset + sample * out.sample + (long)y * out.sh +

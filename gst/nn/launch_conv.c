@@ -5,28 +5,7 @@
  * A transposed convolution with stride n is n * n convolutions with stride 1, one for each phase of
  * the output's grid; each writes a view of every n-th row and column.
  */
-#include "launch_util.h"
-
-/* Mirrors kernels/conv.cl. */
-typedef struct {
-    gint32 groups, c, k;
-    gint32 kh, kw;
-    gint32 stride_h, stride_w, dilation_h, dilation_w;
-    gint32 pad_h, pad_w;
-} ConvShape;
-
-/* One convolution: a Conv node, or one phase of a transposed one. */
-typedef struct {
-    NnRecorder *recorder;
-    const NnNode *node;
-    ConvShape shape;
-    NnView x, y, residual; /* residual is y where there is none */
-    gboolean has_residual, has_bias;
-    NnView weights;             /* axes: group, output, input, row, column */
-    NnView bias;                /* [groups * k]; weights where there is none */
-    const float *weight_values; /* (nullable): where weights.offset counts from, if constant */
-    const float *bias_values;   /* (nullable) */
-} ConvJob;
+#include "launch_conv.h"
 
 static gboolean same_type(const ConvJob *job)
 {
@@ -226,6 +205,7 @@ static gboolean record_depthwise(gconstpointer data, GError **error)
 /* ---------------------------------------------------------------- choice */
 
 static const NnVariant variants[] = {
+    { "conv_tensor", nn_conv_tensor_fits, nn_conv_tensor_record },
     { "conv_depthwise", fits_depthwise, record_depthwise },
     { "conv_vector", fits_vector, record_vector },
     { "conv_general", nn_variant_always, record_general },

@@ -6,13 +6,6 @@
 
 #include <string.h>
 
-/* Mirror of Filter in kernels/conv_tensor.cl. */
-typedef struct {
-    gint32 rows, columns;
-    gint32 stride_y, stride_x, dilation_y, dilation_x, pad_y, pad_x;
-    float alpha, beta;
-} Filter;
-
 /* A tile of the implicit GEMM, see kernels/conv_tensor.cl. */
 typedef struct {
     int bm, bn, bk, wm, wn, stages;
@@ -64,120 +57,121 @@ static gboolean is_aligned(const NnView *view)
            map.sh % 8 == 0 && view->offset % 8 == 0;
 }
 
-gboolean nn_conv_tensor_fits(NnRecorder *recorder, const NnNode *node, const NnConvParams *params)
+gboolean nn_conv_tensor_fits(gconstpointer data)
 {
-    const NnView *residual =
-        node->residual >= 0 ? nn_recorder_input(recorder, node, node->residual) : NULL;
-    return nn_recorder_fp16(recorder) && params->n_spatial == 2 && !params->transposed &&
-           params->groups == 1 && params->out_channels % 8 == 0 && params->in_channels >= 3 &&
-           nn_node_input(node, 1)->constant &&
-           is_aligned(nn_recorder_input(recorder, node, 0)) &&
-           is_aligned(nn_recorder_output(recorder, node, 0)) &&
-           (!residual || is_aligned(residual));
+    const ConvJob *job = data;
+    const OclDevice *device = nn_recorder_device(job->recorder);
+    const char *forced = nn_recorder_forced_variant(job->recorder);
+    const gboolean emulated = forced && strcmp(forced, "conv_tensor") == 0;
+    return (emulated ||
+            (device->device_class == OCL_CLASS_NVIDIA && device->compute_capability >= 80)) &&
+           job->shape.groups == 1 && job->shape.k % 8 == 0 && job->weight_values &&
+           (!job->has_bias || job->bias_values) && is_aligned(&job->x) && is_aligned(&job->y) &&
+           is_aligned(&job->residual);
 }
 
-/* [K][C][R][S] floats to [K][R][S][C8] halves, the channels filled up with zeros. */
-static NnView pack_weights(NnRecorder *recorder, const NnNode *node, const NnConvParams *params)
+/* [K][R][S][C8] halves, the channels filled up with zeros. */
+static NnView pack_weights(const ConvJob *job)
 {
-    g_autoptr(NnArray) w = nn_array_cast(nn_node_input(node, 1)->constant, NN_FLOAT32);
-    const float *from = w->data;
-    const gsize c8 = ((gsize)params->in_channels + 7) & ~(gsize)7;
-    const gsize taps = (gsize)(params->kernel[0] * params->kernel[1]);
-    const gsize n = (gsize)params->out_channels * taps * c8;
-    g_autofree guint16 *packed = g_new0(guint16, n);
-    for (gint64 k = 0; k < params->out_channels; k++)
-        for (gint64 c = 0; c < params->in_channels; c++)
-            for (gsize t = 0; t < taps; t++)
-                packed[((gsize)k * taps + t) * c8 + (gsize)c] = nn_float_to_half(*from++);
-    return nn_recorder_constant(recorder, NN_FLOAT16, n, packed);
+    const ConvShape *shape = &job->shape;
+    const gint64 *stride = job->weights.strides;
+    const gsize c8 = ((gsize)shape->c + 7) & ~(gsize)7;
+    const gsize n = (gsize)shape->k * (gsize)shape->kh * (gsize)shape->kw * c8;
+    g_autofree guint16 *packed = g_new0(guint16, MAX(n, 1));
+    guint16 *to = packed;
+    for (gint64 k = 0; k < shape->k; k++)
+        for (gint64 r = 0; r < shape->kh; r++)
+            for (gint64 s = 0; s < shape->kw; s++, to += c8)
+                for (gint64 c = 0; c < shape->c; c++)
+                    to[c] = nn_float_to_half(
+                        job->weight_values[job->weights.offset + k * stride[1] + c * stride[2] +
+                                           r * stride[3] + s * stride[4]]);
+    return nn_recorder_constant(job->recorder, NN_FLOAT16, MAX(n, 1), packed);
 }
 
-static NnView pack_bias(NnRecorder *recorder, const NnNode *node, const NnConvParams *params)
+static NnView pack_bias(const ConvJob *job)
 {
-    g_autofree float *bias = g_new0(float, (gsize)params->out_channels);
-    const NnValue *value = nn_node_input(node, 2);
-    for (gint64 k = 0; value && k < params->out_channels; k++)
-        bias[k] = (float)nn_array_get(value->constant, (gsize)k);
-    return nn_recorder_constant(recorder, NN_FLOAT32, (gsize)params->out_channels, bias);
+    g_autofree float *bias = g_new0(float, job->shape.k);
+    if (job->has_bias)
+        memcpy(bias, job->bias_values, sizeof *bias * (gsize)job->shape.k);
+    return nn_recorder_constant(job->recorder, NN_FLOAT32, (gsize)job->shape.k, bias);
 }
 
-static Filter make_filter(const NnNode *node, const NnConvParams *params)
+/* How one convolution is cut up. */
+typedef struct {
+    const Tile *tile;
+    gsize pixels, channels;
+    int splits;
+    char *options;
+} Cut;
+
+static Cut choose_cut(const ConvJob *job)
 {
-    return (Filter){ .rows = (gint32)params->kernel[0],
-                     .columns = (gint32)params->kernel[1],
-                     .stride_y = (gint32)params->stride[0],
-                     .stride_x = (gint32)params->stride[1],
-                     .dilation_y = (gint32)params->dilation[0],
-                     .dilation_x = (gint32)params->dilation[1],
-                     .pad_y = (gint32)params->pad_begin[0],
-                     .pad_x = (gint32)params->pad_begin[1],
-                     .alpha = node->activation.alpha,
-                     .beta = node->activation.beta };
+    const ConvShape *shape = &job->shape;
+    NnMap y;
+    nn_view_map(&job->y, &y);
+    Cut cut = { .pixels = (gsize)y.h * (gsize)y.w, .channels = (gsize)y.c };
+    cut.tile = choose_tile(cut.pixels, cut.channels);
+    const int steps = shape->kh * shape->kw * ((shape->c + cut.tile->bk - 1) / cut.tile->bk);
+    cut.splits = choose_splits(cut.tile, cut.pixels, cut.channels, steps);
+    const OclDevice *device = nn_recorder_device(job->recorder);
+    cut.options = g_strdup_printf(
+        "-DFP16 -DBM=%d -DBN=%d -DBK=%d -DWM=%d -DWN=%d -DSTAGES=%d -DSPLITS=%d%s%s" NN_ACT_OPTION,
+        cut.tile->bm, cut.tile->bn, cut.tile->bk, cut.tile->wm, cut.tile->wn, cut.tile->stages,
+        cut.splits, job->has_residual ? " -DRESIDUAL" : "",
+        device->device_class == OCL_CLASS_NVIDIA ? "" : " -DEMULATE", job->node->activation.type);
+    return cut;
 }
 
-static void record_reduce(NnRecorder *recorder, const NnNode *node, const char *options,
-                          const NnView *partial, const NnView *bias, const NnView *residual,
-                          const NnView *out, const NnMap *map)
+static void record_reduce(const ConvJob *job, const Cut *cut, const NnView *partial,
+                          const NnView *bias)
 {
-    NnLaunch *launch = nn_recorder_launch(recorder, node, "conv_tensor.cl", "conv_tensor_reduce",
-                                          "%s", options);
+    NnLaunch *launch = nn_recorder_launch(job->recorder, job->node, "conv_tensor.cl",
+                                          "conv_tensor_reduce", "%s", cut->options);
     nn_launch_buffer(launch, partial);
     nn_launch_buffer(launch, bias);
-    if (residual)
-        nn_launch_map(launch, residual);
-    nn_launch_map(launch, out);
-    nn_launch_float(launch, node->activation.alpha);
-    nn_launch_float(launch, node->activation.beta);
-    const gsize global[3] = { (gsize)map->c / 8, (gsize)map->h * (gsize)map->w, 1 };
+    if (job->has_residual)
+        nn_launch_map(launch, &job->residual);
+    nn_launch_map(launch, &job->y);
+    nn_launch_activation(launch, job->node);
+    const gsize global[3] = { cut->channels / 8, cut->pixels, 1 };
     nn_launch_size(launch, 3, global, NULL, 2);
 }
 
-gboolean nn_conv_tensor_record(NnRecorder *recorder, const NnNode *node,
-                               const NnConvParams *params, GError **error)
+gboolean nn_conv_tensor_record(gconstpointer data, GError **error)
 {
-    const NnView *in = nn_recorder_input(recorder, node, 0);
-    const NnView *out = nn_recorder_output(recorder, node, 0);
-    const NnView *residual =
-        node->residual >= 0 ? nn_recorder_input(recorder, node, node->residual) : NULL;
-    NnMap map;
-    nn_view_map(out, &map);
-    const gsize pixels = (gsize)map.h * (gsize)map.w, channels = (gsize)map.c;
-    const Tile *tile = choose_tile(pixels, channels);
-    const int steps = (int)(params->kernel[0] * params->kernel[1] *
-                            ((params->in_channels + tile->bk - 1) / tile->bk));
-    const int splits = choose_splits(tile, pixels, channels, steps);
-    const gboolean emulate = nn_recorder_device(recorder)->device_class != OCL_CLASS_NVIDIA;
+    const ConvJob *job = data;
+    const Cut cut = choose_cut(job);
+    g_autofree char *options = cut.options;
+    const Tile *tile = cut.tile;
+    const NnView weights = pack_weights(job), bias = pack_bias(job);
 
-    g_autofree char *options = g_strdup_printf(
-        "-DFP16 -DBM=%d -DBN=%d -DBK=%d -DWM=%d -DWN=%d -DSTAGES=%d -DSPLITS=%d -DACT=%d%s%s",
-        tile->bm, tile->bn, tile->bk, tile->wm, tile->wn, tile->stages, splits,
-        node->activation.type, residual ? " -DRESIDUAL" : "", emulate ? " -DEMULATE" : "");
-    const NnView weights = pack_weights(recorder, node, params);
-    const NnView bias = pack_bias(recorder, node, params);
-    const NnView partial = splits > 1 ? nn_recorder_scratch(recorder, NN_FLOAT32,
-                                                            pixels * channels * (gsize)splits)
-                                      : (NnView){ 0 };
-    const Filter filter = make_filter(node, params);
-
-    NnLaunch *launch =
-        nn_recorder_launch(recorder, node, "conv_tensor.cl", "conv_tensor", "%s", options);
-    nn_launch_map(launch, in);
+    NnLaunch *launch = nn_recorder_launch(job->recorder, job->node, "conv_tensor.cl", "conv_tensor",
+                                          "%s", options);
+    nn_launch_map(launch, &job->x);
     nn_launch_buffer(launch, &weights);
     nn_launch_buffer(launch, &bias);
-    if (residual)
-        nn_launch_map(launch, residual);
-    nn_launch_map(launch, out);
-    if (splits > 1)
+    if (job->has_residual)
+        nn_launch_map(launch, &job->residual);
+    nn_launch_map(launch, &job->y);
+    NnView partial;
+    if (cut.splits > 1) {
+        partial = nn_recorder_scratch(job->recorder, NN_FLOAT32,
+                                      cut.pixels * cut.channels * (gsize)cut.splits);
         nn_launch_buffer(launch, &partial);
-    nn_launch_bytes(launch, &filter, sizeof filter);
+    }
+    nn_launch_bytes(launch, &job->shape, sizeof job->shape);
+    nn_launch_activation(launch, job->node);
+
     const gsize threads = (gsize)(tile->bm / tile->wm) * (gsize)(tile->bn / tile->wn) * 32;
-    const gsize global[3] = { (pixels + tile->bm - 1) / tile->bm * threads,
-                              (channels + tile->bn - 1) / tile->bn * (gsize)splits, 1 };
+    const gsize m_tiles = (cut.pixels + (gsize)tile->bm - 1) / (gsize)tile->bm;
+    const gsize n_tiles = (cut.channels + (gsize)tile->bn - 1) / (gsize)tile->bn;
+    const gsize global[3] = { m_tiles * threads, n_tiles * (gsize)cut.splits, 1 };
     const gsize local[3] = { threads, 1, 1 };
     nn_launch_size(launch, 3, global, local, 2);
-    nn_launch_cost(launch, 2.0 * (double)(pixels * channels) * (double)params->in_channels *
-                               (double)(params->kernel[0] * params->kernel[1]));
-    if (splits > 1)
-        record_reduce(recorder, node, options, &partial, &bias, residual, out, &map);
+    nn_launch_cost(launch, 2.0 * (double)(cut.pixels * cut.channels) * job->shape.c *
+                               job->shape.kh * job->shape.kw);
+    if (cut.splits > 1)
+        record_reduce(job, &cut, &partial, &bias);
     return TRUE;
 }

@@ -1,0 +1,36 @@
+/* launch_conv.h - what the ways to run a convolution share: one description of its sums.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "launch_util.h"
+
+G_BEGIN_DECLS
+
+/* Mirrors kernels/conv.cl. */
+typedef struct {
+    gint32 groups, c, k;
+    gint32 kh, kw;
+    gint32 stride_h, stride_w, dilation_h, dilation_w;
+    gint32 pad_h, pad_w;
+} ConvShape;
+
+/* One convolution: a Conv node, or one phase of a transposed one. */
+typedef struct {
+    NnRecorder *recorder;
+    const NnNode *node;
+    ConvShape shape;
+    NnView x, y, residual; /* residual is y where there is none */
+    gboolean has_residual, has_bias;
+    NnView weights;             /* axes: group, output, input, row, column */
+    NnView bias;                /* [groups * k]; weights where there is none */
+    const float *weight_values; /* (nullable): where weights.offset counts from, if constant */
+    const float *bias_values;   /* (nullable) */
+} ConvJob;
+
+/* launch_conv_tensor.c: on NVIDIA's tensor cores. */
+gboolean nn_conv_tensor_fits(gconstpointer job);
+gboolean nn_conv_tensor_record(gconstpointer job, GError **error);
+
+G_END_DECLS
