@@ -91,7 +91,7 @@ __kernel void conv_general(__global const TX *x, Map xm, __global const TW *w, S
 #ifdef KB
 
 /* One work-item: P pixels, counted through the rows of the map, times KB vectors of outputs of one
- * group, all sums in registers. The inputs of a pixel lie side by side (sc == 1). Outside of the
+ * group, all sums in registers. The inputs of a pixel lie side by side (sc == 1, or c == 1). Outside of the
  * map a tap reads `zeros`, so that the inner loop knows no border.
  * weights: [groups][blocks of KB * VW outputs][kh][kw][c][KB * VW], zero past the last output.
  * bias: [groups][blocks][KB * VW]. zeros: [c].
@@ -108,7 +108,7 @@ __kernel void conv_vector(__global const REAL *restrict x, Map xm,
     const int group = get_global_id(1) / blocks;
     const int k0 = get_global_id(1) % blocks * KB * VW;
 
-    x += xm.offset + n * xm.sample + group * conv.c;
+    x += xm.offset + n * xm.sample + group * conv.c * xm.sc;
     weights += (size_t)get_global_id(1) * conv.kh * conv.kw * conv.c * (KB * VW);
     bias += get_global_id(1) * (KB * VW);
 

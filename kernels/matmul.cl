@@ -50,6 +50,7 @@ __kernel void matmul_general(__global const TA *a, Strided as, __global const TB
     y += ys.offset + n * ys.sample + place_of(i, batch, ys) + row * ys.stride[RANK] +
          column * ys.stride[RANK + 1];
     for (int j = 0; j < n_outputs; j++) {
+        /* Integers have neither factors nor bias. */
 #if IS_FLOAT(TY)
         float v = sum[j] * product_factor;
         if (BIAS)

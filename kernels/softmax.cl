@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Defines: OP, the ONNX name; TX TY, types of x and y; RANK of the axes across lanes, LANE_RANK of
+ * Defines: OP, the ONNX name; HARDMAX if it is that; TX TY, types of x and y; RANK of the axes across lanes, LANE_RANK of
  *   those along a lane.
  * Buffers: x and y, each seen through two sets of strides: across the lanes and along one.
  * Accumulation: float; the largest element of the lane is taken off first.
@@ -30,10 +30,10 @@ __kernel void softmax_general(__global const TX *x, Strided xs, Strided x_lane, 
     y += ys.offset + n * ys.sample + place_of(i, lanes, ys);
 
     float largest = -INFINITY, sum = 0.0f;
-    int first = 0;
+    int first = -1;
     for (int k = 0; k < n_lane; k++) {
         const float v = READ(TX, x, lane_place(k, lane, x_lane));
-        if (v > largest) {
+        if (first < 0 || v > largest) {
             largest = v;
             first = k;
         }

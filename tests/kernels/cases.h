@@ -1,0 +1,40 @@
+/* cases.h - what the kernel tests run: one operator each, with shapes that catch kernels out.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include <glib.h>
+
+/* How the operator is surrounded, so that its tensors lie in memory in other ways. */
+typedef enum {
+    DRESS_PLAIN,      /* alone */
+    DRESS_SLICED,     /* input 0 is a slice of channels, output 0 part of a concatenation */
+    DRESS_ROW_MAJOR,  /* input 0 lies as NCHW */
+    DRESS_EPILOGUE,   /* + residual, then Relu: fused where the operator can */
+    DRESS_ACTIVATION, /* HardSwish: fused where the operator can */
+    N_DRESSES,
+} Dress;
+
+#define PLAIN (1u << DRESS_PLAIN)
+#define LAYOUTS (PLAIN | 1u << DRESS_SLICED | 1u << DRESS_ROW_MAJOR)
+#define EPILOGUES (LAYOUTS | 1u << DRESS_EPILOGUE | 1u << DRESS_ACTIVATION)
+
+typedef struct {
+    const char *type;
+    int opset;
+    /* One word per input: [!]TYPE[LOW,HIGH]:DIMS or [!]TYPE=VALUES, "-" where left out. "!" makes
+     * it a constant; TYPE is one of f b B c i l (float, bool, uint8, int8, int32, int64); s before
+     * the TYPE of one VALUE makes it a scalar. */
+    const char *inputs;
+    const char *attributes; /* NAME=VALUE words: 1, 1.5, text, or a list "1,2" ("1," of one) */
+    const char *variants;   /* names to force, one after the other; "" for the only one */
+    guint dresses;          /* bit set of Dress */
+    int n_outputs;          /* 0: 1 */
+    /* Largest difference allowed, relative to the largest element of the reference; 0: the rounding
+     * of sums of a few hundred products, 1e-5 in float and 2e-3 when stored as halves. */
+    double tolerance;
+} Case;
+
+extern const Case cases[];
+extern const guint n_cases;

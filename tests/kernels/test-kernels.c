@@ -1,0 +1,613 @@
+/* test-kernels.c - every kernel variant against the operators' C references.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * test-kernels [--filter TEXT] [--seed N] [--list] [--device SPEC]
+ *
+ * Each case becomes a small model, dressed so that its tensors lie in memory in several ways, built
+ * in both precisions with each variant forced, and run over one, two and three samples. Besides the
+ * numbers it is checked that a sample's result is the same bits whatever else is in the batch, and
+ * that nothing is written where samples that were not asked for would lie.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "../nn/onnx-builder.h"
+#include "cases.h"
+#include "nn.h"
+#include "operator.h"
+
+#define MAX_INPUTS 10
+#define MAX_SAMPLES 3
+#define POISON 0xa5
+
+static OclDevice *device;
+static OclQueue *queue;
+static guint32 seed = 1;
+
+/* ---------------------------------------------------------------- random numbers */
+
+/* xorshift32: the numbers depend on the seed alone. */
+static guint32 next_random(guint32 *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 17;
+    *state ^= *state << 5;
+    return *state;
+}
+
+/* Numbers that a half holds exactly, so that both precisions start from the same. */
+static void fill(NnArray *array, double low, double high, guint32 *state)
+{
+    for (gsize i = 0; i < array->n; i++) {
+        const double unit = (double)(next_random(state) >> 8) / (1 << 24);
+        if (nn_type_is_float(array->type))
+            nn_array_set(array, i,
+                         nn_half_to_float(nn_float_to_half((float)(low + unit * (high - low)))));
+        else
+            nn_array_set_int(array, i, (gint64)floor(low + unit * (high - low + 1)));
+    }
+}
+
+/* ---------------------------------------------------------------- inputs of a case */
+
+typedef struct {
+    gboolean left_out, constant;
+    double low, high;
+    NnArray *array; /* the constant, or the type and shape of what is fed */
+} Input;
+
+static void input_clear(Input *input)
+{
+    g_clear_pointer(&input->array, nn_array_unref);
+}
+
+static NnType type_of(char letter)
+{
+    switch (letter) {
+    case 'b':
+        return NN_BOOL;
+    case 'B':
+        return NN_UINT8;
+    case 'c':
+        return NN_INT8;
+    case 'i':
+        return NN_INT32;
+    case 'l':
+        return NN_INT64;
+    default:
+        return NN_FLOAT32;
+    }
+}
+
+static NnArray *array_of_values(NnType type, gboolean scalar, const char *text)
+{
+    g_auto(GStrv) values = g_strsplit(text, ",", -1);
+    const gint64 dims[1] = { g_strv_length(values) };
+    NnArray *array = nn_array_new(type, scalar ? 0 : 1, dims);
+    for (gsize i = 0; i < array->n; i++)
+        nn_array_set(array, i, g_ascii_strtod(values[i], NULL));
+    return array;
+}
+
+static NnArray *array_of_dims(NnType type, const char *text)
+{
+    g_auto(GStrv) parts = g_strsplit(text, ",", -1);
+    gint64 dims[NN_MAX_RANK];
+    const int rank = (int)g_strv_length(parts);
+    for (int i = 0; i < rank; i++)
+        dims[i] = g_ascii_strtoll(parts[i], NULL, 10);
+    return nn_array_new(type, rank, dims);
+}
+
+/* One word of Case.inputs. */
+static Input parse_input(const char *word, guint32 *state)
+{
+    Input input = { .low = -1, .high = 1 };
+    if (strcmp(word, "-") == 0) {
+        input.left_out = TRUE;
+        return input;
+    }
+    input.constant = *word == '!';
+    word += input.constant;
+    const gboolean scalar = *word == 's';
+    word += scalar;
+    const NnType type = type_of(*word++);
+    if (*word == '=') {
+        input.array = array_of_values(type, scalar, word + 1);
+        return input;
+    }
+    if (*word == '[') {
+        char *end;
+        input.low = g_ascii_strtod(word + 1, &end);
+        input.high = g_ascii_strtod(end + 1, &end);
+        word = end + 1;
+    }
+    input.array = array_of_dims(type, word + 1);
+    if (input.constant)
+        fill(input.array, input.low, input.high, state);
+    return input;
+}
+
+static guint parse_inputs(const Case *c, Input *inputs, guint32 *state)
+{
+    g_auto(GStrv) words = g_strsplit(c->inputs, " ", -1);
+    guint n = 0;
+    for (; words[n]; n++)
+        inputs[n] = parse_input(words[n], state);
+    return n;
+}
+
+/* ---------------------------------------------------------------- models */
+
+static gboolean is_list(const char *value)
+{
+    return strchr(value, ',') != NULL;
+}
+
+static void add_attribute(Onnx__NodeProto *node, const char *word)
+{
+    g_auto(GStrv) pair = g_strsplit(word, "=", 2);
+    const char *name = pair[0], *value = pair[1];
+    if (is_list(value)) {
+        g_autofree char *list = g_strdup(value);
+        if (g_str_has_suffix(list, ","))
+            list[strlen(list) - 1] = 0;
+        onnx_node_ints(node, name, list);
+    } else if (strchr(value, '.')) {
+        onnx_node_float(node, name, (float)g_ascii_strtod(value, NULL));
+    } else if (g_ascii_isdigit(*value) || *value == '-') {
+        onnx_node_int(node, name, g_ascii_strtoll(value, NULL, 10));
+    } else {
+        onnx_node_string(node, name, value);
+    }
+}
+
+static char *dims_text(const NnArray *array, gint64 more_channels)
+{
+    GString *text = g_string_new(NULL);
+    for (int i = 0; i < array->rank; i++)
+        g_string_append_printf(text, "%s%" G_GINT64_FORMAT, i > 0 ? "," : "",
+                               array->dims[i] + (i == 1 ? more_channels : 0));
+    return g_string_free(text, FALSE);
+}
+
+/* Channels around the slice that DRESS_SLICED takes; odd, so that it is not aligned. */
+#define BEFORE 3
+#define AFTER 2
+
+static void add_inputs(OnnxBuilder *builder, const Input *inputs, guint n, Dress dress)
+{
+    for (guint i = 0; i < n; i++) {
+        g_autofree char *name = g_strdup_printf("in%u", i);
+        if (inputs[i].left_out)
+            continue;
+        if (inputs[i].constant) {
+            onnx_builder_array(builder, name, inputs[i].array);
+            continue;
+        }
+        const gboolean sliced = i == 0 && dress == DRESS_SLICED;
+        g_autofree char *dims = dims_text(inputs[i].array, sliced ? BEFORE + AFTER : 0);
+        onnx_builder_input(builder, sliced ? "wide" : name, inputs[i].array->type, dims);
+    }
+    if (dress == DRESS_SLICED) {
+        g_autofree char *end =
+            g_strdup_printf("%" G_GINT64_FORMAT, BEFORE + inputs[0].array->dims[1]);
+        g_autofree char *start = g_strdup_printf("%d", BEFORE);
+        onnx_builder_ints(builder, "slice_start", start);
+        onnx_builder_ints(builder, "slice_end", end);
+        onnx_builder_ints(builder, "slice_axis", "1");
+        onnx_builder_node(builder, "Slice", "wide,slice_start,slice_end,slice_axis", "in0");
+    }
+    if (dress == DRESS_ROW_MAJOR) {
+        onnx_node_ints(onnx_builder_node(builder, "Transpose", "in0", "transposed"), "perm",
+                       "0,2,3,1");
+        onnx_builder_output(builder, "transposed");
+    }
+}
+
+static void add_case_node(OnnxBuilder *builder, const Case *c, const Input *inputs, guint n)
+{
+    GString *in = g_string_new(NULL), *out = g_string_new(NULL);
+    for (guint i = 0; i < n; i++) {
+        g_string_append(in, i > 0 ? "," : "");
+        if (!inputs[i].left_out)
+            g_string_append_printf(in, "in%u", i);
+    }
+    for (int i = 0; i < MAX(c->n_outputs, 1); i++)
+        g_string_append_printf(out, "%sout%d", i > 0 ? "," : "", i);
+    Onnx__NodeProto *node = onnx_builder_node(builder, c->type, in->str, out->str);
+    g_auto(GStrv) words = g_strsplit(c->attributes, " ", -1);
+    for (guint i = 0; words[i]; i++)
+        add_attribute(node, words[i]);
+    g_string_free(in, TRUE);
+    g_string_free(out, TRUE);
+}
+
+static void add_outputs(OnnxBuilder *builder, const Case *c, Dress dress)
+{
+    for (int i = dress == DRESS_PLAIN || dress == DRESS_ROW_MAJOR ? 0 : 1; i < MAX(c->n_outputs, 1);
+         i++) {
+        g_autofree char *name = g_strdup_printf("out%d", i);
+        onnx_builder_output(builder, name);
+    }
+    if (dress == DRESS_SLICED) {
+        onnx_node_int(onnx_builder_node(builder, "Concat", "neighbour,out0,neighbour2", "joined"),
+                      "axis", 1);
+        onnx_builder_output(builder, "joined");
+    } else if (dress == DRESS_EPILOGUE) {
+        onnx_builder_node(builder, "Add", "out0,residual", "added");
+        onnx_builder_node(builder, "Relu", "added", "dressed");
+        onnx_builder_output(builder, "dressed");
+    } else if (dress == DRESS_ACTIVATION) {
+        onnx_node_float(onnx_builder_node(builder, "HardSigmoid", "out0", "gate"), "alpha",
+                        1.0f / 6.0f);
+        onnx_builder_node(builder, "Mul", "out0,gate", "dressed");
+        onnx_builder_output(builder, "dressed");
+    }
+}
+
+/* What a dress needs beside the output is shaped like it: @shape is out0's. */
+static void add_companions(OnnxBuilder *builder, const NnValue *shape, Dress dress)
+{
+    NnArray array = { .rank = shape->rank };
+    memcpy(array.dims, shape->dims, sizeof array.dims);
+    if (dress == DRESS_EPILOGUE) {
+        g_autofree char *dims = dims_text(&array, 0);
+        onnx_builder_input(builder, "residual", shape->type, dims);
+    } else if (dress == DRESS_SLICED) {
+        g_autofree char *before = dims_text(&array, BEFORE - array.dims[1]);
+        g_autofree char *after = dims_text(&array, AFTER - array.dims[1]);
+        onnx_builder_input(builder, "neighbour", shape->type, before);
+        onnx_builder_input(builder, "neighbour2", shape->type, after);
+    }
+}
+
+static NnModel *pack_model(OnnxBuilder *builder, GError **error)
+{
+    g_autoptr(GBytes) bytes = onnx_builder_pack(builder);
+    return nn_model_load_bytes(bytes, "case", error);
+}
+
+/* The value of out0 as inferred for the bare case. */
+static NnGraph *infer_bare(const Case *c, const Input *inputs, guint n, GError **error)
+{
+    g_autoptr(OnnxBuilder) builder = onnx_builder_new(c->opset);
+    add_inputs(builder, inputs, n, DRESS_PLAIN);
+    add_case_node(builder, c, inputs, n);
+    add_outputs(builder, c, DRESS_PLAIN);
+    g_autoptr(NnModel) model = pack_model(builder, error);
+    if (!model)
+        return NULL;
+    NnGraph *graph = nn_graph_copy(nn_model_graph(model));
+    if (nn_graph_infer(graph, NULL, 0, error))
+        return graph;
+    nn_graph_free(graph);
+    return NULL;
+}
+
+static NnModel *build_model(const Case *c, const Input *inputs, guint n, Dress dress,
+                            GError **error)
+{
+    g_autoptr(NnGraph) bare = infer_bare(c, inputs, n, error);
+    if (!bare)
+        return NULL;
+    g_autoptr(OnnxBuilder) builder = onnx_builder_new(c->opset);
+    add_inputs(builder, inputs, n, dress);
+    add_case_node(builder, c, inputs, n);
+    add_companions(builder, bare->outputs->pdata[0], dress);
+    add_outputs(builder, c, dress);
+    return pack_model(builder, error);
+}
+
+/* Dresses that change layouts need channels to play with. */
+static gboolean dress_fits(const Input *inputs, Dress dress)
+{
+    const NnArray *x = inputs[0].array;
+    return dress == DRESS_PLAIN || (!inputs[0].constant && x->rank == 4);
+}
+
+/* ---------------------------------------------------------------- running */
+
+typedef struct {
+    NnGraph *graph; /* inferred, as the model has it: for the reference */
+    NnArray *fed[MAX_SAMPLES][MAX_INPUTS];
+    NnArray *expected[MAX_SAMPLES][MAX_INPUTS];
+} Expectation;
+
+static void expectation_clear(Expectation *e)
+{
+    for (guint s = 0; s < MAX_SAMPLES; s++)
+        for (guint i = 0; i < MAX_INPUTS; i++) {
+            g_clear_pointer(&e->fed[s][i], nn_array_unref);
+            g_clear_pointer(&e->expected[s][i], nn_array_unref);
+        }
+    g_clear_pointer(&e->graph, nn_graph_free);
+}
+
+/* The range that the case asks for; what a dress adds is within -1..1. */
+static void fill_input(NnArray *array, const char *name, const Input *inputs, guint32 *state)
+{
+    const Input *input = strcmp(name, "wide") == 0 ? &inputs[0] : NULL;
+    if (g_str_has_prefix(name, "in"))
+        input = &inputs[g_ascii_strtoull(name + 2, NULL, 10)];
+    fill(array, input ? input->low : -1, input ? input->high : 1, state);
+}
+
+static gboolean expect(Expectation *e, NnModel *model, const Input *inputs, guint32 *state,
+                       GError **error)
+{
+    e->graph = nn_graph_copy(nn_model_graph(model));
+    if (!nn_graph_infer(e->graph, NULL, 0, error))
+        return FALSE;
+    for (guint s = 0; s < MAX_SAMPLES; s++) {
+        for (guint i = 0; i < e->graph->inputs->len; i++) {
+            const NnValue *input = e->graph->inputs->pdata[i];
+            e->fed[s][i] = nn_value_array(input, error);
+            if (!e->fed[s][i])
+                return FALSE;
+            fill_input(e->fed[s][i], input->name, inputs, state);
+        }
+        if (!nn_graph_evaluate(e->graph, e->fed[s], e->expected[s], error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* The arrays of @n samples as one, dim 0 after dim 0. */
+static NnArray *stack(NnArray *(*fed)[MAX_INPUTS], guint input, guint n)
+{
+    const NnArray *first = fed[0][input];
+    const gint64 dims[1] = { (gint64)(first->n * n) };
+    NnArray *all = nn_array_new(first->type, 1, dims);
+    const gsize size_b = first->n * nn_type_size(first->type);
+    for (guint s = 0; s < n; s++)
+        memcpy((guint8 *)all->data + s * size_b, fed[s][input]->data, size_b);
+    return all;
+}
+
+static gboolean poison_outputs(NnSlot *slot, NnNetwork *network, GError **error)
+{
+    for (guint i = 0; i < nn_network_n_outputs(network); i++) {
+        const NnPlace place = nn_slot_output(slot, i);
+        gsize size_b;
+        if (clGetMemObjectInfo(place.memory, CL_MEM_SIZE, sizeof size_b, &size_b, NULL) !=
+                CL_SUCCESS ||
+            !ocl_fill(queue, place.memory, POISON, 0, size_b, NULL, error) ||
+            !ocl_queue_finish(queue, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* A network of one launch writes nothing but its output, so that the blocks of samples beyond
+ * @n_samples must still be poison. */
+static gboolean check_guards(NnSlot *slot, NnNetwork *network, guint n_samples, GError **error)
+{
+    if (nn_network_n_launches(network) != 1)
+        return TRUE;
+    for (guint i = 0; i < nn_network_n_outputs(network); i++) {
+        const NnPlace place = nn_slot_output(slot, i);
+        const gsize element_b = nn_type_size(place.type);
+        const gsize block_b = (gsize)place.sample_stride * element_b;
+        const gsize first_b = (gsize)place.offset * element_b + n_samples * block_b;
+        const gsize size_b = (MAX_SAMPLES - n_samples) * block_b;
+        g_autofree guint8 *bytes = g_malloc(MAX(size_b, 1));
+        if (size_b == 0 || place.offset % 64 != 0)
+            continue;
+        if (!ocl_read(queue, place.memory, first_b, bytes, size_b, NULL, error) ||
+            !ocl_queue_finish(queue, error))
+            return FALSE;
+        for (gsize k = 0; k < size_b; k++)
+            if (bytes[k] != POISON) {
+                g_set_error(error, NN_ERROR, NN_ERROR_INPUT,
+                            "wrote %" G_GSIZE_FORMAT " bytes past the last sample of output %u", k,
+                            i);
+                return FALSE;
+            }
+    }
+    return TRUE;
+}
+
+/* The largest difference, relative to the largest element that is expected. */
+static double worst_difference(const NnArray *got, gsize first, const NnArray *expected)
+{
+    double scale = 1e-6, worst = 0;
+    for (gsize i = 0; i < expected->n; i++) {
+        const double e = nn_array_get(expected, i);
+        const double difference = fabs(nn_array_get(got, first + i) - e);
+        scale = isfinite(e) ? MAX(scale, fabs(e)) : scale;
+        worst = difference <= worst ? worst : isfinite(difference) ? difference : INFINITY;
+    }
+    return worst / scale;
+}
+
+/* Bits of sample 0 as they were when it ran alone. */
+typedef struct {
+    NnArray *alone[MAX_INPUTS];
+} Alone;
+
+static gboolean same_as_alone(Alone *alone, guint output, NnArray *got, gsize n)
+{
+    NnArray **first = &alone->alone[output];
+    if (!*first) {
+        *first = nn_array_ref(got);
+        return TRUE;
+    }
+    return memcmp((*first)->data, got->data, n * nn_type_size(got->type)) == 0;
+}
+
+static gboolean check_outputs(NnSlot *slot, const Expectation *e, guint n_samples, double tolerance,
+                              Alone *alone, double *worst, GError **error)
+{
+    for (guint i = 0; i < e->graph->outputs->len; i++) {
+        g_autoptr(NnArray) got = nn_slot_read_output(slot, queue, i, n_samples, error);
+        if (!got)
+            return FALSE;
+        const gsize n = e->expected[0][i]->n;
+        for (guint s = 0; s < n_samples && got->n == n * n_samples; s++) {
+            const double difference = worst_difference(got, s * n, e->expected[s][i]);
+            *worst = MAX(*worst, difference);
+            if (!(difference <= tolerance)) {
+                g_set_error(error, NN_ERROR, NN_ERROR_INPUT,
+                            "output %u, sample %u of %u: off by %.3g, allowed %.3g", i, s,
+                            n_samples, difference, tolerance);
+                return FALSE;
+            }
+        }
+        if (!same_as_alone(alone, i, got, n)) {
+            g_set_error(error, NN_ERROR, NN_ERROR_INPUT,
+                        "output %u depends on what else is in the batch of %u", i, n_samples);
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+static gboolean run_samples(NnNetwork *network, NnSlot *slot, const Expectation *e, guint n_samples,
+                            double tolerance, Alone *alone, double *worst, GError **error)
+{
+    if (!poison_outputs(slot, network, error))
+        return FALSE;
+    for (guint i = 0; i < e->graph->inputs->len; i++) {
+        g_autoptr(NnArray) all = stack((NnArray * (*)[MAX_INPUTS]) e->fed, i, n_samples);
+        if (!nn_slot_write_input(slot, queue, i, n_samples, all, error))
+            return FALSE;
+    }
+    return nn_slot_run(slot, queue, n_samples, error) && ocl_queue_finish(queue, error) &&
+           check_outputs(slot, e, n_samples, tolerance, alone, worst, error) &&
+           check_guards(slot, network, n_samples, error);
+}
+
+static gboolean run_network(NnModel *model, const Expectation *e, const char *variant,
+                            gboolean fp16, double tolerance, double *worst, GError **error)
+{
+    const NnNetworkParams params = { .max_samples = MAX_SAMPLES,
+                                     .precision = fp16 ? NN_PRECISION_FP16 : NN_PRECISION_FP32,
+                                     .variant = variant };
+    g_autoptr(NnNetwork) network = nn_network_new(model, device, &params, error);
+    g_autoptr(NnSlot) slot = network ? nn_slot_new(network, error) : NULL;
+    Alone alone = { { NULL } };
+    gboolean ok = slot != NULL;
+    for (guint n = 1; n <= MAX_SAMPLES && ok; n++)
+        ok = run_samples(network, slot, e, n, tolerance, &alone, worst, error);
+    for (guint i = 0; i < MAX_INPUTS; i++)
+        g_clear_pointer(&alone.alone[i], nn_array_unref);
+    return ok;
+}
+
+/* ---------------------------------------------------------------- the list of tests */
+
+static const char *const dress_names[N_DRESSES] = { "plain", "sliced", "row-major", "residual-relu",
+                                                    "hardswish" };
+
+static double tolerance_of(const Case *c, gboolean fp16)
+{
+    /* Halves: 11 bits, rounded on the way in, at the end, and between launches. */
+    return MAX(c->tolerance, fp16 ? 2e-3 : 1e-5);
+}
+
+static gboolean run_case(const Case *c, Dress dress, const char *variant, gboolean fp16,
+                         double *worst, GError **error)
+{
+    Input inputs[MAX_INPUTS] = { { 0 } };
+    Expectation e = { 0 };
+    guint32 state = seed * 2654435761u | 1;
+    const guint n = parse_inputs(c, inputs, &state);
+    g_autoptr(NnModel) model = build_model(c, inputs, n, dress, error);
+    const gboolean ok = model && expect(&e, model, inputs, &state, error) &&
+                        run_network(model, &e, variant, fp16, tolerance_of(c, fp16), worst, error);
+    expectation_clear(&e);
+    for (guint i = 0; i < n; i++)
+        input_clear(&inputs[i]);
+    return ok;
+}
+
+static gboolean uses_dress(const Case *c, Dress dress)
+{
+    Input inputs[MAX_INPUTS] = { { 0 } };
+    guint32 state = 1;
+    if (!(c->dresses & 1u << dress))
+        return FALSE;
+    const guint n = parse_inputs(c, inputs, &state);
+    const gboolean fits = dress_fits(inputs, dress);
+    for (guint i = 0; i < n; i++)
+        input_clear(&inputs[i]);
+    return fits;
+}
+
+static guint n_run, n_failed;
+
+static void run_one(const Case *c, Dress dress, const char *variant, gboolean fp16,
+                    const char *filter, gboolean list)
+{
+    g_autofree char *name =
+        g_strdup_printf("%s-%d (%s) %s %s %s %s", c->type, c->opset, c->inputs, c->attributes,
+                        *variant ? variant : "any", dress_names[dress], fp16 ? "fp16" : "fp32");
+    g_autoptr(GError) error = NULL;
+    double worst = 0;
+    if (filter && !strstr(name, filter))
+        return;
+    n_run++;
+    if (list) {
+        g_print("%s\n", name);
+        return;
+    }
+    if (run_case(c, dress, *variant ? variant : NULL, fp16, &worst, &error)) {
+        g_print("ok %u - %s: %.2g\n", n_run, name, worst);
+        return;
+    }
+    n_failed++;
+    g_print("not ok %u - %s\n# %s\n# test-kernels --seed %u --filter '%s'\n", n_run, name,
+            error->message, seed, name);
+}
+
+static void run_all(const char *filter, gboolean list)
+{
+    for (guint i = 0; i < n_cases; i++) {
+        g_auto(GStrv) variants =
+            g_strsplit(*cases[i].variants ? cases[i].variants : "none", " ", -1);
+        for (guint dress = 0; dress < N_DRESSES; dress++) {
+            if (!uses_dress(&cases[i], dress))
+                continue;
+            for (guint v = 0; variants[v]; v++)
+                for (int fp16 = 0; fp16 < 2; fp16++)
+                    run_one(&cases[i], dress, *cases[i].variants ? variants[v] : "", fp16, filter,
+                            list);
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    g_autofree char *filter = NULL, *spec = NULL;
+    gboolean list = FALSE;
+    int seed_option = 1;
+    const GOptionEntry entries[] = {
+        { "filter", 'f', 0, G_OPTION_ARG_STRING, &filter, "Only names that hold TEXT", "TEXT" },
+        { "seed", 's', 0, G_OPTION_ARG_INT, &seed_option, "Of the random numbers", "N" },
+        { "list", 'l', 0, G_OPTION_ARG_NONE, &list, "Names only", NULL },
+        { "device", 'd', 0, G_OPTION_ARG_STRING, &spec, "As in ocl_device_open()", "SPEC" },
+        { NULL }
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+    g_autoptr(GError) error = NULL;
+    g_option_context_add_main_entries(context, entries, NULL);
+    if (!g_option_context_parse(context, &argc, &argv, &error)) {
+        g_printerr("%s\n", error->message);
+        return 2;
+    }
+    seed = (guint32)seed_option;
+    device = ocl_device_open(spec, &error);
+    queue = device ? ocl_queue_new(device, "test", FALSE, &error) : NULL;
+    if (!queue) {
+        g_print("Bail out! %s\n", error->message);
+        return 1;
+    }
+    run_all(filter, list);
+    if (!list)
+        g_print("1..%u\n", n_run);
+    ocl_queue_free(queue);
+    ocl_device_unref(device);
+    return n_failed > 0;
+}
