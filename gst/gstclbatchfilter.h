@@ -34,6 +34,9 @@ struct _GstClBatchFilterClass {
      * fixes nothing. */
     GstCaps *(*transform_caps)(GstClBatchFilter *self, GstPadDirection to, GstCaps *caps);
 
+    /* Optional: the most frames that a batch may have, 0 for any number. Between start() and
+     * stop(). */
+    guint (*frame_limit)(GstClBatchFilter *self);
     /* New caps: build what depends on format and size. @max_frames is the batch size. */
     gboolean (*prepare)(GstClBatchFilter *self, const GstVideoInfo *in, const GstVideoInfo *out,
                         guint max_frames, GError **error);
@@ -63,5 +66,11 @@ struct _GstClBatchFilterClass {
 
 /* The device in use between READY and NULL, (transfer none). */
 OclDevice *gst_cl_batch_filter_get_device(GstClBatchFilter *self);
+
+/* Something that prepare() looks at has changed: release() and prepare() are called again between
+ * the frames before and those after. Any thread, never blocks. */
+void gst_cl_batch_filter_rebuild(GstClBatchFilter *self);
+/* What transform_caps() says has changed: the formats are chosen anew. Any thread, never blocks. */
+void gst_cl_batch_filter_renegotiate(GstClBatchFilter *self);
 
 G_END_DECLS

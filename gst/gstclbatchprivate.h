@@ -1,0 +1,243 @@
+/* gstclbatchprivate.h - what the files of the base class share, and which lock guards what.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * gstclbatchfilter.c  the object: pads, properties, states
+ * gstclbatchinput.c   what upstream calls: chain, events, queries
+ * gstclbatchtask.c    the source pad's task: fill, submit, push
+ * gstclbatchslot.c    a batch in flight and the completion that a driver's thread reports
+ * gstclbatchcaps.c    formats, allocation, building for them
+ * gstclbatchtiming.c  latency, deadline of a batch, QoS
+ * gstclbatchstats.c   statistics
+ *
+ * Order of locks: sink stream lock, source stream lock, monitor.lock, GST_OBJECT_LOCK. Never held
+ * over monitor.lock: pushing, peer queries, messages, pool acquisition, OpenCL, controllers.
+ *
+ * Epoch rule: FLUSH_START and deactivation advance `epoch`. Whoever lets go of the lock compares
+ * afterwards, and if it has changed drops what it holds and touches nothing else: a whole flush may
+ * have happened in between, and the state that reads OK is no longer the one that was left.
+ */
+#pragma once
+
+#include <gst/base/gstqueuearray.h>
+
+#include "gstclbatchfilter.h"
+#include "gstclcontext.h"
+
+G_BEGIN_DECLS
+
+GST_DEBUG_CATEGORY_EXTERN(gst_cl_batch_filter_debug);
+
+/* ---------------------------------------------------------------- completion */
+
+/* Lock and condition of one filter; a driver's thread may hold it longer than the filter lives. */
+typedef struct {
+    gatomicrefcount ref_count;
+    GMutex lock;
+    GCond cond; /* one for all: every change is broadcast */
+} BatchMonitor;
+
+BatchMonitor *batch_monitor_new(void);
+void batch_monitor_unref(BatchMonitor *monitor);
+
+/* The end of the commands enqueued before it. */
+typedef struct {
+    gatomicrefcount ref_count;
+    BatchMonitor *monitor;
+
+    /* monitor.lock */
+    gboolean done;
+    cl_int status;  /* CL_COMPLETE, or the error that the commands ended with */
+    gint64 done_us; /* g_get_monotonic_time() */
+} BatchFence;
+
+/* A fence that is done when @event is. Its driver callback only locks, sets and signals. */
+BatchFence *batch_fence_new(BatchMonitor *monitor, cl_event event, GError **error);
+void batch_fence_unref(BatchFence *fence);
+
+/* ---------------------------------------------------------------- slots */
+
+typedef enum {
+    SLOT_FREE,
+    SLOT_FILLING,   /* frames are being uploaded */
+    SLOT_SUBMITTED, /* computing, or being pushed once its fence is done */
+    SLOT_ZOMBIE,    /* abandoned by a flush; free when its fence is done */
+} SlotState;
+
+typedef struct {
+    GstVideoFrame mapped; /* the output buffer, mapped for the readback */
+    gint64 arrival_us;    /* when the frame came in */
+    cl_event upload_begin, upload_end;
+} BatchFrame;
+
+/* A slot belongs to the task, or to whoever has paused it; only the fence is shared. */
+typedef struct {
+    GstClBatch batch;
+    SlotState state;
+    guint max_frames, n_frames;
+    BatchFrame *frames; /* [max_frames] */
+    gboolean closed;    /* submit what there is */
+    gboolean finished;  /* the frames are unmapped and ready to be pushed */
+    GQueue output;      /* GstBuffer and GstEvent, in the order of the stream */
+    BatchFence *fence;  /* of the last command; NULL before submission */
+    gint64 submit_us;
+    cl_event compute_begin, compute_end, download_end;
+} BatchSlot;
+
+BatchSlot *batch_slot_new(GstClBatchFilter *filter, guint max_frames, GError **error);
+/* No command of the slot may be running. */
+void batch_slot_free(GstClBatchFilter *filter, BatchSlot *slot);
+/* Enqueues the computation and readback of what was uploaded. On failure the slot is a zombie. */
+gboolean batch_slot_submit(GstClBatchFilter *filter, BatchSlot *slot, GError **error);
+/* Unmaps the frames of a slot whose fence is done; the error is that of its commands. */
+gboolean batch_slot_finish(GstClBatchFilter *filter, BatchSlot *slot, GError **error);
+/* Drops what is left of the slot's frames and makes it free. No lock held, no command running. */
+void batch_slot_clear(BatchSlot *slot);
+
+/* ---------------------------------------------------------------- the queue's items */
+
+typedef struct {
+    GstMiniObject *object; /* GstBuffer or GstEvent (owned), or GstQuery (of the waiting thread) */
+    gint64 arrival_us;
+} BatchItem;
+
+/* ---------------------------------------------------------------- statistics */
+
+#define N_LATENCIES 16 /* batches that the worst compute time is taken of */
+
+typedef struct {
+    guint64 frames_in, frames_out, frames_dropped, frames_flushed;
+    guint64 batches, batch_frames;
+    guint64 upload_ns, compute_ns, download_ns; /* sums over batches, on the device's clock */
+    guint64 latency_ns;                         /* sum over frames, chain to result */
+    guint64 n_timed, n_timed_frames;            /* batches and frames in these sums */
+} BatchStats;
+
+/* ---------------------------------------------------------------- the filter */
+
+typedef struct {
+    GstPad *sinkpad, *srcpad;
+    BatchMonitor *monitor;
+
+    /* ---- monitor.lock: properties */
+    char *device_spec;
+    guint batch_size;           /* 0: automatic */
+    GstClockTime batch_timeout; /* GST_CLOCK_TIME_NONE: automatic */
+    guint inflight;
+    gboolean qos;
+
+    /* ---- monitor.lock: flow */
+    GstFlowReturn flow; /* FLUSHING while inactive */
+    guint epoch;
+    gboolean eos; /* EOS is queued or pushed */
+    gboolean eos_pushed;
+    gboolean error_posted;
+    guint32 eos_seqnum;
+    GstQueueArray *items; /* BatchItem */
+    guint n_buffers;      /* of items */
+    guint n_in_flight;    /* frames popped and not pushed yet */
+    GstQuery *query_running, *query_done;
+    gboolean query_result;
+    GstCaps *newest_caps; /* last accepted from upstream: the same again is dropped */
+
+    /* ---- monitor.lock: formats */
+    GstCaps *in_caps;      /* of the frames that are popped next */
+    gboolean caps_pending; /* in_caps are not built for yet */
+    gboolean rebuild;      /* build again, at the next gap between batches */
+    GstVideoInfo in_info, out_info;
+    guint max_frames;       /* per batch, built for; 0: nothing is built */
+    guint max_frames_limit; /* after memory ran out; 0: none */
+    guint max_submitted;    /* batches in flight */
+    GstBufferPool *pool;    /* of the output buffers */
+
+    /* ---- monitor.lock: time */
+    GstSegment segment; /* of the frames that are popped next */
+    gboolean live;
+    GstClockTime upstream_min;
+    GstClockTime compute_time;   /* worst of the last batches, with headroom; 0: not known */
+    GstClockTime latency_posted; /* compute_time as last told to the pipeline */
+    guint64 latencies[N_LATENCIES];
+    guint n_latencies;
+    GstClockID timer; /* of the batch being filled */
+    gboolean timer_fired;
+    gdouble qos_proportion;
+    GstClockTime qos_earliest;
+    BatchStats stats;
+
+    /* ---- the task, or whoever has paused it */
+    GPtrArray *slots;     /* BatchSlot, owned */
+    BatchSlot *filling;   /* NULL: none */
+    GQueue submitted;     /* BatchSlot, oldest first */
+    guint max_slots;      /* one more than are in flight, if memory allows */
+    gboolean discont;     /* the next buffer out is DISCONT */
+    gboolean needs_reset; /* tell the subclass before the next frame */
+    gint64 last_done_us;  /* when the batch before was done */
+    gboolean is_prepared;
+
+    /* ---- set in NULL -> READY, constant until READY -> NULL */
+    GstClContext *context; /* OBJECT_LOCK */
+    OclDevice *device;
+    OclQueue *upload, *compute, *download;
+} GstClBatchFilterPrivate;
+
+GstClBatchFilterPrivate *gst_cl_batch_filter_private(GstClBatchFilter *self);
+#define PRIVATE(self) gst_cl_batch_filter_private(self)
+#define LOCK(p) g_mutex_lock(&(p)->monitor->lock)
+#define UNLOCK(p) g_mutex_unlock(&(p)->monitor->lock)
+#define BROADCAST(p) g_cond_broadcast(&(p)->monitor->cond)
+
+/* ---- gstclbatchinput.c */
+void batch_input_init_pads(GstClBatchFilter *self, GstElementClass *klass);
+
+/* ---- gstclbatchtask.c */
+void batch_task_run(GstPad *pad);
+/* Drops all that is queued and in flight; the task is paused, or this is the task. Sticky events
+ * stay on the source pad. No lock held. */
+void batch_flush(GstClBatchFilter *self);
+/* Posts @error, once until the next flush. Any thread, no lock held. */
+void batch_post_error(GstClBatchFilter *self, const GError *error);
+
+/* ---- gstclbatchcaps.c */
+gboolean batch_caps_query(GstClBatchFilter *self, GstPad *pad, GstQuery *query);
+gboolean batch_caps_acceptable(GstClBatchFilter *self, GstCaps *caps);
+gboolean batch_allocation_query(GstClBatchFilter *self, GstQuery *query);
+/* Chooses the output's format, builds for it and sets up the pool. Task only; sets @error where the
+ * fault is not the formats'. */
+GstFlowReturn batch_negotiate(GstClBatchFilter *self, GError **error);
+/* Waits for the device, not for ever, and lets go of all that was built. No task runs, or this is
+ * the task. */
+void batch_release(GstClBatchFilter *self);
+
+/* ---- gstclbatchtiming.c */
+gboolean batch_latency_query(GstClBatchFilter *self, GstQuery *query);
+/* Asks upstream whether it is live. No lock held. */
+void batch_update_live(GstClBatchFilter *self);
+/* Of a frame with that timestamp; GST_CLOCK_TIME_NONE where the segment has no time. */
+GstClockTime batch_running_time_locked(const GstClBatchFilterPrivate *p, GstClockTime pts);
+GstClockTime batch_stream_time_locked(const GstClBatchFilterPrivate *p, GstClockTime pts);
+guint batch_wanted_frames_locked(GstClBatchFilter *self);
+GstClockTime batch_timeout_locked(GstClBatchFilterPrivate *p);
+/* Sets the alarm for the batch that just got its first frame. No lock held; the timer is set and
+ * cancelled by the task. */
+void batch_timer_start(GstClBatchFilter *self, GstBuffer *first);
+/* Any thread, lock held: the id is taken; unschedule and unref it without the lock. */
+GstClockID batch_timer_steal_locked(GstClBatchFilterPrivate *p);
+void batch_timer_cancel(GstClockID id);
+gboolean batch_deadline_passed_locked(GstClBatchFilterPrivate *p);
+/* Waits for a change or the batch's deadline. */
+void batch_wait_locked(GstClBatchFilterPrivate *p);
+/* A batch took @duration from its submission, or from the end of the one before. */
+void batch_compute_time_add(GstClBatchFilter *self, GstClockTime duration);
+void batch_post_latency(GstClBatchFilter *self);
+void batch_qos_update(GstClBatchFilter *self, GstEvent *event);
+void batch_qos_reset_locked(GstClBatchFilterPrivate *p);
+/* TRUE if @buffer would come too late, so that it is not worth computing. No lock held; posts the
+ * message. */
+gboolean batch_qos_drop(GstClBatchFilter *self, GstBuffer *buffer);
+
+/* ---- gstclbatchstats.c */
+GstStructure *batch_stats_structure(GstClBatchFilter *self);
+/* The events of a finished batch, added up. Task only. */
+void batch_stats_add(GstClBatchFilter *self, BatchSlot *slot);
+
+G_END_DECLS

@@ -1,0 +1,186 @@
+/* gstclbatchslot.c - a batch in flight, and the completion that a driver's thread reports.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "gstclbatchprivate.h"
+
+#define GST_CAT_DEFAULT gst_cl_batch_filter_debug
+
+/* ---------------------------------------------------------------- completion */
+
+BatchMonitor *batch_monitor_new(void)
+{
+    BatchMonitor *monitor = g_new0(BatchMonitor, 1);
+    g_atomic_ref_count_init(&monitor->ref_count);
+    g_mutex_init(&monitor->lock);
+    g_cond_init(&monitor->cond);
+    return monitor;
+}
+
+void batch_monitor_unref(BatchMonitor *monitor)
+{
+    if (!g_atomic_ref_count_dec(&monitor->ref_count))
+        return;
+    g_mutex_clear(&monitor->lock);
+    g_cond_clear(&monitor->cond);
+    g_free(monitor);
+}
+
+void batch_fence_unref(BatchFence *fence)
+{
+    if (!fence || !g_atomic_ref_count_dec(&fence->ref_count))
+        return;
+    batch_monitor_unref(fence->monitor);
+    g_free(fence);
+}
+
+/* A thread of the driver. */
+static void fence_reached(gpointer data, cl_int status)
+{
+    BatchFence *fence = data;
+    g_mutex_lock(&fence->monitor->lock);
+    fence->done = TRUE;
+    fence->status = status;
+    fence->done_us = g_get_monotonic_time();
+    g_cond_broadcast(&fence->monitor->cond);
+    g_mutex_unlock(&fence->monitor->lock);
+    batch_fence_unref(fence);
+}
+
+BatchFence *batch_fence_new(BatchMonitor *monitor, cl_event event, GError **error)
+{
+    BatchFence *fence = g_new0(BatchFence, 1);
+    g_atomic_ref_count_init(&fence->ref_count);
+    g_atomic_ref_count_inc(&monitor->ref_count);
+    fence->monitor = monitor;
+    g_atomic_ref_count_inc(&fence->ref_count); /* the callback's */
+    if (ocl_event_notify(event, fence_reached, fence, error))
+        return fence;
+    batch_fence_unref(fence);
+    batch_fence_unref(fence);
+    return NULL;
+}
+
+/* ---------------------------------------------------------------- slots */
+
+BatchSlot *batch_slot_new(GstClBatchFilter *filter, guint max_frames, GError **error)
+{
+    GstClBatch batch = GST_CL_BATCH_FILTER_GET_CLASS(filter)->batch_new(filter, max_frames, error);
+    if (!batch)
+        return NULL;
+    BatchSlot *slot = g_new0(BatchSlot, 1);
+    slot->batch = batch;
+    slot->max_frames = max_frames;
+    slot->frames = g_new0(BatchFrame, max_frames);
+    slot->state = SLOT_FREE;
+    g_queue_init(&slot->output);
+    return slot;
+}
+
+static void unmap(BatchSlot *slot)
+{
+    if (slot->finished)
+        return;
+    for (guint i = 0; i < slot->n_frames; i++)
+        gst_video_frame_unmap(&slot->frames[i].mapped);
+    slot->finished = TRUE;
+}
+
+static void clear_events(BatchSlot *slot)
+{
+    for (guint i = 0; i < slot->max_frames; i++) {
+        ocl_event_clear(&slot->frames[i].upload_begin);
+        ocl_event_clear(&slot->frames[i].upload_end);
+    }
+    ocl_event_clear(&slot->compute_begin);
+    ocl_event_clear(&slot->compute_end);
+    ocl_event_clear(&slot->download_end);
+}
+
+void batch_slot_clear(BatchSlot *slot)
+{
+    unmap(slot);
+    g_queue_clear_full(&slot->output, (GDestroyNotify)gst_mini_object_unref);
+    g_clear_pointer(&slot->fence, batch_fence_unref);
+    clear_events(slot);
+    slot->n_frames = 0;
+    slot->closed = FALSE;
+    slot->finished = FALSE;
+    slot->submit_us = 0;
+    slot->state = SLOT_FREE;
+}
+
+void batch_slot_free(GstClBatchFilter *filter, BatchSlot *slot)
+{
+    batch_slot_clear(slot);
+    GST_CL_BATCH_FILTER_GET_CLASS(filter)->batch_free(filter, slot->batch);
+    g_free(slot->frames);
+    g_free(slot);
+}
+
+/* ---------------------------------------------------------------- running */
+
+static gboolean enqueue_compute(GstClBatchFilter *filter, BatchSlot *slot, GError **error)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(filter);
+    cl_event uploaded = slot->frames[slot->n_frames - 1].upload_end;
+    if (!ocl_queue_wait(p->compute, uploaded, error))
+        return FALSE;
+    slot->compute_begin = ocl_queue_mark(p->compute, error);
+    if (!slot->compute_begin || !GST_CL_BATCH_FILTER_GET_CLASS(filter)->compute(
+                                    filter, slot->batch, p->compute, slot->n_frames, error))
+        return FALSE;
+    slot->compute_end = ocl_queue_mark(p->compute, error);
+    return slot->compute_end && ocl_queue_flush(p->compute, error);
+}
+
+static gboolean enqueue_download(GstClBatchFilter *filter, BatchSlot *slot, GError **error)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(filter);
+    if (!ocl_queue_wait(p->download, slot->compute_end, error))
+        return FALSE;
+    for (guint i = 0; i < slot->n_frames; i++)
+        if (!GST_CL_BATCH_FILTER_GET_CLASS(filter)->download(filter, slot->batch, p->download, i,
+                                                             &slot->frames[i].mapped, error))
+            return FALSE;
+    return TRUE;
+}
+
+/* What has been enqueued may still run, also after a failure, so the slot gets its fence anyway. */
+static gboolean enqueue_end(GstClBatchFilter *filter, BatchSlot *slot, GError **error)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(filter);
+    slot->download_end = ocl_queue_mark(p->download, error);
+    if (!slot->download_end || !ocl_queue_flush(p->download, error))
+        return FALSE;
+    slot->fence = batch_fence_new(p->monitor, slot->download_end, error);
+    return slot->fence != NULL;
+}
+
+gboolean batch_slot_submit(GstClBatchFilter *filter, BatchSlot *slot, GError **error)
+{
+    slot->submit_us = g_get_monotonic_time();
+    slot->state = SLOT_SUBMITTED;
+    const gboolean ok =
+        enqueue_compute(filter, slot, error) && enqueue_download(filter, slot, error);
+    if (enqueue_end(filter, slot, ok ? error : NULL) && ok)
+        return TRUE;
+    slot->state = SLOT_ZOMBIE;
+    return FALSE;
+}
+
+gboolean batch_slot_finish(GstClBatchFilter *filter, BatchSlot *slot, GError **error)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(filter);
+    if (slot->finished)
+        return TRUE;
+    unmap(slot);
+    if (slot->fence->status >= 0)
+        return TRUE;
+    /* The first that failed knows why; those after it only know that they waited for it. */
+    if (ocl_event_wait(slot->compute_end, p->device, error) &&
+        ocl_event_wait(slot->download_end, p->device, error))
+        g_set_error(error, OCL_ERROR, slot->fence->status, "A batch failed on %s: %s (%d)",
+                    p->device->name, ocl_status_name(slot->fence->status), slot->fence->status);
+    return FALSE;
+}

@@ -1,0 +1,55 @@
+/* gstclbatchstats.c - how many frames, how full the batches, how long each stage takes.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "gstclbatchprivate.h"
+
+/* From the end of @begin to the end of @end, on the device's clock; 0 where it has none. */
+static guint64 span(cl_event begin, cl_event end)
+{
+    guint64 start_ns, begin_ns, end_ns;
+    if (!begin || !end || !ocl_event_times(begin, &start_ns, &begin_ns) ||
+        !ocl_event_times(end, &start_ns, &end_ns) || end_ns < begin_ns)
+        return 0;
+    return end_ns - begin_ns;
+}
+
+void batch_stats_add(GstClBatchFilter *self, BatchSlot *slot)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(self);
+    guint64 upload_ns = 0, latency_us = 0;
+    for (guint i = 0; i < slot->n_frames; i++) {
+        upload_ns += span(slot->frames[i].upload_begin, slot->frames[i].upload_end);
+        latency_us += slot->fence->done_us - slot->frames[i].arrival_us;
+    }
+    const guint64 compute_ns = span(slot->compute_begin, slot->compute_end);
+    const guint64 download_ns = span(slot->compute_end, slot->download_end);
+    LOCK(p);
+    p->stats.upload_ns += upload_ns;
+    p->stats.compute_ns += compute_ns;
+    p->stats.download_ns += download_ns;
+    p->stats.latency_ns += latency_us * GST_USECOND;
+    p->stats.n_timed++;
+    p->stats.n_timed_frames += slot->n_frames;
+    UNLOCK(p);
+}
+
+GstStructure *batch_stats_structure(GstClBatchFilter *self)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(self);
+    LOCK(p);
+    const BatchStats stats = p->stats;
+    const guint level = p->n_buffers, in_flight = p->n_in_flight, batch_size = p->max_frames;
+    UNLOCK(p);
+    const guint64 batches = MAX(1, stats.n_timed), frames = MAX(1, stats.n_timed_frames);
+    const gdouble fill = stats.batches ? (gdouble)stats.batch_frames / stats.batches : 0.0;
+    return gst_structure_new(
+        "clmatte-stats", "frames-in", G_TYPE_UINT64, stats.frames_in, "frames-out", G_TYPE_UINT64,
+        stats.frames_out, "frames-dropped", G_TYPE_UINT64, stats.frames_dropped, "frames-flushed",
+        G_TYPE_UINT64, stats.frames_flushed, "batches", G_TYPE_UINT64, stats.batches, "batch-size",
+        G_TYPE_UINT, batch_size, "mean-fill", G_TYPE_DOUBLE, fill, "upload-ns", G_TYPE_UINT64,
+        stats.upload_ns / frames, "compute-ns", G_TYPE_UINT64, stats.compute_ns / batches,
+        "download-ns", G_TYPE_UINT64, stats.download_ns / batches, "latency-ns", G_TYPE_UINT64,
+        stats.latency_ns / frames, "queue-level", G_TYPE_UINT, level, "in-flight", G_TYPE_UINT,
+        in_flight, NULL);
+}

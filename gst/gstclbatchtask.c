@@ -1,0 +1,629 @@
+/* gstclbatchtask.c - the source pad's task: the only one that enqueues OpenCL work and that pushes.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * One turn of the task does one thing. Nothing that was read before the lock was let go is used
+ * after it was taken again, unless the epoch is the same.
+ */
+#include "gstclbatchprivate.h"
+
+#include "gstclerror.h"
+
+#define GST_CAT_DEFAULT gst_cl_batch_filter_debug
+
+/* What follows in the queue, as far as it concerns the batch being filled. */
+typedef enum {
+    NEXT_NOTHING,
+    NEXT_FRAME,
+    NEXT_RIDER,   /* an event that rides behind the frame before it */
+    NEXT_BARRIER, /* an event or query that waits until all frames before it are pushed */
+} Next;
+
+typedef enum {
+    DO_WAIT,
+    DO_FILL,
+    DO_SUBMIT,
+    DO_RIDE,
+    DO_PUSH,
+    DO_BARRIER,
+    DO_NEGOTIATE,
+} Action;
+
+/* ---------------------------------------------------------------- errors and the end */
+
+void batch_post_error(GstClBatchFilter *self, const GError *error)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(self);
+    LOCK(p);
+    gboolean is_first = !p->error_posted;
+    p->error_posted = TRUE;
+    UNLOCK(p);
+    if (is_first)
+        gst_cl_error_post(GST_ELEMENT(self), error);
+}
+
+/* Stops with @flow, unless a flush came first. */
+static void stop_locked(GstClBatchFilterPrivate *p, guint epoch, GstFlowReturn flow)
+{
+    if (epoch != p->epoch)
+        return;
+    p->flow = flow;
+    BROADCAST(p);
+}
+
+/* The task has stopped by itself. When no buffer will come any more that could carry the news
+ * upstream, the application hears of the failure here, and downstream ends. */
+static void end_stream(GstClBatchFilter *self)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(self);
+    LOCK(p);
+    const GstFlowReturn flow = p->flow;
+    const guint32 seqnum = p->eos_seqnum;
+    const gboolean end =
+        p->eos && !p->eos_pushed && flow != GST_FLOW_FLUSHING && flow != GST_FLOW_OK;
+    const gboolean tell = end && !p->error_posted && flow != GST_FLOW_EOS;
+    p->eos_pushed |= end;
+    p->error_posted |= tell;
+    UNLOCK(p);
+    if (tell)
+        GST_ELEMENT_FLOW_ERROR(self, flow);
+    if (!end)
+        return;
+    GstEvent *eos = gst_event_new_eos();
+    gst_event_set_seqnum(eos, seqnum);
+    gst_pad_push_event(p->srcpad, eos);
+}
+
+/* ---------------------------------------------------------------- flush */
+
+/* What downstream must know of a dropped event: all that sticks but the end and the segment. Caps
+ * are upstream's; they become the ones to negotiate with. */
+static void keep_sticky(GstClBatchFilter *self, GstEvent *event)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(self);
+    switch (GST_EVENT_TYPE(event)) {
+    case GST_EVENT_EOS:
+    case GST_EVENT_SEGMENT:
+        return;
+    case GST_EVENT_CAPS: {
+        GstCaps *caps;
+        gst_event_parse_caps(event, &caps);
+        gst_caps_replace(&p->in_caps, caps);
+        p->caps_pending = TRUE;
+        return;
+    }
+    default:
+        if (GST_EVENT_IS_STICKY(event))
+            gst_pad_store_sticky_event(p->srcpad, event);
+    }
+}
+
+static void abandon_locked(GstClBatchFilter *self, BatchSlot *slot, GQueue *dropped)
+{
+    GstMiniObject *object;
+    while ((object = g_queue_pop_head(&slot->output))) {
+        if (GST_IS_EVENT(object))
+            keep_sticky(self, GST_EVENT(object));
+        g_queue_push_tail(dropped, object);
+    }
+    slot->state = SLOT_ZOMBIE;
+}
+
+static void drop_items_locked(GstClBatchFilter *self, GQueue *dropped)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(self);
+    BatchItem *item;
+    while ((item = gst_queue_array_pop_head_struct(p->items))) {
+        if (GST_IS_QUERY(item->object))
+            continue;
+        if (GST_IS_EVENT(item->object))
+            keep_sticky(self, GST_EVENT(item->object));
+        else
+            p->stats.frames_flushed++;
+        g_queue_push_tail(dropped, item->object);
+    }
+    p->n_buffers = 0;
+}
+
+void batch_flush(GstClBatchFilter *self)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(self);
+    GQueue dropped = G_QUEUE_INIT;
+    LOCK(p);
+    BatchSlot *slot;
+    while ((slot = g_queue_pop_head(&p->submitted)))
+        abandon_locked(self, slot, &dropped);
+    if (p->filling)
+        abandon_locked(self, p->filling, &dropped);
+    p->filling = NULL;
+    drop_items_locked(self, &dropped);
+    p->stats.frames_flushed += p->n_in_flight;
+    p->n_in_flight = 0;
+    p->discont = p->needs_reset = TRUE;
+    gst_segment_init(&p->segment, GST_FORMAT_UNDEFINED);
+    batch_qos_reset_locked(p);
+    GstClockID timer = batch_timer_steal_locked(p);
+    BROADCAST(p);
+    UNLOCK(p);
+    batch_timer_cancel(timer);
+    g_queue_clear_full(&dropped, (GDestroyNotify)gst_mini_object_unref);
+}
+
+/* ---------------------------------------------------------------- slots to use */
+
+/* TRUE if no command of an abandoned slot can touch its memory any more. A slot that was only being
+ * filled has no fence; what follows it in the upload queue comes after its uploads. */
+static gboolean is_over_locked(const BatchSlot *slot)
+{
+    return slot->fence ? slot->fence->done : slot->submit_us == 0;
+}
+
+/* A slot that is free, or that has become so. */
+static BatchSlot *find_usable_locked(const GstClBatchFilterPrivate *p)
+{
+    for (guint i = 0; i < p->slots->len; i++) {
+        BatchSlot *slot = p->slots->pdata[i];
+        if (slot->state == SLOT_FREE || (slot->state == SLOT_ZOMBIE && is_over_locked(slot)))
+            return slot;
+    }
+    return NULL;
+}
+
+/* The slot to fill. Slots beyond the first are made when they are first needed, so that a single
+ * picture does not pay for a stream; when memory runs out, fewer batches are in flight. */
+static BatchSlot *claim_slot(GstClBatchFilter *self, GError **error)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(self);
+    LOCK(p);
+    BatchSlot *slot = find_usable_locked(p);
+    UNLOCK(p);
+    g_autoptr(GError) failure = NULL;
+    if (!slot && (slot = batch_slot_new(self, p->max_frames, &failure)))
+        g_ptr_array_add(p->slots, slot);
+    if (slot) {
+        batch_slot_clear(slot);
+        slot->state = SLOT_FILLING;
+        return slot;
+    }
+    if (p->slots->len == 0 || !ocl_error_is_out_of_memory(failure)) {
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return NULL;
+    }
+    GST_WARNING_OBJECT(self, "memory for only %u batches at a time: %s", p->slots->len,
+                       failure->message);
+    p->max_slots = p->slots->len;
+    return NULL;
+}
+
+/* ---------------------------------------------------------------- filling */
+
+static gboolean may_copy_meta(const GstMetaInfo *info)
+{
+    const char *const *tags = gst_meta_api_type_get_tags(info->api);
+    for (; tags && *tags; tags++)
+        /* Of the input's memory; size and orientation stay as they are, so those metas hold. */
+        if (g_str_equal(*tags, GST_META_TAG_MEMORY_STR) ||
+            g_str_equal(*tags, GST_META_TAG_MEMORY_REFERENCE_STR) ||
+            g_str_equal(*tags, GST_META_TAG_VIDEO_COLORSPACE_STR))
+            return FALSE;
+    return info->transform_func != NULL;
+}
+
+static gboolean copy_meta(GstBuffer *in, GstMeta **meta, gpointer out)
+{
+    GstMetaTransformCopy whole = { FALSE, 0, -1 };
+    if (may_copy_meta((*meta)->info))
+        (*meta)->info->transform_func(out, *meta, in, _gst_meta_transform_copy, &whole);
+    return TRUE;
+}
+
+static void copy_metadata(GstClBatchFilterPrivate *p, GstBuffer *in, GstBuffer *out)
+{
+    gst_buffer_copy_into(out, in, GST_BUFFER_COPY_FLAGS | GST_BUFFER_COPY_TIMESTAMPS, 0, -1);
+    gst_buffer_foreach_meta(in, copy_meta, out);
+    GST_BUFFER_FLAG_UNSET(out, GST_BUFFER_FLAG_GAP);
+    if (p->discont)
+        GST_BUFFER_FLAG_SET(out, GST_BUFFER_FLAG_DISCONT);
+    p->discont = FALSE;
+}
+
+/* A buffer for the result, mapped as the next frame of @slot. */
+static GstFlowReturn acquire_output(GstClBatchFilter *self, BatchSlot *slot, GstBuffer *in,
+                                    GError **error)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(self);
+    GstBuffer *out = NULL;
+    GstFlowReturn flow = gst_buffer_pool_acquire_buffer(p->pool, &out, NULL);
+    if (flow != GST_FLOW_OK) {
+        if (flow != GST_FLOW_FLUSHING)
+            g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT,
+                        "No memory for an output frame of %" G_GSIZE_FORMAT " bytes.",
+                        p->out_info.size);
+        return flow;
+    }
+    copy_metadata(p, in, out);
+    if (!gst_video_frame_map(&slot->frames[slot->n_frames].mapped, &p->out_info, out,
+                             GST_MAP_WRITE)) {
+        gst_buffer_unref(out);
+        g_set_error(error, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT,
+                    "An output buffer cannot be written.");
+        return GST_FLOW_ERROR;
+    }
+    g_queue_push_tail(&slot->output, out);
+    slot->n_frames++; /* from here on the slot unmaps it */
+    return GST_FLOW_OK;
+}
+
+static gboolean upload(GstClBatchFilter *self, BatchSlot *slot, GstBuffer *in, GError **error)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(self);
+    const guint index = slot->n_frames - 1;
+    BatchFrame *frame = &slot->frames[index];
+    GstVideoFrame mapped;
+    if (!gst_video_frame_map(&mapped, &p->in_info, in, GST_MAP_READ)) {
+        g_set_error(error, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT,
+                    "An input buffer of %" G_GSIZE_FORMAT " bytes does not hold a %ux%u %s frame.",
+                    gst_buffer_get_size(in), GST_VIDEO_INFO_WIDTH(&p->in_info),
+                    GST_VIDEO_INFO_HEIGHT(&p->in_info), GST_VIDEO_INFO_NAME(&p->in_info));
+        return FALSE;
+    }
+    frame->upload_begin = ocl_queue_mark(p->upload, error);
+    gboolean ok = frame->upload_begin && GST_CL_BATCH_FILTER_GET_CLASS(self)->upload(
+                                             self, slot->batch, p->upload, index, &mapped, error);
+    gst_video_frame_unmap(&mapped);
+    if (!ok)
+        return FALSE;
+    frame->upload_end = ocl_queue_mark(p->upload, error);
+    return frame->upload_end && ocl_queue_flush(p->upload, error);
+}
+
+/* Brings the controllable properties to the time of @buffer. Whoever listens to their changes may
+ * do anything, even flush. */
+static void sync_controls(GstClBatchFilter *self, GstBuffer *buffer)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(self);
+    LOCK(p);
+    const GstClockTime time = batch_stream_time_locked(p, GST_BUFFER_PTS(buffer));
+    UNLOCK(p);
+    if (GST_CLOCK_TIME_IS_VALID(time))
+        gst_object_sync_values(GST_OBJECT(self), time);
+}
+
+static GstFlowReturn add_frame(GstClBatchFilter *self, const BatchItem *item, GError **error)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(self);
+    GstClBatchFilterClass *klass = GST_CL_BATCH_FILTER_GET_CLASS(self);
+    GstBuffer *buffer = GST_BUFFER(item->object);
+    BatchSlot *slot = p->filling;
+    const guint index = slot->n_frames;
+
+    if ((p->needs_reset || GST_BUFFER_IS_DISCONT(buffer)) && klass->reset)
+        klass->reset(self);
+    p->needs_reset = FALSE;
+    slot->frames[index].arrival_us = item->arrival_us;
+    klass->snapshot(self, slot->batch, index);
+    GstFlowReturn flow = acquire_output(self, slot, buffer, error);
+    if (flow == GST_FLOW_OK && !upload(self, slot, buffer, error))
+        flow = GST_FLOW_ERROR;
+    return flow;
+}
+
+/* Uploads the frame at the head of the queue. Lock held, let go in between. */
+static void fill_locked(GstClBatchFilter *self)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(self);
+    const guint epoch = p->epoch;
+    g_autoptr(GError) error = NULL;
+    if (!p->filling) {
+        UNLOCK(p);
+        BatchSlot *slot = claim_slot(self, &error);
+        LOCK(p);
+        if (error) {
+            UNLOCK(p);
+            batch_post_error(self, error);
+            LOCK(p);
+            stop_locked(p, epoch, GST_FLOW_ERROR);
+        } else {
+            p->filling = slot;
+        }
+        return;
+    }
+
+    BatchItem item = *(BatchItem *)gst_queue_array_pop_head_struct(p->items);
+    p->n_buffers--;
+    BROADCAST(p);
+    UNLOCK(p);
+    g_autoptr(GstBuffer) buffer = GST_BUFFER(item.object);
+    const gboolean drop = batch_qos_drop(self, buffer);
+    if (!drop)
+        sync_controls(self, buffer);
+    LOCK(p);
+    if (epoch != p->epoch)
+        return;
+    if (drop) {
+        p->discont = TRUE;
+        return;
+    }
+    p->n_in_flight++;
+    UNLOCK(p);
+    GstFlowReturn flow = add_frame(self, &item, &error);
+    if (error)
+        batch_post_error(self, error);
+    else if (flow == GST_FLOW_OK && p->filling->n_frames == 1)
+        batch_timer_start(self, buffer);
+    LOCK(p);
+    if (flow != GST_FLOW_OK)
+        stop_locked(p, epoch, flow);
+}
+
+/* ---------------------------------------------------------------- submitting */
+
+static void submit_locked(GstClBatchFilter *self)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(self);
+    const guint epoch = p->epoch;
+    BatchSlot *slot = g_steal_pointer(&p->filling);
+    GstClockID timer = batch_timer_steal_locked(p);
+    p->stats.batches++;
+    p->stats.batch_frames += slot->n_frames;
+    UNLOCK(p);
+    batch_timer_cancel(timer);
+    GST_LOG_OBJECT(self, "submitting a batch of %u frames", slot->n_frames);
+    g_autoptr(GError) error = NULL;
+    const gboolean ok = batch_slot_submit(self, slot, &error);
+    if (ok)
+        g_queue_push_tail(&p->submitted, slot);
+    else
+        batch_post_error(self, error);
+    LOCK(p);
+    if (!ok)
+        stop_locked(p, epoch, GST_FLOW_ERROR);
+}
+
+/* ---------------------------------------------------------------- pushing */
+
+/* The batch has been computed: its frames become ordinary buffers. */
+static gboolean finish_batch(GstClBatchFilter *self, BatchSlot *slot, GError **error)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(self);
+    if (slot->finished)
+        return TRUE;
+    if (!batch_slot_finish(self, slot, error))
+        return FALSE;
+    batch_stats_add(self, slot);
+    const gint64 begin_us = MAX(slot->submit_us, p->last_done_us);
+    p->last_done_us = slot->fence->done_us;
+    batch_compute_time_add(self, (slot->fence->done_us - begin_us) * GST_USECOND);
+    return TRUE;
+}
+
+static GstFlowReturn push_object(GstClBatchFilter *self, GstMiniObject *object)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(self);
+    if (GST_IS_BUFFER(object))
+        return gst_pad_push(p->srcpad, GST_BUFFER(object));
+    gst_pad_push_event(p->srcpad, GST_EVENT(object));
+    return GST_FLOW_OK;
+}
+
+/* Pushes the next frame or event of the oldest batch: the one place where frames leave. */
+static void push_locked(GstClBatchFilter *self)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(self);
+    const guint epoch = p->epoch;
+    BatchSlot *slot = g_queue_peek_head(&p->submitted);
+    g_autoptr(GError) error = NULL;
+    UNLOCK(p);
+    if (!finish_batch(self, slot, &error))
+        batch_post_error(self, error);
+    LOCK(p);
+    if (epoch != p->epoch)
+        return;
+    if (error) {
+        stop_locked(p, epoch, GST_FLOW_ERROR);
+        return;
+    }
+
+    GstMiniObject *object = g_queue_pop_head(&slot->output);
+    if (GST_IS_BUFFER(object)) {
+        p->n_in_flight--;
+        p->stats.frames_out++;
+    }
+    if (g_queue_is_empty(&slot->output))
+        g_queue_pop_head(&p->submitted);
+    else
+        slot = NULL;
+    UNLOCK(p);
+    if (slot)
+        batch_slot_clear(slot);
+    GstFlowReturn flow = push_object(self, object);
+    LOCK(p);
+    if (flow != GST_FLOW_OK)
+        stop_locked(p, epoch, flow);
+}
+
+/* ---------------------------------------------------------------- events and queries */
+
+/* An event behind the last frame that was taken: it leaves right after it. */
+static void ride_locked(GstClBatchFilter *self)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(self);
+    BatchItem *item = gst_queue_array_pop_head_struct(p->items);
+    BatchSlot *slot =
+        p->filling && p->filling->n_frames ? p->filling : g_queue_peek_tail(&p->submitted);
+    /* A gap says that no frame will come for a while. */
+    if (GST_EVENT_TYPE(item->object) == GST_EVENT_GAP)
+        slot->closed = TRUE;
+    g_queue_push_tail(&slot->output, item->object);
+}
+
+static void negotiate_locked(GstClBatchFilter *self)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(self);
+    const guint epoch = p->epoch;
+    g_autoptr(GError) error = NULL;
+    UNLOCK(p);
+    GstFlowReturn flow = batch_negotiate(self, &error);
+    if (error)
+        batch_post_error(self, error);
+    LOCK(p);
+    if (flow != GST_FLOW_OK)
+        stop_locked(p, epoch, flow);
+}
+
+static void run_query_locked(GstClBatchFilter *self, GstQuery *query)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(self);
+    p->query_running = query; /* its owner waits while this is set, whatever comes */
+    UNLOCK(p);
+    gboolean result = gst_pad_peer_query(p->srcpad, query);
+    if (GST_QUERY_TYPE(query) == GST_QUERY_DRAIN && !gst_pad_is_linked(p->srcpad))
+        result = TRUE;
+    LOCK(p);
+    p->query_running = NULL;
+    p->query_done = query;
+    p->query_result = result;
+    BROADCAST(p);
+}
+
+static void push_event_locked(GstClBatchFilter *self, GstEvent *event)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(self);
+    const guint epoch = p->epoch;
+    const gboolean is_eos = GST_EVENT_TYPE(event) == GST_EVENT_EOS;
+    if (GST_EVENT_TYPE(event) == GST_EVENT_SEGMENT) {
+        gst_event_copy_segment(event, &p->segment);
+        p->needs_reset = TRUE;
+    }
+    p->eos_pushed |= is_eos;
+    UNLOCK(p);
+    gst_pad_push_event(p->srcpad, event);
+    LOCK(p);
+    /* p->eos: no new stream was announced behind the end. */
+    if (is_eos && p->eos)
+        stop_locked(p, epoch, GST_FLOW_EOS);
+}
+
+/* All before it is pushed: takes what is at the head of the queue. */
+static void pass_barrier_locked(GstClBatchFilter *self)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(self);
+    BatchItem item = *(BatchItem *)gst_queue_array_pop_head_struct(p->items);
+    if (GST_IS_QUERY(item.object)) {
+        run_query_locked(self, GST_QUERY(item.object));
+    } else if (GST_EVENT_TYPE(item.object) == GST_EVENT_CAPS) {
+        keep_sticky(self, GST_EVENT(item.object));
+        gst_mini_object_unref(item.object);
+        negotiate_locked(self);
+    } else {
+        push_event_locked(self, GST_EVENT(item.object));
+    }
+}
+
+/* ---------------------------------------------------------------- the task */
+
+static Next classify(const BatchItem *item)
+{
+    if (!item)
+        return NEXT_NOTHING;
+    if (GST_IS_BUFFER(item->object))
+        return NEXT_FRAME;
+    if (GST_IS_QUERY(item->object))
+        return NEXT_BARRIER;
+    switch (GST_EVENT_TYPE(item->object)) {
+    case GST_EVENT_STREAM_START:
+    case GST_EVENT_CAPS:
+    case GST_EVENT_SEGMENT:
+    case GST_EVENT_STREAM_GROUP_DONE:
+    case GST_EVENT_SEGMENT_DONE:
+    case GST_EVENT_EOS:
+        return NEXT_BARRIER;
+    default:
+        return NEXT_RIDER;
+    }
+}
+
+/* A frame that must not share a batch with those before it. */
+static gboolean starts_anew(GstClBatchFilterPrivate *p, const BatchItem *item)
+{
+    return p->caps_pending || p->rebuild || gst_pad_needs_reconfigure(p->srcpad) ||
+           (p->filling && p->filling->n_frames && GST_BUFFER_IS_DISCONT(item->object));
+}
+
+static gboolean is_ready_locked(GstClBatchFilterPrivate *p, Next next, gboolean anew)
+{
+    const BatchSlot *slot = p->filling;
+    return slot && slot->n_frames && p->submitted.length < p->max_submitted &&
+           (slot->n_frames == slot->max_frames || slot->closed || next == NEXT_BARRIER || anew ||
+            batch_deadline_passed_locked(p));
+}
+
+/* The device first: it should compute while frames are pushed, which may take as long as
+ * downstream likes. */
+static Action choose_locked(GstClBatchFilterPrivate *p)
+{
+    const BatchItem *item = gst_queue_array_peek_head_struct(p->items);
+    const Next next = classify(item);
+    const gboolean anew = next == NEXT_FRAME && starts_anew(p, item);
+    const BatchSlot *oldest = g_queue_peek_head(&p->submitted);
+    const gboolean filling = p->filling && p->filling->n_frames;
+
+    if (is_ready_locked(p, next, anew))
+        return DO_SUBMIT;
+    if (next == NEXT_FRAME && !anew &&
+        (p->filling ? p->filling->n_frames < p->filling->max_frames
+                    : (p->slots->len < p->max_slots || find_usable_locked(p))))
+        return DO_FILL;
+    if (next == NEXT_RIDER && (filling || oldest))
+        return DO_RIDE;
+    if (oldest && oldest->fence->done)
+        return DO_PUSH;
+    if (next == NEXT_NOTHING || filling || oldest)
+        return DO_WAIT;
+    return next == NEXT_FRAME ? (anew ? DO_NEGOTIATE : DO_WAIT) : DO_BARRIER;
+}
+
+static void act_locked(GstClBatchFilter *self, Action action)
+{
+    switch (action) {
+    case DO_FILL:
+        fill_locked(self);
+        break;
+    case DO_SUBMIT:
+        submit_locked(self);
+        break;
+    case DO_RIDE:
+        ride_locked(self);
+        break;
+    case DO_PUSH:
+        push_locked(self);
+        break;
+    case DO_BARRIER:
+        pass_barrier_locked(self);
+        break;
+    case DO_NEGOTIATE:
+        negotiate_locked(self);
+        break;
+    case DO_WAIT:
+        batch_wait_locked(PRIVATE(self));
+        break;
+    }
+}
+
+void batch_task_run(GstPad *pad)
+{
+    GstClBatchFilter *self = GST_CL_BATCH_FILTER(GST_PAD_PARENT(pad));
+    GstClBatchFilterPrivate *p = PRIVATE(self);
+    LOCK(p);
+    if (p->flow == GST_FLOW_OK)
+        act_locked(self, choose_locked(p));
+    const GstFlowReturn flow = p->flow;
+    /* Paused under the lock: whoever sets the flow to OK again also starts the task again. */
+    if (flow != GST_FLOW_OK)
+        gst_pad_pause_task(pad);
+    UNLOCK(p);
+    if (flow == GST_FLOW_OK)
+        return;
+    GST_DEBUG_OBJECT(self, "pausing: %s", gst_flow_get_name(flow));
+    end_stream(self);
+}

@@ -1,0 +1,24 @@
+/* gstclenums.c - enumerations that more than one element has as properties.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "gstclenums.h"
+
+#include "nn/nn.h"
+
+GType gst_cl_precision_get_type(void)
+{
+    static gsize type;
+    static const GEnumValue values[] = {
+        { NN_PRECISION_AUTO, "fp16 where the device gains by it, else fp32", "auto" },
+        { NN_PRECISION_FP32, "32-bit floats", "fp32" },
+        { NN_PRECISION_FP16, "16-bit floats in memory, summed in 32 bits", "fp16" },
+        { 0, NULL, NULL },
+    };
+    if (g_once_init_enter(&type)) {
+        GType made = g_enum_register_static("GstClPrecision", values);
+        gst_type_mark_as_plugin_api(made, 0);
+        g_once_init_leave(&type, made);
+    }
+    return type;
+}

@@ -1,0 +1,15 @@
+/* gstclenums.h - enumerations that more than one element has as properties.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include <gst/gst.h>
+
+G_BEGIN_DECLS
+
+/* NnPrecision: auto, fp32, fp16. */
+#define GST_TYPE_CL_PRECISION (gst_cl_precision_get_type())
+GType gst_cl_precision_get_type(void);
+
+G_END_DECLS

@@ -1,0 +1,317 @@
+/* gstclnetwork.c - a model as an element uses it: loaded, described, built for a size of picture.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "gstclnetwork.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "nn/operator.h"
+
+/* Recurrent video matting keeps its longer side near this: 0.25 at 1080p (its README). */
+#define AUTO_RATIO_SIDE 512.0
+
+PictureNetwork *picture_network_new(const char *path, GError **error)
+{
+    g_autoptr(PictureNetwork) self = g_new0(PictureNetwork, 1);
+    self->model = nn_model_load(path, error);
+    if (!self->model)
+        return NULL;
+    self->info = video_model_info_load(path, self->model, error);
+    return self->info ? g_steal_pointer(&self) : NULL;
+}
+
+static void forget_network(PictureNetwork *self)
+{
+    g_clear_pointer(&self->network, nn_network_unref);
+    g_clear_pointer(&self->state_inputs, g_free);
+    g_clear_pointer(&self->state_outputs, g_free);
+    self->n_states = 0;
+}
+
+void picture_network_free(PictureNetwork *self)
+{
+    if (!self)
+        return;
+    forget_network(self);
+    g_clear_pointer(&self->info, video_model_info_free);
+    g_clear_pointer(&self->model, nn_model_unref);
+    g_free(self);
+}
+
+gboolean picture_network_is_recurrent(const PictureNetwork *self)
+{
+    return self->info->state_inputs && self->info->state_inputs[0];
+}
+
+/* ---------------------------------------------------------------- names */
+
+static const NnValue *find_value(const GPtrArray *values, const char *name)
+{
+    for (guint i = 0; i < values->len; i++) {
+        const NnValue *value = values->pdata[i];
+        if (g_str_equal(value->name, name))
+            return value;
+    }
+    return NULL;
+}
+
+static const NnValue *picture_input(const PictureNetwork *self, GError **error)
+{
+    const GPtrArray *inputs = nn_model_graph(self->model)->inputs;
+    const NnValue *found = self->info->input ? find_value(inputs, self->info->input) : NULL;
+    for (guint i = 0; !self->info->input && !found && i < inputs->len; i++)
+        if (((NnValue *)inputs->pdata[i])->rank == 4)
+            found = inputs->pdata[i];
+    if (!found)
+        g_set_error(error, NN_ERROR, NN_ERROR_INPUT, "the network has no picture input%s%s",
+                    self->info->input ? " named " : "", self->info->input ? self->info->input : "");
+    return found;
+}
+
+static const char *result_output(const PictureNetwork *self)
+{
+    const GPtrArray *outputs = nn_model_graph(self->model)->outputs;
+    return self->info->output ? self->info->output : ((NnValue *)outputs->pdata[0])->name;
+}
+
+/* A network's ports on one side. */
+typedef const NnPort *(*GetPort)(const NnNetwork *network, guint i);
+
+static gint find_port(const PictureNetwork *self, guint n, GetPort get, const char *name,
+                      GError **error)
+{
+    for (guint i = 0; i < n; i++)
+        if (g_str_equal(get(self->network, i)->name, name))
+            return (gint)i;
+    g_set_error(error, NN_ERROR, NN_ERROR_INPUT, "the network has no %s named '%s'",
+                get == nn_network_input ? "input" : "output", name);
+    return -1;
+}
+
+static gint find_input(const PictureNetwork *self, const char *name, GError **error)
+{
+    return find_port(self, nn_network_n_inputs(self->network), nn_network_input, name, error);
+}
+
+static gint find_output(const PictureNetwork *self, const char *name, GError **error)
+{
+    return find_port(self, nn_network_n_outputs(self->network), nn_network_output, name, error);
+}
+
+/* ---------------------------------------------------------------- inputs bound before building */
+
+static void clear_binding(gpointer data)
+{
+    g_clear_pointer(&((NnBinding *)data)->value, nn_array_unref);
+}
+
+static gboolean bind_picture(const PictureNetwork *self, GArray *bindings, GError **error)
+{
+    const NnValue *input = picture_input(self, error);
+    if (!input)
+        return FALSE;
+    const gint64 channels = input->rank == 4 ? input->dims[self->info->nhwc ? 3 : 1] : -1;
+    const gint64 c = channels > 0 ? channels : 3;
+    NnBinding binding = { .name = input->name, .rank = 4 };
+    const gint64 nchw[4] = { 1, c, self->height, self->width };
+    const gint64 nhwc[4] = { 1, self->height, self->width, c };
+    memcpy(binding.dims, self->info->nhwc ? nhwc : nchw, sizeof nchw);
+    g_array_append_val(bindings, binding);
+    return TRUE;
+}
+
+/* "name=value", the value a number or "auto" for the share of the picture that recurrent video
+ * matting works on. */
+static gboolean bind_fixed(const PictureNetwork *self, GArray *bindings, const char *text,
+                           GError **error)
+{
+    g_auto(GStrv) parts = g_strsplit(text, "=", 2);
+    const NnValue *input =
+        parts[0] ? find_value(nn_model_graph(self->model)->inputs, g_strstrip(parts[0])) : NULL;
+    if (!input || !parts[1]) {
+        g_set_error(error, NN_ERROR, NN_ERROR_INPUT,
+                    "the fixed input '%s' is not of the form name=value with an input's name",
+                    text);
+        return FALSE;
+    }
+    const char *word = g_strstrip(parts[1]);
+    const double value = g_str_equal(word, "auto")
+                             ? MIN(1.0, AUTO_RATIO_SIDE / MAX(self->width, self->height))
+                             : g_ascii_strtod(word, NULL);
+    NnBinding binding = { .name = input->name, .rank = MAX(0, input->rank) };
+    for (int i = 0; i < binding.rank; i++)
+        binding.dims[i] = input->dims[i] > 0 ? input->dims[i] : 1;
+    binding.value = nn_array_new(input->type, binding.rank, binding.dims);
+    for (gsize i = 0; i < binding.value->n; i++)
+        nn_array_set(binding.value, i, value);
+    g_array_append_val(bindings, binding);
+    return TRUE;
+}
+
+/* The states' shapes are those of the outputs that feed them, which inference knows once it has
+ * been through the graph with states of one element, as the first frame has. */
+static gboolean bind_states(const PictureNetwork *self, GArray *bindings, GError **error)
+{
+    const guint first = bindings->len;
+    char *const *inputs = self->info->state_inputs, *const *outputs = self->info->state_outputs;
+    for (guint i = 0; inputs[i]; i++) {
+        NnBinding binding = { .name = inputs[i], .rank = 4, .dims = { 1, 1, 1, 1 } };
+        g_array_append_val(bindings, binding);
+    }
+    g_autoptr(NnGraph) graph = nn_graph_copy(nn_model_graph(self->model));
+    if (!nn_graph_infer(graph, (NnBinding *)bindings->data, bindings->len, error))
+        return FALSE;
+    for (guint i = 0; inputs[i]; i++) {
+        const NnValue *output = find_value(graph->outputs, outputs[i]);
+        if (!output) {
+            g_set_error(error, NN_ERROR, NN_ERROR_INPUT, "the network has no output named '%s'",
+                        outputs[i]);
+            return FALSE;
+        }
+        NnBinding *binding = &g_array_index(bindings, NnBinding, first + i);
+        binding->rank = output->rank;
+        memcpy(binding->dims, output->dims, sizeof binding->dims);
+    }
+    return TRUE;
+}
+
+static GArray *make_bindings(const PictureNetwork *self, GError **error)
+{
+    g_autoptr(GArray) bindings = g_array_new(FALSE, TRUE, sizeof(NnBinding));
+    g_array_set_clear_func(bindings, clear_binding);
+    if (!bind_picture(self, bindings, error))
+        return NULL;
+    for (char **fixed = self->info->fixed_inputs; fixed && *fixed; fixed++)
+        if (!bind_fixed(self, bindings, *fixed, error))
+            return NULL;
+    if (picture_network_is_recurrent(self) && !bind_states(self, bindings, error))
+        return NULL;
+    return g_steal_pointer(&bindings);
+}
+
+/* ---------------------------------------------------------------- building */
+
+static GPtrArray *wanted_outputs(const PictureNetwork *self)
+{
+    GPtrArray *names = g_ptr_array_new();
+    g_ptr_array_add(names, (gpointer)result_output(self));
+    if (self->info->foreground)
+        g_ptr_array_add(names, self->info->foreground);
+    for (char **state = self->info->state_outputs; state && *state; state++)
+        g_ptr_array_add(names, *state);
+    g_ptr_array_add(names, NULL);
+    return names;
+}
+
+static gboolean find_states(PictureNetwork *self, GError **error)
+{
+    if (!picture_network_is_recurrent(self))
+        return TRUE;
+    const guint n = g_strv_length(self->info->state_inputs);
+    self->state_inputs = g_new0(guint, n);
+    self->state_outputs = g_new0(guint, n);
+    for (; self->n_states < n; self->n_states++) {
+        const guint i = self->n_states;
+        const gint in = find_input(self, self->info->state_inputs[i], error);
+        const gint out = in < 0 ? -1 : find_output(self, self->info->state_outputs[i], error);
+        if (out < 0)
+            return FALSE;
+        self->state_inputs[i] = in;
+        self->state_outputs[i] = out;
+    }
+    return TRUE;
+}
+
+static gboolean find_ports(PictureNetwork *self, GError **error)
+{
+    const gint input = find_input(self, picture_input(self, NULL)->name, error);
+    const gint output = input < 0 ? -1 : find_output(self, result_output(self), error);
+    if (output < 0)
+        return FALSE;
+    self->input = input;
+    self->output = output;
+    self->foreground =
+        self->info->foreground ? find_output(self, self->info->foreground, error) : -1;
+    if (self->info->foreground && self->foreground < 0)
+        return FALSE;
+    return find_states(self, error);
+}
+
+gboolean picture_network_build(PictureNetwork *self, OclDevice *device, guint width, guint height,
+                               guint max_samples, NnPrecision precision, GError **error)
+{
+    guint tensor_width, tensor_height;
+    video_model_size(self->info, self->model, width, height, &tensor_width, &tensor_height);
+    if (self->network && self->width == tensor_width && self->height == tensor_height &&
+        self->max_samples == max_samples && self->precision == precision)
+        return TRUE;
+
+    forget_network(self);
+    self->width = tensor_width;
+    self->height = tensor_height;
+    self->max_samples = max_samples;
+    self->precision = precision;
+    g_autoptr(GArray) bindings = make_bindings(self, error);
+    if (!bindings)
+        return FALSE;
+    g_autoptr(GPtrArray) outputs = wanted_outputs(self);
+    const NnNetworkParams params = { .max_samples = max_samples,
+                                     .precision = precision,
+                                     .inputs = (NnBinding *)bindings->data,
+                                     .n_inputs = bindings->len,
+                                     .outputs = (const char *const *)outputs->pdata };
+    self->network = nn_network_new(self->model, device, &params, error);
+    if (self->network && find_ports(self, error))
+        return TRUE;
+    forget_network(self);
+    return FALSE;
+}
+
+/* ---------------------------------------------------------------- states */
+
+/* From the first to the last element of a sample, in elements. */
+static gsize extent(const NnPlace *place)
+{
+    gsize last = 0;
+    for (int i = 0; i < place->rank; i++)
+        last += (gsize)((place->dims[i] - 1) * place->strides[i]);
+    return last + 1;
+}
+
+static gboolean lie_alike(const NnPlace *a, const NnPlace *b)
+{
+    return a->type == b->type && a->rank == b->rank &&
+           memcmp(a->dims, b->dims, a->rank * sizeof a->dims[0]) == 0 &&
+           memcmp(a->strides, b->strides, a->rank * sizeof a->strides[0]) == 0;
+}
+
+static gboolean carry_one(const PictureNetwork *self, OclQueue *compute, const NnPlace *src,
+                          const NnPlace *dst, GError **error)
+{
+    const gsize element_b = nn_type_size(dst->type);
+    if (!src)
+        return ocl_fill(compute, dst->memory, 0, dst->offset * element_b, extent(dst) * element_b,
+                        NULL, error);
+    if (lie_alike(src, dst))
+        return ocl_copy(compute, src->memory, src->offset * element_b, dst->memory,
+                        dst->offset * element_b, extent(dst) * element_b, NULL, error);
+    g_set_error(error, NN_ERROR, NN_ERROR_UNSUPPORTED,
+                "a state of the network lies differently as input and as output");
+    return FALSE;
+}
+
+gboolean picture_network_carry(const PictureNetwork *self, OclQueue *compute, const NnSlot *from,
+                               const NnSlot *to, GError **error)
+{
+    for (guint i = 0; i < self->n_states; i++) {
+        const NnPlace dst = nn_slot_input(to, self->state_inputs[i]);
+        NnPlace src = dst;
+        if (from)
+            src = nn_slot_output(from, self->state_outputs[i]);
+        if (!carry_one(self, compute, from ? &src : NULL, &dst, error))
+            return FALSE;
+    }
+    return TRUE;
+}

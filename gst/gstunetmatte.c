@@ -1,0 +1,631 @@
+/* gstunetmatte.c - the matting element: who is in front, what is behind.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+/**
+ * SECTION:element-unetmatte
+ * @title: unetmatte
+ * @short_description: cuts out people or objects with a matting network on OpenCL
+ *
+ * Computes an alpha matte for every frame with an ONNX network and either adds it to the picture as
+ * straight (not premultiplied) alpha, composes the picture over another background, or gives the
+ * matte alone, as the negotiated output format says: a format with alpha, an opaque one or GRAY8.
+ *
+ * Any matting network will do. How it wants its pictures comes from a small description file beside
+ * the model (`model.onnx.modelinfo`) or, for well-known networks, from a preset.
+ *
+ * Use `compositor` behind it to lay the result over another stream; an element that does not know
+ * alpha, such as `videoconvert` to RGB, shows the background again.
+ *
+ * ## Example launch lines
+ * |[
+ * gst-launch-1.0 filesrc location=photo.jpg ! decodebin ! videoconvert ! unetmatte
+ * model-file=u2netp.onnx ! pngenc ! filesink location=cutout.png
+ * ]| A photo with its background made transparent.
+ * |[
+ * gst-launch-1.0 v4l2src ! videoconvert ! unetmatte model-file=selfie.onnx background=blur !
+ * videoconvert ! autovideosink
+ * ]| A camera with the background blurred.
+ * |[
+ * gst-launch-1.0 videotestsrc num-buffers=50 ! unetmatte model-file=matting.onnx !
+ * video/x-raw,format=GRAY8 ! videoconvert ! autovideosink
+ * ]| The matte alone.
+ */
+#include "gstunetmatte.h"
+
+#include "gstclenums.h"
+#include "gstclformats.h"
+#include "gstclimage.h"
+#include "gstclnetwork.h"
+
+GST_DEBUG_CATEGORY_STATIC(gst_unet_matte_debug);
+#define GST_CAT_DEFAULT gst_unet_matte_debug
+
+#define MAX_EDGE_PX 64
+#define MAX_GAMMA 10.0f
+#define DEFAULT_BLUR_RADIUS 0.03f
+
+static const VideoMatteControls default_look = {
+    .background = VIDEO_BACKGROUND_TRANSPARENT,
+    .background_color = 0xff00ff00, /* the green of green screens */
+    .blur_radius = DEFAULT_BLUR_RADIUS,
+    .alpha_low = 0.0f,
+    .alpha_high = 1.0f,
+    .gamma = 1.0f,
+};
+
+enum {
+    PROP_0,
+    PROP_MODEL_FILE,
+    PROP_PRECISION,
+    PROP_BACKGROUND,
+    PROP_BACKGROUND_COLOR,
+    PROP_BACKGROUND_LOCATION,
+    PROP_BLUR_RADIUS,
+    PROP_ALPHA_LOW,
+    PROP_ALPHA_HIGH,
+    PROP_GAMMA,
+    PROP_FEATHER,
+    PROP_ERODE,
+};
+
+struct _GstUnetMatte {
+    GstClBatchFilter parent;
+
+    /* OBJECT_LOCK: properties */
+    char *model_file;
+    char *background_location;
+    NnPrecision precision;
+    VideoMatteControls look;
+
+    /* the task, or the state change while no task runs */
+    PictureNetwork *network;
+    GstSample *image;     /* decoded background-location, NULL: none */
+    char *image_location; /* of image */
+    GstVideoInfo in, out;
+    gboolean opaque; /* out has no alpha */
+    VideoToTensor *to_tensor;
+    VideoCompose *compose;
+    NnSlot *last; /* holds the states after the last frame, NULL: at a beginning */
+};
+
+/* A batch in flight. */
+typedef struct {
+    VideoFrames *in, *out;
+    NnSlot *slot;
+    VideoMatteControls *look; /* [max_frames] */
+} MatteBatch;
+
+static GstStaticPadTemplate sink_template =
+    GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS,
+                            GST_STATIC_CAPS(GST_VIDEO_CAPS_MAKE(GST_CL_INPUT_FORMATS)));
+static GstStaticPadTemplate src_template =
+    GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS,
+                            GST_STATIC_CAPS(GST_VIDEO_CAPS_MAKE(
+                                "{ " GST_CL_ALPHA_FORMATS ", " GST_CL_OPAQUE_FORMATS ", GRAY8 }")));
+
+G_DEFINE_TYPE_WITH_CODE(GstUnetMatte, gst_unet_matte, GST_TYPE_CL_BATCH_FILTER,
+                        GST_DEBUG_CATEGORY_INIT(gst_unet_matte_debug, "unetmatte", 0,
+                                                "matting on OpenCL devices"))
+GST_ELEMENT_REGISTER_DEFINE(unetmatte, "unetmatte", GST_RANK_NONE, GST_TYPE_UNET_MATTE)
+
+#define GST_TYPE_UNET_MATTE_BACKGROUND (background_get_type())
+static GType background_get_type(void)
+{
+    static gsize type;
+    static const GEnumValue values[] = {
+        { VIDEO_BACKGROUND_TRANSPARENT, "Nothing: straight alpha", "transparent" },
+        { VIDEO_BACKGROUND_COLOR, "One colour (background-color)", "color" },
+        { VIDEO_BACKGROUND_BLUR, "The frame's own background, blurred (blur-radius)", "blur" },
+        { VIDEO_BACKGROUND_IMAGE, "A picture that covers the frame (background-location)",
+          "image" },
+        { VIDEO_BACKGROUND_KEEP, "The frame's own background, untouched", "keep" },
+        { 0, NULL, NULL },
+    };
+    if (g_once_init_enter(&type))
+        g_once_init_leave(&type, g_enum_register_static("GstUnetMatteBackground", values));
+    return type;
+}
+
+/* ---------------------------------------------------------------- properties */
+
+static void set_background(GstUnetMatte *self, VideoBackground background)
+{
+    GST_OBJECT_LOCK(self);
+    const gboolean changes = (self->look.background == VIDEO_BACKGROUND_TRANSPARENT) !=
+                             (background == VIDEO_BACKGROUND_TRANSPARENT);
+    self->look.background = background;
+    GST_OBJECT_UNLOCK(self);
+    /* Other formats are possible now: opaque ones, or no longer. */
+    if (changes)
+        gst_cl_batch_filter_renegotiate(GST_CL_BATCH_FILTER(self));
+}
+
+static void set_string(GstUnetMatte *self, char **field, const GValue *value)
+{
+    GST_OBJECT_LOCK(self);
+    g_free(*field);
+    *field = g_value_dup_string(value);
+    GST_OBJECT_UNLOCK(self);
+    gst_cl_batch_filter_rebuild(GST_CL_BATCH_FILTER(self));
+}
+
+static void set_look(GstUnetMatte *self, guint id, const GValue *value)
+{
+    VideoMatteControls *look = &self->look;
+    GST_OBJECT_LOCK(self);
+    switch (id) {
+    case PROP_BACKGROUND_COLOR:
+        look->background_color = g_value_get_uint(value);
+        break;
+    case PROP_BLUR_RADIUS:
+        look->blur_radius = g_value_get_float(value);
+        break;
+    case PROP_ALPHA_LOW:
+        look->alpha_low = g_value_get_float(value);
+        break;
+    case PROP_ALPHA_HIGH:
+        look->alpha_high = g_value_get_float(value);
+        break;
+    case PROP_GAMMA:
+        look->gamma = g_value_get_float(value);
+        break;
+    case PROP_FEATHER:
+        look->feather = g_value_get_int(value);
+        break;
+    case PROP_ERODE:
+        look->erode = g_value_get_int(value);
+        break;
+    default:
+        break;
+    }
+    GST_OBJECT_UNLOCK(self);
+}
+
+static void gst_unet_matte_set_property(GObject *object, guint id, const GValue *value,
+                                        GParamSpec *spec)
+{
+    GstUnetMatte *self = GST_UNET_MATTE(object);
+    switch (id) {
+    case PROP_MODEL_FILE:
+        set_string(self, &self->model_file, value);
+        break;
+    case PROP_BACKGROUND_LOCATION:
+        set_string(self, &self->background_location, value);
+        break;
+    case PROP_PRECISION:
+        GST_OBJECT_LOCK(self);
+        self->precision = g_value_get_enum(value);
+        GST_OBJECT_UNLOCK(self);
+        gst_cl_batch_filter_rebuild(GST_CL_BATCH_FILTER(self));
+        break;
+    case PROP_BACKGROUND:
+        set_background(self, g_value_get_enum(value));
+        break;
+    default:
+        set_look(self, id, value);
+        break;
+    }
+}
+
+static void gst_unet_matte_get_property(GObject *object, guint id, GValue *value, GParamSpec *spec)
+{
+    GstUnetMatte *self = GST_UNET_MATTE(object);
+    const VideoMatteControls *look = &self->look;
+    GST_OBJECT_LOCK(self);
+    switch (id) {
+    case PROP_MODEL_FILE:
+        g_value_set_string(value, self->model_file);
+        break;
+    case PROP_PRECISION:
+        g_value_set_enum(value, self->precision);
+        break;
+    case PROP_BACKGROUND:
+        g_value_set_enum(value, look->background);
+        break;
+    case PROP_BACKGROUND_COLOR:
+        g_value_set_uint(value, look->background_color);
+        break;
+    case PROP_BACKGROUND_LOCATION:
+        g_value_set_string(value, self->background_location);
+        break;
+    case PROP_BLUR_RADIUS:
+        g_value_set_float(value, look->blur_radius);
+        break;
+    case PROP_ALPHA_LOW:
+        g_value_set_float(value, look->alpha_low);
+        break;
+    case PROP_ALPHA_HIGH:
+        g_value_set_float(value, look->alpha_high);
+        break;
+    case PROP_GAMMA:
+        g_value_set_float(value, look->gamma);
+        break;
+    case PROP_FEATHER:
+        g_value_set_int(value, look->feather);
+        break;
+    case PROP_ERODE:
+        g_value_set_int(value, look->erode);
+        break;
+    default:
+        G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+        break;
+    }
+    GST_OBJECT_UNLOCK(self);
+}
+
+/* ---------------------------------------------------------------- model and background picture */
+
+/* The one place that decides which network is used when none is named. */
+static PictureNetwork *load_network(GstUnetMatte *self, GError **error)
+{
+    GST_OBJECT_LOCK(self);
+    g_autofree char *path = g_strdup(self->model_file);
+    GST_OBJECT_UNLOCK(self);
+    if (path && *path)
+        return picture_network_new(path, error);
+    g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS,
+                "No network is set. Give the path of a matting network in ONNX form: "
+                "unetmatte model-file=/path/to/network.onnx");
+    return NULL;
+}
+
+/* Decodes background-location if it is not the picture that is held. */
+static gboolean load_image(GstUnetMatte *self, GError **error)
+{
+    GST_OBJECT_LOCK(self);
+    g_autofree char *location = g_strdup(self->background_location);
+    const gboolean needed = self->look.background == VIDEO_BACKGROUND_IMAGE;
+    GST_OBJECT_UNLOCK(self);
+    if (location && !*location)
+        g_clear_pointer(&location, g_free);
+    if (needed && !location) {
+        g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS,
+                    "background=image needs a picture: set background-location to its path.");
+        return FALSE;
+    }
+    if (g_strcmp0(location, self->image_location) == 0)
+        return TRUE;
+    g_clear_pointer(&self->image, gst_sample_unref);
+    g_clear_pointer(&self->image_location, g_free);
+    if (!location)
+        return TRUE;
+    self->image = gst_cl_image_load(location, error);
+    if (self->image)
+        self->image_location = g_steal_pointer(&location);
+    return self->image != NULL;
+}
+
+static gboolean give_image(GstUnetMatte *self, OclDevice *device, GError **error)
+{
+    GstVideoInfo info;
+    GstVideoFrame frame;
+    if (!self->image)
+        return TRUE;
+    g_autoptr(OclQueue) queue = ocl_queue_new(device, "image", FALSE, error);
+    if (!queue)
+        return FALSE;
+    if (!gst_video_info_from_caps(&info, gst_sample_get_caps(self->image)) ||
+        !gst_video_frame_map(&frame, &info, gst_sample_get_buffer(self->image), GST_MAP_READ)) {
+        g_set_error(error, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT,
+                    "The picture '%s' cannot be read.", self->image_location);
+        return FALSE;
+    }
+    const gboolean ok = video_compose_set_image(self->compose, queue, &frame, error) &&
+                        ocl_queue_finish(queue, error);
+    gst_video_frame_unmap(&frame);
+    return ok;
+}
+
+static void gst_unet_matte_stop(GstClBatchFilter *filter)
+{
+    GstUnetMatte *self = GST_UNET_MATTE(filter);
+    g_clear_pointer(&self->network, picture_network_free);
+    g_clear_pointer(&self->image, gst_sample_unref);
+    g_clear_pointer(&self->image_location, g_free);
+}
+
+static gboolean gst_unet_matte_start(GstClBatchFilter *filter, OclDevice *device, GError **error)
+{
+    GstUnetMatte *self = GST_UNET_MATTE(filter);
+    self->network = load_network(self, error);
+    if (self->network && load_image(self, error))
+        return TRUE;
+    gst_unet_matte_stop(filter);
+    return FALSE;
+}
+
+/* ---------------------------------------------------------------- formats */
+
+static GstCaps *gst_unet_matte_transform_caps(GstClBatchFilter *filter, GstPadDirection to,
+                                              GstCaps *caps)
+{
+    GstUnetMatte *self = GST_UNET_MATTE(filter);
+    if (to == GST_PAD_SINK)
+        return gst_cl_formats_matte_input(caps);
+    GST_OBJECT_LOCK(self);
+    const gboolean composed = self->look.background != VIDEO_BACKGROUND_TRANSPARENT;
+    GST_OBJECT_UNLOCK(self);
+    return gst_cl_formats_matte_output(caps, composed);
+}
+
+static guint gst_unet_matte_frame_limit(GstClBatchFilter *filter)
+{
+    GstUnetMatte *self = GST_UNET_MATTE(filter);
+    return self->network && picture_network_is_recurrent(self->network) ? 1 : 0;
+}
+
+static void gst_unet_matte_release(GstClBatchFilter *filter)
+{
+    GstUnetMatte *self = GST_UNET_MATTE(filter);
+    g_clear_pointer(&self->to_tensor, video_to_tensor_free);
+    g_clear_pointer(&self->compose, video_compose_free);
+    self->last = NULL;
+}
+
+static gboolean gst_unet_matte_prepare(GstClBatchFilter *filter, const GstVideoInfo *in,
+                                       const GstVideoInfo *out, guint max_frames, GError **error)
+{
+    GstUnetMatte *self = GST_UNET_MATTE(filter);
+    GST_OBJECT_LOCK(self);
+    const NnPrecision precision = self->precision;
+    GST_OBJECT_UNLOCK(self);
+    self->in = *in;
+    self->out = *out;
+    self->opaque = !GST_VIDEO_INFO_HAS_ALPHA(out) && !GST_VIDEO_INFO_IS_GRAY(out);
+    return load_image(self, error) &&
+           picture_network_build(self->network, gst_cl_batch_filter_get_device(filter),
+                                 GST_VIDEO_INFO_WIDTH(in), GST_VIDEO_INFO_HEIGHT(in), max_frames,
+                                 precision, error);
+}
+
+/* ---------------------------------------------------------------- batches */
+
+static NnPlace matte_place(const GstUnetMatte *self, const MatteBatch *batch)
+{
+    return nn_slot_output(batch->slot, self->network->output);
+}
+
+/* The foreground's place in *@place, or NULL if the network gives none. */
+static const NnPlace *foreground_place(const GstUnetMatte *self, const MatteBatch *batch,
+                                       NnPlace *place)
+{
+    if (self->network->foreground < 0)
+        return NULL;
+    *place = nn_slot_output(batch->slot, (guint)self->network->foreground);
+    return place;
+}
+
+/* Conversions serve all batches; where the network's tensors lie is known with the first one. */
+static gboolean make_conversions(GstUnetMatte *self, const MatteBatch *batch, guint max_frames,
+                                 GError **error)
+{
+    OclDevice *device = gst_cl_batch_filter_get_device(GST_CL_BATCH_FILTER(self));
+    const NnPlace input = nn_slot_input(batch->slot, self->network->input);
+    const NnPlace matte = matte_place(self, batch);
+    NnPlace place;
+    const NnPlace *foreground = foreground_place(self, batch, &place);
+    self->to_tensor =
+        video_to_tensor_new(device, &self->in, self->network->info, max_frames, &input, error);
+    if (!self->to_tensor)
+        return FALSE;
+    self->compose = video_compose_new(device, &self->in, &self->out, self->network->info,
+                                      max_frames, &matte, foreground, error);
+    return self->compose && give_image(self, device, error);
+}
+
+static void gst_unet_matte_batch_free(GstClBatchFilter *filter, GstClBatch data)
+{
+    MatteBatch *batch = data;
+    g_clear_pointer(&batch->in, video_frames_free);
+    g_clear_pointer(&batch->out, video_frames_free);
+    g_clear_pointer(&batch->slot, nn_slot_free);
+    g_free(batch->look);
+    g_free(batch);
+}
+
+static gboolean fill_batch(GstUnetMatte *self, MatteBatch *batch, guint max_frames, GError **error)
+{
+    OclDevice *device = gst_cl_batch_filter_get_device(GST_CL_BATCH_FILTER(self));
+    batch->look = g_new(VideoMatteControls, max_frames);
+    for (guint i = 0; i < max_frames; i++)
+        batch->look[i] = default_look;
+    batch->in = video_frames_new(device, &self->in, max_frames, TRUE, error);
+    if (!batch->in)
+        return FALSE;
+    batch->out = video_frames_new(device, &self->out, max_frames, FALSE, error);
+    if (!batch->out)
+        return FALSE;
+    batch->slot = nn_slot_new(self->network->network, error);
+    return batch->slot && (self->compose || make_conversions(self, batch, max_frames, error));
+}
+
+static GstClBatch gst_unet_matte_batch_new(GstClBatchFilter *filter, guint max_frames,
+                                           GError **error)
+{
+    MatteBatch *batch = g_new0(MatteBatch, 1);
+    if (fill_batch(GST_UNET_MATTE(filter), batch, max_frames, error))
+        return batch;
+    gst_unet_matte_batch_free(filter, batch);
+    return NULL;
+}
+
+static void gst_unet_matte_snapshot(GstClBatchFilter *filter, GstClBatch data, guint index)
+{
+    GstUnetMatte *self = GST_UNET_MATTE(filter);
+    VideoMatteControls *look = &((MatteBatch *)data)->look[index];
+    GST_OBJECT_LOCK(self);
+    *look = self->look;
+    GST_OBJECT_UNLOCK(self);
+    /* Asked for while frames of an opaque format were still to come. */
+    if (look->background == VIDEO_BACKGROUND_TRANSPARENT && self->opaque)
+        look->background = VIDEO_BACKGROUND_COLOR;
+}
+
+static gboolean gst_unet_matte_upload(GstClBatchFilter *filter, GstClBatch data, OclQueue *upload,
+                                      guint index, GstVideoFrame *frame, GError **error)
+{
+    return video_frames_upload(((MatteBatch *)data)->in, upload, index, frame, error);
+}
+
+static gboolean gst_unet_matte_compute(GstClBatchFilter *filter, GstClBatch data, OclQueue *compute,
+                                       guint n_frames, GError **error)
+{
+    GstUnetMatte *self = GST_UNET_MATTE(filter);
+    MatteBatch *batch = data;
+    const NnPlace input = nn_slot_input(batch->slot, self->network->input);
+    const NnPlace matte = matte_place(self, batch);
+    NnPlace place;
+    const NnPlace *foreground = foreground_place(self, batch, &place);
+    if (!picture_network_carry(self->network, compute, self->last, batch->slot, error))
+        return FALSE;
+    self->last = batch->slot;
+    return video_to_tensor_run(self->to_tensor, compute, batch->in, n_frames, &input, error) &&
+           nn_slot_run(batch->slot, compute, n_frames, error) &&
+           video_compose_run(self->compose, compute, batch->in, batch->out, n_frames, &matte,
+                             foreground, batch->look, error);
+}
+
+static gboolean gst_unet_matte_download(GstClBatchFilter *filter, GstClBatch data,
+                                        OclQueue *download, guint index, GstVideoFrame *frame,
+                                        GError **error)
+{
+    return video_frames_download(((MatteBatch *)data)->out, download, index, frame, error);
+}
+
+static void gst_unet_matte_reset(GstClBatchFilter *filter)
+{
+    GST_UNET_MATTE(filter)->last = NULL;
+}
+
+/* ---------------------------------------------------------------- class */
+
+static void gst_unet_matte_finalize(GObject *object)
+{
+    GstUnetMatte *self = GST_UNET_MATTE(object);
+    g_free(self->model_file);
+    g_free(self->background_location);
+    G_OBJECT_CLASS(gst_unet_matte_parent_class)->finalize(object);
+}
+
+static void install_model_properties(GObjectClass *klass)
+{
+    const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS;
+    g_object_class_install_property(
+        klass, PROP_MODEL_FILE,
+        g_param_spec_string("model-file", "Model file",
+                            "Path of the matting network, an ONNX file. How it wants its pictures "
+                            "comes from <model-file>.modelinfo or a preset for known networks",
+                            NULL, flags | GST_PARAM_MUTABLE_READY));
+    g_object_class_install_property(klass, PROP_PRECISION,
+                                    g_param_spec_enum("precision", "Precision",
+                                                      "Numbers that the network computes with",
+                                                      GST_TYPE_CL_PRECISION, NN_PRECISION_AUTO,
+                                                      flags | GST_PARAM_MUTABLE_PLAYING));
+}
+
+static void install_background_properties(GObjectClass *klass)
+{
+    const GParamFlags flags =
+        G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING;
+    g_object_class_install_property(
+        klass, PROP_BACKGROUND,
+        g_param_spec_enum("background", "Background",
+                          "What is behind the foreground. All but transparent allow output "
+                          "formats without alpha",
+                          GST_TYPE_UNET_MATTE_BACKGROUND, default_look.background,
+                          flags | GST_PARAM_CONTROLLABLE));
+    g_object_class_install_property(
+        klass, PROP_BACKGROUND_COLOR,
+        g_param_spec_uint("background-color", "Background colour",
+                          "Colour for background=color, 0xAARRGGBB in sRGB", 0, G_MAXUINT32,
+                          default_look.background_color, flags | GST_PARAM_CONTROLLABLE));
+    g_object_class_install_property(
+        klass, PROP_BACKGROUND_LOCATION,
+        g_param_spec_string("background-location", "Background location",
+                            "Path of the picture for background=image, any format that GStreamer "
+                            "decodes; it is scaled to cover the frame",
+                            NULL, flags));
+    g_object_class_install_property(
+        klass, PROP_BLUR_RADIUS,
+        g_param_spec_float("blur-radius", "Blur radius",
+                           "Radius for background=blur, as a share of the picture's height", 0, 1,
+                           default_look.blur_radius, flags | GST_PARAM_CONTROLLABLE));
+}
+
+static void install_edge_properties(GObjectClass *klass)
+{
+    const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
+                              GST_PARAM_MUTABLE_PLAYING | GST_PARAM_CONTROLLABLE;
+    g_object_class_install_property(
+        klass, PROP_ALPHA_LOW,
+        g_param_spec_float("alpha-low", "Alpha low",
+                           "Alpha at or below this becomes 0, and what is above is stretched", 0, 1,
+                           default_look.alpha_low, flags));
+    g_object_class_install_property(
+        klass, PROP_ALPHA_HIGH,
+        g_param_spec_float("alpha-high", "Alpha high",
+                           "Alpha at or above this becomes 1, and what is below is stretched", 0, 1,
+                           default_look.alpha_high, flags));
+    g_object_class_install_property(
+        klass, PROP_GAMMA,
+        g_param_spec_float(
+            "gamma", "Gamma",
+            "Gamma of alpha: above 1 makes half-transparent edges more opaque, below "
+            "1 more transparent",
+            0.1f, MAX_GAMMA, default_look.gamma, flags));
+    g_object_class_install_property(
+        klass, PROP_FEATHER,
+        g_param_spec_int("feather", "Feather",
+                         "Softens the edge by this many pixels; negative: only inwards",
+                         -MAX_EDGE_PX, MAX_EDGE_PX, default_look.feather, flags));
+    g_object_class_install_property(
+        klass, PROP_ERODE,
+        g_param_spec_int("erode", "Erode",
+                         "Shrinks the foreground by this many pixels; negative: grows it",
+                         -MAX_EDGE_PX, MAX_EDGE_PX, default_look.erode, flags));
+}
+
+static void gst_unet_matte_class_init(GstUnetMatteClass *klass)
+{
+    GObjectClass *object_class = G_OBJECT_CLASS(klass);
+    GstElementClass *element_class = GST_ELEMENT_CLASS(klass);
+    GstClBatchFilterClass *filter_class = GST_CL_BATCH_FILTER_CLASS(klass);
+
+    object_class->set_property = gst_unet_matte_set_property;
+    object_class->get_property = gst_unet_matte_get_property;
+    object_class->finalize = gst_unet_matte_finalize;
+    install_model_properties(object_class);
+    install_background_properties(object_class);
+    install_edge_properties(object_class);
+    gst_type_mark_as_plugin_api(GST_TYPE_UNET_MATTE_BACKGROUND, 0);
+
+    gst_element_class_add_static_pad_template(element_class, &sink_template);
+    gst_element_class_add_static_pad_template(element_class, &src_template);
+    gst_element_class_set_static_metadata(
+        element_class, "Background matting", "Filter/Effect/Video",
+        "Cuts out people or objects with a matting network (ONNX) on an OpenCL device: straight "
+        "alpha, another background, or the matte alone",
+        "the gst-clmatte developers");
+
+    filter_class->start = gst_unet_matte_start;
+    filter_class->stop = gst_unet_matte_stop;
+    filter_class->transform_caps = gst_unet_matte_transform_caps;
+    filter_class->frame_limit = gst_unet_matte_frame_limit;
+    filter_class->prepare = gst_unet_matte_prepare;
+    filter_class->release = gst_unet_matte_release;
+    filter_class->batch_new = gst_unet_matte_batch_new;
+    filter_class->batch_free = gst_unet_matte_batch_free;
+    filter_class->snapshot = gst_unet_matte_snapshot;
+    filter_class->upload = gst_unet_matte_upload;
+    filter_class->compute = gst_unet_matte_compute;
+    filter_class->download = gst_unet_matte_download;
+    filter_class->reset = gst_unet_matte_reset;
+}
+
+static void gst_unet_matte_init(GstUnetMatte *self)
+{
+    self->precision = NN_PRECISION_AUTO;
+    self->look = default_look;
+}
