@@ -192,10 +192,12 @@ static Pooled pool_window(const NnPoolParams *p, const NnArray *x, gsize first, 
  * by column. */
 static gint64 element_index(const NnPoolParams *p, gint64 first, gint64 at)
 {
-    gint64 h = p->in[p->n_spatial - 2], w = p->in[p->n_spatial - 1];
+    gint64 h, w;
 
     if (at < 0 || !p->column_major || p->n_spatial < 2)
         return first + at;
+    h = p->in[p->n_spatial - 2];
+    w = p->in[p->n_spatial - 1];
     return first + at / (h * w) * (h * w) + at % w * h + at / w % h;
 }
 

@@ -26,10 +26,11 @@ typedef struct {
 
 static gsize scale_of(const Scales *s, gsize i)
 {
-    gint64 k = i / s->lanes.inner % s->lanes.n;
+    gint64 k;
 
     if (s->single)
         return 0;
+    k = i / s->lanes.inner % s->lanes.n;
     if (s->block == 0)
         return k;
     return (i / s->lanes.inner / s->lanes.n * s->n_blocks + k / s->block) * s->lanes.inner +
