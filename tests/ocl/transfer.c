@@ -164,6 +164,7 @@ static void a_slice_is_a_part_of_its_buffer(void)
     g_assert_cmpuint(content[offset_b + 3], ==, 0xEE);
     ocl_buffer_clear(&slice);
 
+    fakecl_fail("clCreateSubBuffer", 1, 1, CL_MISALIGNED_SUB_BUFFER_OFFSET);
     g_assert_null(ocl_buffer_slice(bench.device, bench.buffer, 1, 16, &error));
     g_assert_true(g_str_has_prefix(error->message, "clCreateSubBuffer of 16 bytes at 1 on "));
     bench_free(&bench);
