@@ -90,12 +90,9 @@ __kernel void video_matte_columns(__global const float *restrict rows, int rows_
 {
     const int x = get_global_id(0) * PX;
     const ulong line = get_global_id(2) * get_global_size(1) + get_global_id(1);
-    __global const Controls *control = controls + get_global_id(2);
-    Floats a = tent_row(rows + line * rows_pitch, 1, axis, x);
-    a = clamp((a - control->low) * control->gain, 0.0f, 1.0f);
-    if (control->exponent != 1.0f)
-        a = powr(a, control->exponent);
-    STORE_PX(TO_SHORTS(a * 65535.0f + 0.5f), alpha + line * alpha_pitch + x);
+    const Controls control = controls[get_global_id(2)];
+    STORE_PX(bend_alpha(tent_row(rows + line * rows_pitch, 1, axis, x), &control),
+             alpha + line * alpha_pitch + x);
 }
 
 /* PX values of an alpha plane from @x on; past the ends the outermost repeats. */

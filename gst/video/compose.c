@@ -57,8 +57,7 @@ VideoCompose *video_compose_new(OclDevice *device, const GstVideoInfo *in, const
     compose->controls = video_controls_table_new(device, max_frames, error);
     if (!compose->controls)
         return NULL;
-    compose->alpha = video_alpha_new(device, GST_VIDEO_INFO_WIDTH(out), GST_VIDEO_INFO_HEIGHT(out),
-                                     info, max_frames, matte, error);
+    compose->alpha = video_alpha_new(device, in, info, max_frames, matte, error);
     if (!compose->alpha)
         return NULL;
     if (foreground) {
@@ -116,6 +115,7 @@ static VideoFrameControls frame_controls(const VideoCompose *compose,
                                  .exponent = controls->gamma > 0 ? 1 / controls->gamma : 1,
                                  .feather = MIN(ABS(controls->feather), VIDEO_MAX_EDGE_PX),
                                  .background = background_of(compose, controls),
+                                 .refine = controls->refine,
                                  .sigma = video_blur_sigma(&compose->out, controls->blur_radius) };
     float width = MIN(controls->alpha_high, 1) - frame.low;
     /* Where the thresholds meet, alpha is a step: a slope far beyond that of any matte. */
@@ -202,7 +202,8 @@ gboolean video_compose_run(VideoCompose *compose, OclQueue *compute, const Video
     g_return_val_if_fail(!compose->foreground || foreground, FALSE);
     gboolean blurred;
     return set_controls(compose, compute, n_frames, controls, &blurred, error) &&
-           video_alpha_run(compose->alpha, compute, n_frames, matte, compose->controls, error) &&
+           video_alpha_run(compose->alpha, compute, in, n_frames, matte, compose->controls,
+                           error) &&
            (!compose->foreground ||
             video_paint_run(compose->foreground, compute, n_frames, foreground, error)) &&
            (!blurred || video_blur_run(compose->blur, compute, in, n_frames, compose->alpha,

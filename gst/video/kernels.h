@@ -40,6 +40,7 @@ typedef struct {
     float color[4];
     float sigma;
     float blend;
+    gint32 refine;
 } VideoFrameControls;
 
 typedef struct {

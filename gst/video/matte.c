@@ -4,11 +4,14 @@
  */
 #include "matte.h"
 
+#include "guided.h"
 #include "range.h"
 
 struct VideoAlpha {
     OclDevice *device;
+    GstVideoInfo in;
     guint width, height;
+    guint max_frames;
     VideoMatte kind;
     gboolean nhwc;
     guint channel;
@@ -19,6 +22,7 @@ struct VideoAlpha {
     cl_mem rows;       /* [max_frames][height][rows_pitch] float */
     cl_mem planes[2];  /* [max_frames][height][pitch] ushort: the result; between two passes */
     gint32 rows_pitch, pitch;
+    VideoGuided *guided; /* NULL: not asked for yet */
 };
 
 /* The channel that is alpha as a map of its own; @other: from it to the background's channel. */
@@ -60,11 +64,11 @@ static gboolean build_kernels(VideoAlpha *alpha, gboolean fp16, GError **error)
     return TRUE;
 }
 
-static gboolean allocate(VideoAlpha *alpha, guint max_frames, guint matte_width, GError **error)
+static gboolean allocate(VideoAlpha *alpha, guint matte_width, GError **error)
 {
     alpha->rows_pitch = (gint32)video_pad(matte_width);
     alpha->pitch = (gint32)video_pad(alpha->width);
-    gsize lines = (gsize)max_frames * alpha->height;
+    gsize lines = (gsize)alpha->max_frames * alpha->height;
     alpha->rows = ocl_buffer_new(alpha->device, OCL_BUFFER_READ_WRITE,
                                  lines * alpha->rows_pitch * sizeof(float), error);
     if (!alpha->rows)
@@ -78,18 +82,20 @@ static gboolean allocate(VideoAlpha *alpha, guint max_frames, guint matte_width,
     return TRUE;
 }
 
-VideoAlpha *video_alpha_new(OclDevice *device, guint width, guint height,
-                            const VideoModelInfo *info, guint max_frames, const NnPlace *matte,
-                            GError **error)
+VideoAlpha *video_alpha_new(OclDevice *device, const GstVideoInfo *in, const VideoModelInfo *info,
+                            guint max_frames, const NnPlace *matte, GError **error)
 {
     VideoMap map;
     gint32 other;
     if (!matte_map(matte, info->nhwc, info->channel, &map, &other, error))
         return NULL;
     g_autoptr(VideoAlpha) alpha = g_new0(VideoAlpha, 1);
+    guint width = GST_VIDEO_INFO_WIDTH(in), height = GST_VIDEO_INFO_HEIGHT(in);
     alpha->device = ocl_device_ref(device);
+    alpha->in = *in;
     alpha->width = width;
     alpha->height = height;
+    alpha->max_frames = max_frames;
     alpha->kind = info->matte;
     alpha->nhwc = info->nhwc;
     alpha->channel = info->channel;
@@ -100,7 +106,7 @@ VideoAlpha *video_alpha_new(OclDevice *device, guint width, guint height,
     alpha->column_axis =
         video_axis(rect->x, rect->width, width, rect->x, rect->x + rect->width - 1);
     gboolean fp16 = matte->type == NN_FLOAT16;
-    if (!build_kernels(alpha, fp16, error) || !allocate(alpha, max_frames, map.w, error))
+    if (!build_kernels(alpha, fp16, error) || !allocate(alpha, map.w, error))
         return NULL;
     if (alpha->kind == VIDEO_MATTE_MINMAX) {
         alpha->range = video_range_new(device, rect->width, max_frames, fp16, error);
@@ -119,6 +125,7 @@ void video_alpha_free(VideoAlpha *alpha)
     ocl_kernel_free(alpha->erode_kernel);
     ocl_kernel_free(alpha->feather_kernel);
     video_range_free(alpha->range);
+    video_guided_free(alpha->guided);
     ocl_buffer_clear(&alpha->rows);
     ocl_buffer_clear(&alpha->planes[0]);
     ocl_buffer_clear(&alpha->planes[1]);
@@ -126,24 +133,33 @@ void video_alpha_free(VideoAlpha *alpha)
     g_free(alpha);
 }
 
+static gboolean run_range(VideoAlpha *alpha, OclQueue *compute, guint n_frames,
+                          const NnPlace *matte, const VideoMap *map, GError **error)
+{
+    return !alpha->range || video_range_run(alpha->range, compute, matte->memory, map, &alpha->rect,
+                                            n_frames, error);
+}
+
+/* The matte, normalised and resized along @axis to @height rows of @rows. */
 static gboolean run_rows(VideoAlpha *alpha, OclQueue *compute, guint n_frames, const NnPlace *matte,
-                         GError **error)
+                         const VideoAxis *axis, cl_mem rows, guint height, GError **error)
 {
     VideoMap map;
     gint32 other;
     if (!matte_map(matte, alpha->nhwc, alpha->channel, &map, &other, error))
         return FALSE;
-    if (alpha->range &&
-        !video_range_run(alpha->range, compute, matte->memory, &map, &alpha->rect, n_frames, error))
-        return FALSE;
     cl_mem range = alpha->range ? video_range_memory(alpha->range) : NULL;
     const VideoArgument arguments[] = {
-        VIDEO_ARG(matte->memory),     VIDEO_ARG(map),   VIDEO_ARG(other),
-        VIDEO_ARG(alpha->row_axis),   VIDEO_ARG(range), VIDEO_ARG(alpha->rows),
+        VIDEO_ARG(matte->memory),
+        VIDEO_ARG(map),
+        VIDEO_ARG(other),
+        VIDEO_ARG(*axis),
+        VIDEO_ARG(range),
+        VIDEO_ARG(rows),
         VIDEO_ARG(alpha->rows_pitch),
     };
     return video_launch(compute, alpha->rows_kernel, arguments, G_N_ELEMENTS(arguments),
-                        video_strips(alpha->device, map.w), alpha->height, n_frames, error);
+                        video_strips(alpha->device, map.w), height, n_frames, error);
 }
 
 static gboolean run_columns(VideoAlpha *alpha, OclQueue *compute, guint n_frames, cl_mem controls,
@@ -180,18 +196,55 @@ static gboolean run_edge(VideoAlpha *alpha, OclQueue *compute, guint n_frames, O
     return TRUE;
 }
 
-gboolean video_alpha_run(VideoAlpha *alpha, OclQueue *compute, guint n_frames, const NnPlace *matte,
-                         const VideoControlsTable *controls, GError **error)
+/* Replaces alpha of the frames that ask for it. */
+static gboolean run_guided(VideoAlpha *alpha, OclQueue *compute, const VideoFrames *frames,
+                           guint n_frames, const NnPlace *matte, cl_mem controls, GError **error)
 {
-    cl_mem table = video_controls_table_memory(controls);
-    gboolean erode = FALSE, feather = FALSE;
+    const VideoRect *rect = &alpha->rect;
+    /* Made when first asked for, as the blur is. */
+    if (!alpha->guided)
+        alpha->guided = video_guided_new(alpha->device, &alpha->in, rect, alpha->rows_pitch,
+                                         alpha->max_frames, error);
+    if (!alpha->guided)
+        return FALSE;
+    const VideoAxis same =
+        video_axis(rect->y, rect->height, rect->height, rect->y, rect->y + rect->height - 1);
+    const VideoGuidedTarget target = { alpha->planes[0], alpha->pitch };
+    return run_rows(alpha, compute, n_frames, matte, &same, video_guided_matte(alpha->guided),
+                    rect->height, error) &&
+           video_guided_run(alpha->guided, compute, frames, n_frames, controls, &target, error);
+}
+
+/* What any of the frames asks for. */
+static void wishes(const VideoControlsTable *controls, guint n_frames, gboolean *refine,
+                   gboolean *erode, gboolean *feather)
+{
+    *refine = *erode = *feather = FALSE;
     for (guint i = 0; i < n_frames; i++) {
-        erode |= video_controls_table_get(controls, i)->erode != 0;
-        feather |= video_controls_table_get(controls, i)->feather != 0;
+        const VideoFrameControls *frame = video_controls_table_get(controls, i);
+        *refine |= frame->refine != 0;
+        *erode |= frame->erode != 0;
+        *feather |= frame->feather != 0;
     }
-    /* Frames without an edge control pass these filters unchanged, bit for bit. */
-    return run_rows(alpha, compute, n_frames, matte, error) &&
+}
+
+gboolean video_alpha_run(VideoAlpha *alpha, OclQueue *compute, const VideoFrames *frames,
+                         guint n_frames, const NnPlace *matte, const VideoControlsTable *controls,
+                         GError **error)
+{
+    VideoMap map;
+    gint32 other;
+    gboolean refine, erode, feather;
+    cl_mem table = video_controls_table_memory(controls);
+    if (!matte_map(matte, alpha->nhwc, alpha->channel, &map, &other, error))
+        return FALSE;
+    wishes(controls, n_frames, &refine, &erode, &feather);
+    /* Frames that do not ask for them pass the filters unchanged, bit for bit. */
+    return run_range(alpha, compute, n_frames, matte, &map, error) &&
+           run_rows(alpha, compute, n_frames, matte, &alpha->row_axis, alpha->rows, alpha->height,
+                    error) &&
            run_columns(alpha, compute, n_frames, table, error) &&
+           (!refine || run_guided(alpha, compute, frames, n_frames, matte, table, error)) &&
            (!erode || run_edge(alpha, compute, n_frames, alpha->erode_kernel, table, error)) &&
            (!feather || run_edge(alpha, compute, n_frames, alpha->feather_kernel, table, error));
 }

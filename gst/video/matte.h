@@ -5,6 +5,7 @@
 #pragma once
 
 #include "controls.h"
+#include "frames.h"
 
 G_BEGIN_DECLS
 
@@ -13,14 +14,14 @@ G_BEGIN_DECLS
 
 typedef struct VideoAlpha VideoAlpha;
 
-VideoAlpha *video_alpha_new(OclDevice *device, guint width, guint height,
-                            const VideoModelInfo *info, guint max_frames, const NnPlace *matte,
-                            GError **error);
+VideoAlpha *video_alpha_new(OclDevice *device, const GstVideoInfo *in, const VideoModelInfo *info,
+                            guint max_frames, const NnPlace *matte, GError **error);
 void video_alpha_free(VideoAlpha *alpha);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VideoAlpha, video_alpha_free)
 /* @controls: those of frames 0..@n_frames-1 are set. */
-gboolean video_alpha_run(VideoAlpha *alpha, OclQueue *compute, guint n_frames, const NnPlace *matte,
-                         const VideoControlsTable *controls, GError **error);
+gboolean video_alpha_run(VideoAlpha *alpha, OclQueue *compute, const VideoFrames *frames,
+                         guint n_frames, const NnPlace *matte, const VideoControlsTable *controls,
+                         GError **error);
 /* [max_frames][height][pitch] ushort, 65535: opaque. */
 cl_mem video_alpha_memory(const VideoAlpha *alpha);
 gint32 video_alpha_pitch(const VideoAlpha *alpha);

@@ -138,6 +138,7 @@ typedef struct {
     float gamma;                 /* of alpha */
     gint feather;                /* px: softens the edge; negative only inwards */
     gint erode;                  /* px: shrinks; negative grows */
+    gboolean refine;             /* guided filter: the edges follow the picture's own */
 } VideoMatteControls;
 
 typedef struct VideoCompose VideoCompose;

@@ -135,5 +135,9 @@ int main(int argc, char **argv)
     controls.feather = 3;
     bench_compose(&bench, "clmatte", GST_VIDEO_FORMAT_NV12, GST_VIDEO_FORMAT_RGBA, 512, 288,
                   "erode 2, feather 3", &controls);
+    controls.erode = controls.feather = 0;
+    controls.refine = TRUE;
+    bench_compose(&bench, "clmatte", GST_VIDEO_FORMAT_NV12, GST_VIDEO_FORMAT_RGBA, 512, 288,
+                  "refined", &controls);
     return harness_run();
 }

@@ -402,6 +402,65 @@ static void a_matte_comes_back_where_it_was(void)
     check_edge(VIDEO_FIT_STRETCH, 160, 120, 512, 512, 80.25);
 }
 
+/* How far row @y is from a sharp edge at @edge, in pixels that are wrong. */
+static double wrong_pixels(const GstVideoFrame *gray, guint y, guint edge)
+{
+    double sum = 0;
+    for (guint x = 0; x < (guint)GST_VIDEO_FRAME_WIDTH(gray); x++)
+        sum += fabs(*harness_sample(gray, 0, x, y) / 255.0 - (x >= edge));
+    return sum;
+}
+
+static void refinement_moves_the_edge_to_the_pictures(void)
+{
+    const GstVideoFormat formats[] = { GST_VIDEO_FORMAT_NV12, GST_VIDEO_FORMAT_RGB };
+    const Matte matte = { .width = 128, .height = 72 };
+    g_autofree float *values = g_new(float, 128 * 72);
+    /* The matte's edge is soft, three of its pixels wide, and 4 of the picture's off. */
+    for (guint i = 0; i < 128 * 72; i++)
+        values[i] = CLAMP((i % 128 + 0.5f - 63.5f) / 3, 0, 1);
+    for (guint f = 0; f < G_N_ELEMENTS(formats); f++) {
+        GstVideoInfo in = harness_info(formats[f], 640, 360, NULL);
+        GstVideoInfo out = harness_info(GST_VIDEO_FORMAT_GRAY8, 640, 360, NULL);
+        g_autoptr(GstVideoFrame) frame = harness_frame_new(&in, 0);
+        g_autoptr(GstVideoFrame) soft = harness_frame_new(&out, 0);
+        g_autoptr(GstVideoFrame) sharp = harness_frame_new(&out, 0);
+        harness_fill(frame, 40, GST_VIDEO_INFO_IS_RGB(&in) ? 40 : 128, 128, 0);
+        for (guint y = 0; y < 360; y++)
+            for (guint x = 321; x < 640; x++)
+                *harness_sample(frame, 0, x, y) = 220;
+        VideoMatteControls controls = harness_controls(VIDEO_BACKGROUND_TRANSPARENT);
+        compose(&frame, 1, &matte, values, &controls, NULL, &soft);
+        controls.refine = TRUE;
+        compose(&frame, 1, &matte, values, &controls, NULL, &sharp);
+        double before = wrong_pixels(soft, 180, 321), after = wrong_pixels(sharp, 180, 321);
+        g_test_message("%s: %.2f pixels wrong, refined %.2f; edge at %.2f, refined %.2f",
+                       GST_VIDEO_INFO_NAME(&in), before, after, crossing(soft, 180),
+                       crossing(sharp, 180));
+        g_assert_cmpfloat(after, <, 0.75 * before);
+        g_assert_cmpfloat(fabs(crossing(sharp, 180) - 321), <=, 1);
+        g_assert_cmpuint(*harness_sample(sharp, 0, 10, 180), ==, 0);
+        g_assert_cmpuint(*harness_sample(sharp, 0, 630, 180), ==, 255);
+    }
+}
+
+static void refinement_of_an_even_matte_changes_nothing(void)
+{
+    const Matte matte = { .width = 64, .height = 64, .fit = VIDEO_FIT_LETTERBOX };
+    GstVideoInfo in = harness_info(GST_VIDEO_FORMAT_YUY2, 321, 241, NULL);
+    GstVideoInfo out = harness_info(GST_VIDEO_FORMAT_GRAY8, 321, 241, NULL);
+    g_autoptr(GstVideoFrame) frame = harness_frame_new(&in, 0);
+    g_autoptr(GstVideoFrame) result = harness_frame_new(&out, 0);
+    harness_fill_random(frame, 3);
+    g_autofree float *values = constant_matte(&matte, 0.5f);
+    VideoMatteControls controls = harness_controls(VIDEO_BACKGROUND_TRANSPARENT);
+    controls.refine = TRUE;
+    compose(&frame, 1, &matte, values, &controls, NULL, &result);
+    for (guint y = 0; y < 241; y++)
+        for (guint x = 0; x < 321; x++)
+            g_assert_cmpint(ABS(*harness_sample(result, 0, x, y) - 128), <=, 1);
+}
+
 /* ---------------------------------------------------------------- backgrounds */
 
 static void a_blurred_background_holds_nothing_of_the_foreground(void)
@@ -510,6 +569,7 @@ static void a_frame_never_depends_on_its_neighbours(void)
         controls[i].feather = i == 3 ? 6 : 0;
         controls[i].gamma = i == 0 ? 1.7f : 1;
         controls[i].blur_radius = 0.1f;
+        controls[i].refine = i == 3;
     }
     compose(frames, N, &matte, values, controls, NULL, together);
     for (guint i = 0; i < N; i++) {
@@ -570,6 +630,10 @@ int main(int argc, char **argv)
     harness_add("erosion and feather move the edge as told",
                 erosion_and_feather_move_the_edge_as_told);
     harness_add("a matte comes back where it was", a_matte_comes_back_where_it_was);
+    harness_add("refinement moves the edge to the picture's",
+                refinement_moves_the_edge_to_the_pictures);
+    harness_add("refinement of an even matte changes nothing",
+                refinement_of_an_even_matte_changes_nothing);
     harness_add("a blurred background holds nothing of the foreground",
                 a_blurred_background_holds_nothing_of_the_foreground);
     harness_add("a blur blurs", a_blur_blurs);
