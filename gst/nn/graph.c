@@ -560,6 +560,7 @@ gboolean nn_graph_sort(NnGraph *graph, GError **error)
     for (guint i = 0; i < graph->nodes->len; i++)
         if (!sort_from(&sort, graph->nodes->pdata[i], error))
             return FALSE;
-    memcpy(graph->nodes->pdata, sorted->pdata, sorted->len * sizeof *sorted->pdata);
+    for (guint i = 0; i < sorted->len; i++)
+        graph->nodes->pdata[i] = sorted->pdata[i];
     return TRUE;
 }
