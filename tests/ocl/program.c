@@ -82,6 +82,7 @@ static void a_program_is_built_once_in_a_process(void)
     g_autoptr(OclKernel) third = harness_add_kernel(device, "-DN=3");
     g_autoptr(OclKernel) fourth = harness_add_kernel(device, NULL);
     g_assert_cmpuint(fakecl_calls("clBuildProgram"), ==, 3);
+    g_assert_true(first->cl != second->cl && third->cl != fourth->cl);
     g_assert_cmpstr(first->name, ==, "add.cl:add");
 }
 
@@ -116,7 +117,6 @@ static void threads_that_ask_together_build_once(void)
 static void a_second_start_loads_the_binary(void)
 {
     build_and_run();
-    g_autofree char *path = only_cached_file();
     g_assert_cmpuint(n_source_builds(), ==, 1);
     build_and_run();
     g_assert_cmpuint(n_source_builds(), ==, 1);
@@ -131,7 +131,7 @@ static void other_drivers_and_options_have_other_binaries(void)
     build_and_run();
     g_assert_cmpuint(n_source_builds(), ==, 2);
     g_autoptr(OclDevice) device = open_caching();
-    g_autoptr(OclKernel) kernel = harness_add_kernel(device, "-DN=6");
+    ocl_kernel_free(harness_add_kernel(device, "-DN=6"));
     g_autoptr(GPtrArray) paths = cached_files();
     g_assert_cmpuint(paths->len, ==, 3);
 }
@@ -140,7 +140,7 @@ static void pocl_is_left_to_its_own_cache(void)
 {
     fakecl_override_platform(CL_PLATFORM_NAME, "Portable Computing Language");
     g_autoptr(OclDevice) device = harness_open();
-    g_autoptr(OclKernel) kernel = harness_add_kernel(device, NULL);
+    ocl_kernel_free(harness_add_kernel(device, NULL));
     g_autoptr(GPtrArray) paths = cached_files();
     g_assert_cmpuint(paths->len, ==, 0);
 }
@@ -254,7 +254,7 @@ static void a_failed_build_may_be_tried_again(void)
     fakecl_fail("clBuildProgram", 1, 1, CL_OUT_OF_HOST_MEMORY);
     g_assert_null(ocl_kernel_new(device, "add.cl", "add", NULL, &error));
     g_assert_true(ocl_error_is_out_of_memory(error));
-    g_autoptr(OclKernel) kernel = harness_add_kernel(device, NULL);
+    ocl_kernel_free(harness_add_kernel(device, NULL));
 }
 
 static void a_kernel_that_is_not_there_is_an_error(void)

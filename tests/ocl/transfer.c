@@ -182,6 +182,7 @@ static void nothing_can_be_allocated_too(void)
     ocl_buffer_clear(&buffer);
     g_autoptr(OclPinned) pinned = ocl_pinned_new(device, 0, &error);
     g_assert_no_error(error);
+    g_assert_nonnull(pinned);
 }
 
 static void too_much_memory_is_an_error_that_says_how_much(void)
