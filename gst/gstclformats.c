@@ -4,37 +4,33 @@
  */
 #include "gstclformats.h"
 
-/* What an input format is turned into, best first. The first group keeps the input's colorimetry;
- * the second is another family, whose colorimetry is its own. */
+/* What formats of a family are turned into, best first. Kin keep the input's colorimetry; the
+ * others have their own. */
 typedef struct {
-    GstVideoFormat in;
     const char *alpha_kin, *alpha_others;
     const char *opaque_kin, *opaque_others;
-} Preference;
+} Family;
 
 #define RGB_ALPHA "RGBA,BGRA,ARGB,ABGR"
-#define BGR_ALPHA "BGRA,RGBA,ABGR,ARGB"
-#define RGB_OPAQUE "RGB,RGBx,BGRx,BGR"
-#define BGR_OPAQUE "BGRx,BGR,RGBx,RGB"
+#define RGB_OPAQUE "RGBx,RGB,BGRx,BGR"
+#define YUV_ALPHA "A420,AYUV"
+#define YUV_OPAQUE "I420,NV12"
 
-static const Preference preferences[] = {
-    { GST_VIDEO_FORMAT_RGBA, RGB_ALPHA, "AYUV,A420", "RGBA,RGBx,RGB,BGRx,BGR", "I420,NV12" },
-    { GST_VIDEO_FORMAT_BGRA, BGR_ALPHA, "AYUV,A420", "BGRA,BGRx,BGR,RGBx,RGB", "I420,NV12" },
-    { GST_VIDEO_FORMAT_RGBx, RGB_ALPHA, "AYUV,A420", "RGBx,RGB,BGRx,BGR", "I420,NV12" },
-    { GST_VIDEO_FORMAT_BGRx, BGR_ALPHA, "AYUV,A420", BGR_OPAQUE, "I420,NV12" },
-    { GST_VIDEO_FORMAT_RGB, RGB_ALPHA, "AYUV,A420", RGB_OPAQUE, "I420,NV12" },
-    { GST_VIDEO_FORMAT_BGR, BGR_ALPHA, "AYUV,A420", "BGR,BGRx,RGB,RGBx", "I420,NV12" },
-    { GST_VIDEO_FORMAT_I420, "A420,AYUV", RGB_ALPHA, "I420,NV12", RGB_OPAQUE },
-    { GST_VIDEO_FORMAT_NV12, "A420,AYUV", RGB_ALPHA, "NV12,I420", RGB_OPAQUE },
-};
+static const Family family_rgb = { RGB_ALPHA, YUV_ALPHA, RGB_OPAQUE, YUV_OPAQUE };
+static const Family family_bgr = { "BGRA,RGBA,ABGR,ARGB", YUV_ALPHA, "BGRx,BGR,RGBx,RGB",
+                                   YUV_OPAQUE };
+static const Family family_420 = { YUV_ALPHA, RGB_ALPHA, YUV_OPAQUE, RGB_OPAQUE };
+/* With the chroma of every pixel, or of every second. */
+static const Family family_444 = { "AYUV,A420", RGB_ALPHA, YUV_OPAQUE, RGB_OPAQUE };
 
-static const Preference *preference_of(const char *name)
+static const Family *family_of(const GstVideoFormatInfo *info)
 {
-    const GstVideoFormat format = gst_video_format_from_string(name);
-    for (guint i = 0; i < G_N_ELEMENTS(preferences); i++)
-        if (preferences[i].in == format)
-            return &preferences[i];
-    return NULL;
+    if (GST_VIDEO_FORMAT_INFO_IS_RGB(info))
+        return GST_VIDEO_FORMAT_INFO_POFFSET(info, GST_VIDEO_COMP_R) <
+                       GST_VIDEO_FORMAT_INFO_POFFSET(info, GST_VIDEO_COMP_B)
+                   ? &family_rgb
+                   : &family_bgr;
+    return GST_VIDEO_FORMAT_INFO_H_SUB(info, 1) ? &family_420 : &family_444;
 }
 
 static void set_formats(GstStructure *structure, const char *names)
@@ -44,7 +40,7 @@ static void set_formats(GstStructure *structure, const char *names)
     gst_value_list_init(&list, g_strv_length(words));
     g_value_init(&item, G_TYPE_STRING);
     for (guint i = 0; words[i]; i++) {
-        g_value_set_string(&item, words[i]);
+        g_value_set_string(&item, g_strstrip(words[i]));
         gst_value_list_append_value(&list, &item);
     }
     g_value_unset(&item);
@@ -65,24 +61,26 @@ static void append(GstCaps *caps, const GstStructure *structure, const char *nam
 static void append_outputs(GstCaps *caps, const GstStructure *structure, const char *format,
                            gboolean composed)
 {
-    const Preference *preference = preference_of(format);
-    if (!preference)
+    const GstVideoFormat in = gst_video_format_from_string(format);
+    if (in == GST_VIDEO_FORMAT_UNKNOWN)
         return;
+    const Family *family = family_of(gst_video_format_get_info(in));
     if (composed) {
-        append(caps, structure, preference->opaque_kin, TRUE);
-        append(caps, structure, preference->opaque_others, FALSE);
+        append(caps, structure, format, TRUE);
+        append(caps, structure, family->opaque_kin, TRUE);
+        append(caps, structure, family->opaque_others, FALSE);
     }
-    append(caps, structure, preference->alpha_kin, TRUE);
-    append(caps, structure, preference->alpha_others, FALSE);
+    append(caps, structure, family->alpha_kin, TRUE);
+    append(caps, structure, family->alpha_others, FALSE);
     /* Downstream may insist on other colours than the input's: they are converted. */
     if (composed)
-        append(caps, structure, preference->opaque_kin, FALSE);
-    append(caps, structure, preference->alpha_kin, FALSE);
+        append(caps, structure, family->opaque_kin, FALSE);
+    append(caps, structure, family->alpha_kin, FALSE);
     append(caps, structure, "GRAY8", FALSE);
 }
 
-/* Calls @append_for for each format of @structure, in order. */
-static void for_each_format(GstCaps *caps, const GstStructure *structure, gboolean composed)
+/* For each format that @structure leaves possible, in order. */
+static void append_all_outputs(GstCaps *caps, const GstStructure *structure, gboolean composed)
 {
     const GValue *formats = gst_structure_get_value(structure, "format");
     if (formats && G_VALUE_HOLDS_STRING(formats)) {
@@ -92,9 +90,9 @@ static void for_each_format(GstCaps *caps, const GstStructure *structure, gboole
             append_outputs(caps, structure,
                            g_value_get_string(gst_value_list_get_value(formats, i)), composed);
     } else {
-        for (guint i = 0; i < G_N_ELEMENTS(preferences); i++)
-            append_outputs(caps, structure, gst_video_format_to_string(preferences[i].in),
-                           composed);
+        g_auto(GStrv) names = g_strsplit(GST_CL_INPUT_FORMATS, ", ", 0);
+        for (guint i = 0; names[i]; i++)
+            append_outputs(caps, structure, names[i], composed);
     }
 }
 
@@ -104,8 +102,8 @@ GstCaps *gst_cl_formats_matte_output(GstCaps *caps, gboolean composed)
         return gst_caps_ref(caps);
     GstCaps *out = gst_caps_new_empty();
     for (guint i = 0; i < gst_caps_get_size(caps); i++)
-        for_each_format(out, gst_caps_get_structure(caps, i), composed);
-    return gst_caps_simplify(out);
+        append_all_outputs(out, gst_caps_get_structure(caps, i), composed);
+    return out;
 }
 
 GstCaps *gst_cl_formats_matte_input(GstCaps *caps)
@@ -114,6 +112,6 @@ GstCaps *gst_cl_formats_matte_input(GstCaps *caps)
         return gst_caps_ref(caps);
     GstCaps *in = gst_caps_new_empty();
     for (guint i = 0; i < gst_caps_get_size(caps); i++)
-        append(in, gst_caps_get_structure(caps, i), "RGBA,BGRA,RGBx,BGRx,RGB,BGR,I420,NV12", FALSE);
-    return gst_caps_simplify(in);
+        append(in, gst_caps_get_structure(caps, i), GST_CL_INPUT_FORMATS, FALSE);
+    return in;
 }

@@ -8,9 +8,10 @@
 
 G_BEGIN_DECLS
 
-#define GST_CL_INPUT_FORMATS "{ RGBA, BGRA, RGBx, BGRx, RGB, BGR, I420, NV12 }"
-#define GST_CL_ALPHA_FORMATS "RGBA, BGRA, ARGB, ABGR, AYUV, A420"
-#define GST_CL_OPAQUE_FORMATS "RGBx, BGRx, RGB, BGR, I420, NV12"
+/* Lists of names with ", " between them. */
+#define GST_CL_INPUT_FORMATS                                                                       \
+    "RGBA, BGRA, RGBx, BGRx, RGB, BGR, I420, NV12, ARGB, ABGR, xRGB, xBGR, YV12, NV21, Y42B, "     \
+    "YUY2, UYVY, Y444"
 
 /* What a matting element makes of @caps: with alpha, or opaque if @composed, in the order of
  * preference: the input's family first, the matte alone (GRAY8) last.

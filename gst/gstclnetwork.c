@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nn/operator.h"
+#include "nn/launch.h"
 
 /* Recurrent video matting keeps its longer side near this: 0.25 at 1080p (its README). */
 #define AUTO_RATIO_SIDE 512.0
@@ -25,6 +25,7 @@ PictureNetwork *picture_network_new(const char *path, GError **error)
 static void forget_network(PictureNetwork *self)
 {
     g_clear_pointer(&self->network, nn_network_unref);
+    g_clear_pointer(&self->move, ocl_kernel_free);
     g_clear_pointer(&self->state_inputs, g_free);
     g_clear_pointer(&self->state_outputs, g_free);
     self->n_states = 0;
@@ -239,6 +240,18 @@ static gboolean find_ports(PictureNetwork *self, GError **error)
     return find_states(self, error);
 }
 
+/* For states that lie differently as output and as input. */
+static gboolean make_move(PictureNetwork *self, OclDevice *device, GError **error)
+{
+    if (self->n_states == 0)
+        return TRUE;
+    const char *type = nn_network_fp16(self->network) ? "half" : "float";
+    g_autofree char *options = g_strdup_printf("-DTX=%s -DTY=%s -DRANK=%d -DLANE_RANK=%d", type,
+                                               type, NN_MAX_RANK, NN_MAX_RANK);
+    self->move = ocl_kernel_new(device, "move.cl", "move_reshaped", options, error);
+    return self->move != NULL;
+}
+
 gboolean picture_network_build(PictureNetwork *self, OclDevice *device, guint width, guint height,
                                guint max_samples, NnPrecision precision, GError **error)
 {
@@ -263,7 +276,7 @@ gboolean picture_network_build(PictureNetwork *self, OclDevice *device, guint wi
                                      .n_inputs = bindings->len,
                                      .outputs = (const char *const *)outputs->pdata };
     self->network = nn_network_new(self->model, device, &params, error);
-    if (self->network && find_ports(self, error))
+    if (self->network && find_ports(self, error) && make_move(self, device, error))
         return TRUE;
     forget_network(self);
     return FALSE;
@@ -287,7 +300,43 @@ static gboolean lie_alike(const NnPlace *a, const NnPlace *b)
            memcmp(a->strides, b->strides, a->rank * sizeof a->strides[0]) == 0;
 }
 
-static gboolean carry_one(const PictureNetwork *self, OclQueue *compute, const NnPlace *src,
+/* The kernel's view of sample 0. */
+static NnStrided strided(const NnPlace *place)
+{
+    NnStrided view = { .offset = (guint64)place->offset };
+    for (int i = 0; i < place->rank; i++)
+        view.stride[i] = (gint32)place->strides[i];
+    return view;
+}
+
+static gboolean copy_strided(PictureNetwork *self, OclQueue *compute, const NnPlace *src,
+                             const NnPlace *dst, GError **error)
+{
+    const NnStrided from = strided(src), to = strided(dst);
+    NnExtents extents = { { 1, 1, 1, 1, 1, 1, 1, 1 } };
+    gint32 count = 1;
+    for (int i = 0; i < dst->rank; i++)
+        count *= extents.n[i] = (gint32)dst->dims[i];
+    const struct {
+        gsize size_b;
+        gconstpointer value;
+    } arguments[] = {
+        { sizeof src->memory, &src->memory },
+        { sizeof from, &from },
+        { sizeof extents, &extents },
+        { sizeof dst->memory, &dst->memory },
+        { sizeof to, &to },
+        { sizeof extents, &extents },
+        { sizeof count, &count },
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(arguments); i++)
+        if (!ocl_kernel_set(self->move, i, arguments[i].size_b, arguments[i].value, error))
+            return FALSE;
+    const gsize items[3] = { (gsize)count, 1, 1 };
+    return ocl_enqueue(compute, self->move, 3, items, NULL, NULL, error);
+}
+
+static gboolean carry_one(PictureNetwork *self, OclQueue *compute, const NnPlace *src,
                           const NnPlace *dst, GError **error)
 {
     const gsize element_b = nn_type_size(dst->type);
@@ -297,12 +346,10 @@ static gboolean carry_one(const PictureNetwork *self, OclQueue *compute, const N
     if (lie_alike(src, dst))
         return ocl_copy(compute, src->memory, src->offset * element_b, dst->memory,
                         dst->offset * element_b, extent(dst) * element_b, NULL, error);
-    g_set_error(error, NN_ERROR, NN_ERROR_UNSUPPORTED,
-                "a state of the network lies differently as input and as output");
-    return FALSE;
+    return copy_strided(self, compute, src, dst, error);
 }
 
-gboolean picture_network_carry(const PictureNetwork *self, OclQueue *compute, const NnSlot *from,
+gboolean picture_network_carry(PictureNetwork *self, OclQueue *compute, const NnSlot *from,
                                const NnSlot *to, GError **error)
 {
     for (guint i = 0; i < self->n_states; i++) {

@@ -24,6 +24,7 @@ typedef struct {
     gint foreground;                     /* port, -1: none */
     guint n_states;                      /* carried from frame to frame */
     guint *state_inputs, *state_outputs; /* ports */
+    OclKernel *move;                     /* copies states, NULL: there are none */
 } PictureNetwork;
 
 /* Reads @path and its description. G_IO_ERROR or NN_ERROR. */
@@ -41,7 +42,7 @@ gboolean picture_network_build(PictureNetwork *self, OclDevice *device, guint wi
 
 /* Enqueues copies of the states that the last run left in @from to the inputs of @to; @from NULL:
  * the states of a beginning, all zero. */
-gboolean picture_network_carry(const PictureNetwork *self, OclQueue *compute, const NnSlot *from,
+gboolean picture_network_carry(PictureNetwork *self, OclQueue *compute, const NnSlot *from,
                                const NnSlot *to, GError **error);
 
 G_END_DECLS

@@ -73,7 +73,7 @@ typedef struct {
     float *blend; /* [max_frames] */
 } EnhanceBatch;
 
-#define CAPS GST_VIDEO_CAPS_MAKE(GST_CL_INPUT_FORMATS)
+#define CAPS GST_VIDEO_CAPS_MAKE("{ " GST_CL_INPUT_FORMATS " }")
 static GstStaticPadTemplate sink_template =
     GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(CAPS));
 static GstStaticPadTemplate src_template =
@@ -312,7 +312,7 @@ static void install_properties(GObjectClass *klass)
         g_param_spec_string("model-file", "Model file",
                             "Path of the image-to-image network, an ONNX file. How it wants its "
                             "pictures comes from <model-file>.modelinfo or a preset for known "
-                            "networks",
+                            "networks. Read on the way from NULL to READY",
                             NULL, flags | GST_PARAM_MUTABLE_READY));
     g_object_class_install_property(klass, PROP_PRECISION,
                                     g_param_spec_enum("precision", "Precision",

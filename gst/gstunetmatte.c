@@ -99,11 +99,10 @@ typedef struct {
 
 static GstStaticPadTemplate sink_template =
     GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS,
-                            GST_STATIC_CAPS(GST_VIDEO_CAPS_MAKE(GST_CL_INPUT_FORMATS)));
-static GstStaticPadTemplate src_template =
-    GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS,
-                            GST_STATIC_CAPS(GST_VIDEO_CAPS_MAKE(
-                                "{ " GST_CL_ALPHA_FORMATS ", " GST_CL_OPAQUE_FORMATS ", GRAY8 }")));
+                            GST_STATIC_CAPS(GST_VIDEO_CAPS_MAKE("{ " GST_CL_INPUT_FORMATS " }")));
+static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
+    "src", GST_PAD_SRC, GST_PAD_ALWAYS,
+    GST_STATIC_CAPS(GST_VIDEO_CAPS_MAKE("{ AYUV, A420, " GST_CL_INPUT_FORMATS ", GRAY8 }")));
 
 G_DEFINE_TYPE_WITH_CODE(GstUnetMatte, gst_unet_matte, GST_TYPE_CL_BATCH_FILTER,
                         GST_DEBUG_CATEGORY_INIT(gst_unet_matte_debug, "unetmatte", 0,
@@ -516,7 +515,8 @@ static void install_model_properties(GObjectClass *klass)
         klass, PROP_MODEL_FILE,
         g_param_spec_string("model-file", "Model file",
                             "Path of the matting network, an ONNX file. How it wants its pictures "
-                            "comes from <model-file>.modelinfo or a preset for known networks",
+                            "comes from <model-file>.modelinfo or a preset for known networks. "
+                            "Read on the way from NULL to READY",
                             NULL, flags | GST_PARAM_MUTABLE_READY));
     g_object_class_install_property(klass, PROP_PRECISION,
                                     g_param_spec_enum("precision", "Precision",
