@@ -14,7 +14,7 @@
  * expanded number does not. */
 #define FOLD_MAX_GROWTH 8
 /* All folded constants together; a small file must not fill the memory by many nodes. */
-#define FOLD_MAX_TOTAL_B ((gsize)2 << 30)
+#define FOLD_MAX_TOTAL_B ((gsize)1 << 30)
 
 /* ---------------------------------------------------------------- inputs */
 

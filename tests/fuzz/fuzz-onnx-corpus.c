@@ -10,7 +10,7 @@
 static void write_model(const char *folder, const char *name, OnnxBuilder *builder)
 {
     g_autoptr(OnnxBuilder) owned = builder;
-    g_autoptr(GBytes) bytes = onnx_builder_pack(builder);
+    g_autoptr(GBytes) bytes = onnx_builder_pack(owned);
     g_autofree char *path = g_strdup_printf("%s/%s.onnx", folder, name);
     g_autoptr(GError) error = NULL;
 

@@ -15,7 +15,7 @@
 static NnGraph *graph_of(OnnxBuilder *builder)
 {
     g_autoptr(OnnxBuilder) owned = builder;
-    g_autoptr(GBytes) bytes = onnx_builder_pack(builder);
+    g_autoptr(GBytes) bytes = onnx_builder_pack(owned);
     g_autoptr(GError) error = NULL;
     g_autoptr(NnModel) model = nn_model_load_bytes(bytes, "test.onnx", &error);
     g_assert_no_error(error);
@@ -102,7 +102,7 @@ static NnGraph *assert_becomes(OnnxBuilder *builder, const char *expected)
 
 static void assert_stays(OnnxBuilder *builder, const char *types)
 {
-    g_autoptr(NnGraph) graph = assert_becomes(builder, types);
+    nn_graph_free(assert_becomes(builder, types));
 }
 
 static const NnNode *node_of(const NnGraph *graph, guint i)

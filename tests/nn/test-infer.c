@@ -12,7 +12,7 @@
 static NnGraph *graph_of(OnnxBuilder *builder)
 {
     g_autoptr(OnnxBuilder) owned = builder;
-    g_autoptr(GBytes) bytes = onnx_builder_pack(builder);
+    g_autoptr(GBytes) bytes = onnx_builder_pack(owned);
     g_autoptr(GError) error = NULL;
     g_autoptr(NnModel) model = nn_model_load_bytes(bytes, "test.onnx", &error);
     g_assert_no_error(error);
