@@ -76,7 +76,8 @@ static inline Floats load_inside(__global const float *row, int x, int width)
     return LOAD_PX(value);
 }
 
-/* A Gaussian along (@dx, @dy), cut at three sigma.
+/* A Gaussian along (@dx, @dy), cut at three sigma. Its weights follow from one another:
+ * w(k + 1) = w(k) r(k), r(k + 1) = r(k) q.
  * Global: strips, small rows, frames times 4. */
 __kernel void video_blur_line(__global const float *restrict src, __global float *restrict dst,
                               int pitch, int width, int dx, int dy,
@@ -85,14 +86,21 @@ __kernel void video_blur_line(__global const float *restrict src, __global float
     const int x = get_global_id(0) * PX, y = get_global_id(1), height = get_global_size(1);
     const float sigma = controls[get_global_id(2) / 4].sigma;
     const int reach = (int)ceil(3.0f * sigma);
-    const float slope = sigma > 0.0f ? -0.5f / (sigma * sigma) : 0.0f;
     const ulong plane = get_global_id(2) * (ulong)pitch * height;
-    Floats sum = 0.0f;
-    for (int k = -reach; k <= reach; k++) {
-        const int row = y + k * dy;
-        if (row >= 0 && row < height)
-            sum += exp(slope * (float)(k * k)) *
-                   load_inside(src + plane + (ulong)row * pitch, x + k * dx, width);
+    Floats sum = LOAD_PX(src + plane + (ulong)y * pitch + x);
+    if (sigma > 0.0f) {
+        float weight = 1.0f, ratio = exp(-0.5f / (sigma * sigma));
+        const float quotient = ratio * ratio;
+        for (int k = 1; k <= reach; k++) {
+            weight *= ratio;
+            ratio *= quotient;
+            if (y - k * dy >= 0)
+                sum += weight *
+                       load_inside(src + plane + (ulong)(y - k * dy) * pitch, x - k * dx, width);
+            if (y + k * dy < height)
+                sum += weight *
+                       load_inside(src + plane + (ulong)(y + k * dy) * pitch, x + k * dx, width);
+        }
     }
     STORE_PX(sum, dst + plane + (ulong)y * pitch + x);
 }

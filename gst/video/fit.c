@@ -73,8 +73,3 @@ void video_model_size(const VideoModelInfo *info, const NnModel *model, guint wi
     if (info->height)
         *tensor_height = info->height;
 }
-
-float video_model_auto_ratio(guint width, guint height)
-{
-    return (float)MIN(512.0 / MAX(width, height), 1.0);
-}

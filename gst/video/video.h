@@ -105,9 +105,6 @@ typedef struct VideoToTensor VideoToTensor;
 void video_model_size(const VideoModelInfo *info, const NnModel *model, guint width, guint height,
                       guint *tensor_width, guint *tensor_height);
 
-/* RVM's rule for "downsample_ratio=auto": the longer side is seen at 512 pixels. */
-float video_model_auto_ratio(guint width, guint height);
-
 /* Kernels that turn frames of @format into the network's input: colour matrix and range of the
  * caps, resize (antialiased when shrinking), fit, normalisation, layout. */
 VideoToTensor *video_to_tensor_new(OclDevice *device, const GstVideoInfo *format,

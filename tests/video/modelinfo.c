@@ -95,8 +95,6 @@ static void rvm_has_states_and_a_ratio(void)
     g_assert_cmpstr(info->state_outputs[3], ==, "r4o");
     g_assert_cmpstr(info->fixed_inputs[0], ==, "downsample_ratio=auto");
     g_assert_cmpstr(info->foreground, ==, "fgr");
-    g_assert_cmpfloat(video_model_auto_ratio(1920, 1080), ==, 512.0f / 1920);
-    g_assert_cmpfloat(video_model_auto_ratio(320, 240), ==, 1);
 }
 
 static void an_unknown_network_is_guessed_from_its_shapes(void)
