@@ -29,7 +29,6 @@ gboolean nn_pass_hard_sigmoid(NnGraph *graph, NnNode *node);
 gboolean nn_pass_hard_swish(NnGraph *graph, NnNode *node);
 gboolean nn_pass_residual(NnGraph *graph, NnNode *node);
 gboolean nn_pass_activation(NnGraph *graph, NnNode *node);
-gboolean nn_pass_activation_over_concat(NnGraph *graph, NnNode *node);
 
 /* stylegan.c, over the whole graph and before the others: latent copies, modulated convolutions and
  * FIR filters as exporters write them. */

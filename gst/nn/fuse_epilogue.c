@@ -64,36 +64,62 @@ static NnNode *open_epilogue(const NnValue *value)
     return node;
 }
 
-gboolean nn_pass_activation(NnGraph *graph, NnNode *node)
+/* Movements that leave each element what it is and lose none: an activation may come before them.
+ */
+static gboolean only_moves(const NnNode *node)
 {
-    NnValue *in = nn_node_input(node, 0);
-    NnNode *producer = open_epilogue(in);
-    NnActivation activation;
+    static const char *const types[] = { "Concat",       "Reshape",      "Flatten",
+                                         "Squeeze",      "Unsqueeze",    "Transpose",
+                                         "DepthToSpace", "SpaceToDepth", NULL };
+    return *node->domain == 0 && g_strv_contains(types, node->type);
+}
 
-    if (!producer || !node_activation(node, &activation) ||
-        !nn_bypass(graph, node, nn_node_output(node, 0), in))
+/* The inputs of such a node that hold elements. */
+static guint n_moved(const NnNode *node)
+{
+    return nn_is_type(node, "Concat") ? node->inputs->len : 1;
+}
+
+/* Files decide how long a chain of movements is; the stack must not. */
+#define MAX_MOVEMENTS 16
+
+/* Everything in @value comes, at most moved, from operators that can apply an epilogue. */
+static gboolean takes_activation(const NnValue *value, guint levels_left)
+{
+    if (open_epilogue(value))
+        return TRUE;
+    const NnNode *node = value ? value->producer : NULL;
+    if (!node || levels_left == 0 || !nn_has_single_use(value) || !only_moves(node))
         return FALSE;
-    producer->activation = activation;
+    for (guint i = 0; i < n_moved(node); i++)
+        if (!takes_activation(nn_node_input(node, i), levels_left - 1))
+            return FALSE;
     return TRUE;
 }
 
-/* An activation of a Concat is one of each part, which its producer can apply: then nothing is left
- * to compute where the parts are put together. */
-gboolean nn_pass_activation_over_concat(NnGraph *graph, NnNode *node)
+static void give_activation(const NnValue *value, const NnActivation *activation)
+{
+    NnNode *node = value->producer;
+
+    if (!only_moves(node)) {
+        node->activation = *activation;
+        return;
+    }
+    for (guint i = 0; i < n_moved(node); i++)
+        give_activation(nn_node_input(node, i), activation);
+}
+
+/* Also through a Concat: the producers of its parts apply it, and nothing is left to compute where
+ * they are put together. */
+gboolean nn_pass_activation(NnGraph *graph, NnNode *node)
 {
     NnValue *in = nn_node_input(node, 0);
-    const NnNode *concat = nn_producer_of_type(in, "Concat");
     NnActivation activation;
 
-    if (!concat || !nn_has_single_use(in) || !node_activation(node, &activation))
+    if (!in || !node_activation(node, &activation) || !takes_activation(in, MAX_MOVEMENTS) ||
+        !nn_bypass(graph, node, nn_node_output(node, 0), in))
         return FALSE;
-    for (guint i = 0; i < concat->inputs->len; i++)
-        if (!open_epilogue(nn_node_input(concat, i)))
-            return FALSE;
-    if (!nn_bypass(graph, node, nn_node_output(node, 0), in))
-        return FALSE;
-    for (guint i = 0; i < concat->inputs->len; i++)
-        nn_node_input(concat, i)->producer->activation = activation;
+    give_activation(in, &activation);
     return TRUE;
 }
 

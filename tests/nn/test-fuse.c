@@ -483,6 +483,26 @@ static void an_activation_goes_through_a_concat(void)
     g_assert_cmpint(node_of(graph, 1)->activation.type, ==, NN_ACT_RELU);
 }
 
+/* As in YuNet: scores are activated after they have become a list. */
+static void an_activation_goes_through_what_only_moves(void)
+{
+    OnnxBuilder *builder = model(13), *used = model(13);
+    onnx_builder_ints(builder, "list", "1,-1,2");
+    add_conv(builder, "x", "a");
+    onnx_node_ints(onnx_builder_node(builder, "Transpose", "a", "b"), "perm", "0,2,3,1");
+    onnx_builder_node(builder, "Reshape", "b,list", "c");
+    onnx_builder_node(builder, "Sigmoid", "c", "z");
+    g_autoptr(NnGraph) graph = assert_becomes(builder, "Conv Transpose Reshape");
+    g_assert_cmpint(node_of(graph, 0)->activation.type, ==, NN_ACT_SIGMOID);
+
+    onnx_builder_ints(used, "list", "1,-1,2");
+    add_conv(used, "x", "a");
+    onnx_builder_node(used, "Reshape", "a,list", "c");
+    onnx_builder_node(used, "Sigmoid", "c", "d");
+    onnx_builder_node(used, "Mul", "c,d", "z");
+    assert_stays(used, "Conv Reshape Sigmoid Mul");
+}
+
 static void an_activation_does_not_go_where_it_changes_others(void)
 {
     OnnxBuilder *builder = model(13);
@@ -640,6 +660,7 @@ int main(int argc, char **argv)
     TEST(only_one_activation_fits);
     TEST(a_result_needed_before_its_activation_stays);
     TEST(an_activation_goes_through_a_concat);
+    TEST(an_activation_goes_through_what_only_moves);
     TEST(an_activation_does_not_go_where_it_changes_others);
     TEST(every_way_to_write_hard_swish_is_one_node);
     TEST(a_hard_sigmoid_written_out_is_one_node);
