@@ -14,31 +14,50 @@
 
 /* A [n][3][height][pitch] float picture that is resized horizontally where it is read. */
 typedef struct {
-    Axis axis; /* columns */
-    Axis rows; /* rows; unused where they are resized already */
+    Axis axis;
     int pitch, height;
 } Sheet;
 
-static inline Floats sheet_plane(__global const float *plane, Sheet sheet, int x, int y)
+/* A [n][3][height][pitch] float picture of a quarter of the size. */
+typedef struct {
+    int pitch, width, height;
+} Small;
+
+/* PX pixels of a plane that is a quarter as large, bilinear: the four pixels of one of its own lie
+ * 3/8 and 1/8 of it before and behind its middle. */
+static inline Floats grow_plane(__global const float *plane, Small small, int x, int y)
 {
-    const Tent tent = tent_at(sheet.rows, y);
-    const Floats near = tent_row(plane + (ulong)tent.first * sheet.pitch, 1, sheet.axis, x);
-    if (tent.first == tent.last)
-        return near;
-    const Floats far = tent_row(plane + (ulong)tent.last * sheet.pitch, 1, sheet.axis, x);
-    return near + tent_weight(tent, tent.last) * (far - near);
+    const float centre = ((float)y + 0.5f) * 0.25f - 0.5f;
+    const int above = (int)floor(centre);
+    const float share = centre - (float)above;
+    __global const float *near = plane + (ulong)max(above, 0) * small.pitch;
+    __global const float *far = plane + (ulong)min(above + 1, small.height - 1) * small.pitch;
+    /* One beyond the strip on either side. */
+    float value[PX / 4 + 2];
+    for (int i = 0; i < PX / 4 + 2; i++) {
+        const int at = clamp(x / 4 - 1 + i, 0, small.width - 1);
+        value[i] = near[at] + share * (far[at] - near[at]);
+    }
+    float wide[PX];
+    for (int i = 0; i < PX / 4; i++) {
+        const float here = value[i + 1], before = value[i] - here, after = value[i + 2] - here;
+        wide[4 * i] = here + 0.375f * before;
+        wide[4 * i + 1] = here + 0.125f * before;
+        wide[4 * i + 2] = here + 0.125f * after;
+        wide[4 * i + 3] = here + 0.375f * after;
+    }
+    return LOAD_PX(wide);
 }
 
-/* A picture that is smaller than the frame, bilinear. */
-static inline Color sheet_color(__global const float *sheets, Sheet sheet, ulong frame, int x,
-                                int y)
+static inline Color blurred_color(__global const float *blurred, Small small, ulong frame, int x,
+                                  int y)
 {
-    const ulong plane = (ulong)sheet.height * sheet.pitch;
-    __global const float *p = sheets + 3 * frame * plane;
+    const ulong plane = (ulong)small.height * small.pitch;
+    __global const float *p = blurred + 3 * frame * plane;
     Color c;
-    c.c0 = sheet_plane(p, sheet, x, y);
-    c.c1 = sheet_plane(p + plane, sheet, x, y);
-    c.c2 = sheet_plane(p + 2 * plane, sheet, x, y);
+    c.c0 = grow_plane(p, small, x, y);
+    c.c1 = grow_plane(p + plane, small, x, y);
+    c.c2 = grow_plane(p + 2 * plane, small, x, y);
     return c;
 }
 
@@ -68,11 +87,11 @@ static inline Color image_color(__global const half *image, int pitch, int heigh
 
 /* What is behind the foreground, for every background that covers the whole picture. */
 static inline Color background_color(const Controls *control, __global const float *blurred,
-                                     Sheet blurred_sheet, __global const half *image,
-                                     int image_pitch, int height, ulong frame, int x, int y)
+                                     Small small, __global const half *image, int image_pitch,
+                                     int height, ulong frame, int x, int y)
 {
     if (control->background == BACKGROUND_BLUR)
-        return sheet_color(blurred, blurred_sheet, frame, x, y);
+        return blurred_color(blurred, small, frame, x, y);
     if (control->background == BACKGROUND_IMAGE)
         return image_color(image, image_pitch, height, x, y);
     Color c;
@@ -96,12 +115,13 @@ static inline Color compose_over(Color color, Color ground, float cover, Floats 
 }
 
 /* Global: strips, rows or pairs of rows, frames. */
-__kernel void
-video_compose(__global const uchar *restrict src, Picture in, __global uchar *restrict dst,
-              Picture out, float16 m, __global const ushort *restrict alpha, int alpha_pitch,
-              __global const Controls *restrict controls, __global const float *restrict paint,
-              Sheet paint_sheet, float16 paint_matrix, __global const float *restrict blurred,
-              Sheet blurred_sheet, __global const half *restrict image, int image_pitch)
+__kernel void video_compose(__global const uchar *restrict src, Picture in,
+                            __global uchar *restrict dst, Picture out, float16 m,
+                            __global const ushort *restrict alpha, int alpha_pitch,
+                            __global const Controls *restrict controls,
+                            __global const float *restrict paint, Sheet paint_sheet,
+                            float16 paint_matrix, __global const float *restrict blurred,
+                            Small small, __global const half *restrict image, int image_pitch)
 {
     const int x = get_global_id(0) * PX, y = get_global_id(1) << OUT_SY;
     const ulong frame = get_global_id(2);
@@ -132,8 +152,8 @@ video_compose(__global const uchar *restrict src, Picture in, __global uchar *re
             share = 1.0f;
         else if (OUT_A < 0 || control.background != BACKGROUND_TRANSPARENT)
             color = compose_over(color,
-                                 background_color(&control, blurred, blurred_sheet, image,
-                                                  image_pitch, out.height, frame, x, row),
+                                 background_color(&control, blurred, small, image, image_pitch,
+                                                  out.height, frame, x, row),
                                  control.background == BACKGROUND_COLOR ? control.color[3] : 1.0f,
                                  &share);
         colors[i] = color;

@@ -21,9 +21,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VideoBlur, video_blur_free)
 gboolean video_blur_run(VideoBlur *blur, OclQueue *compute, const VideoFrames *frames,
                         guint n_frames, const VideoAlpha *alpha, const VideoControlsTable *controls,
                         GError **error);
-/* [n][3][height][pitch] float in the output's space, and how it is resized. */
+/* [n][3][height][pitch] float in the output's space, a quarter of the picture's size. */
 cl_mem video_blur_memory(const VideoBlur *blur);
-VideoSheet video_blur_sheet(const VideoBlur *blur);
+VideoSmall video_blur_size(const VideoBlur *blur);
 /* Controls.sigma for a blur of @radius, a share of the picture's height. */
 float video_blur_sigma(const GstVideoInfo *out, float radius);
 

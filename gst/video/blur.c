@@ -4,19 +4,17 @@
  */
 #include "background.h"
 
-/* FACTOR of kernels/video_blur.cl. */
+/* FACTOR of kernels/video_blur.cl, and what video_compose.cl undoes. */
 #define FACTOR 4
 
 struct VideoBlur {
     OclDevice *device;
     guint width;
-    guint small_width, small_height;
-    gint32 pitch;
+    VideoSmall size;
     cl_float16 matrix;
     OclKernel *reduce, *line, *divide;
     cl_mem small[2]; /* [max_frames][4][small_height][pitch] float */
     cl_mem sheets;   /* [max_frames][3][small_height][pitch] float */
-    VideoSheet sheet;
 };
 
 static OclKernel *blur_kernel(VideoBlur *blur, const char *function, const char *defines,
@@ -41,7 +39,7 @@ static gboolean build_kernels(VideoBlur *blur, const GstVideoInfo *in, const Gst
 
 static gboolean allocate(VideoBlur *blur, guint max_frames, GError **error)
 {
-    gsize plane_b = (gsize)blur->small_height * blur->pitch * sizeof(float);
+    gsize plane_b = (gsize)blur->size.height * blur->size.pitch * sizeof(float);
     for (guint i = 0; i < 2; i++) {
         blur->small[i] =
             ocl_buffer_new(blur->device, OCL_BUFFER_READ_WRITE, max_frames * 4 * plane_b, error);
@@ -60,18 +58,12 @@ VideoBlur *video_blur_new(OclDevice *device, const GstVideoInfo *in, const GstVi
     guint width = GST_VIDEO_INFO_WIDTH(out), height = GST_VIDEO_INFO_HEIGHT(out);
     blur->device = ocl_device_ref(device);
     blur->width = width;
-    blur->small_width = (width + FACTOR - 1) / FACTOR;
-    blur->small_height = (height + FACTOR - 1) / FACTOR;
-    blur->pitch = (gint32)video_pad(blur->small_width);
+    blur->size = (VideoSmall){ .width = (gint32)(width + FACTOR - 1) / FACTOR,
+                               .height = (gint32)(height + FACTOR - 1) / FACTOR };
+    blur->size.pitch = (gint32)video_pad((guint)blur->size.width);
     VideoMatrix to = video_matrix_to_rgb(in), from = video_matrix_from_rgb(out);
     VideoMatrix matrix = video_matrix_join(&to, &from);
     blur->matrix = video_matrix_argument(&matrix);
-    blur->sheet = (VideoSheet){
-        .axis = video_axis(0, (double)width / FACTOR, width, 0, blur->small_width - 1),
-        .rows = video_axis(0, (double)height / FACTOR, height, 0, blur->small_height - 1),
-        .pitch = blur->pitch,
-        .height = (gint32)blur->small_height
-    };
     if (!build_kernels(blur, in, out, error) || !allocate(blur, max_frames, error))
         return NULL;
     return g_steal_pointer(&blur);
@@ -97,13 +89,16 @@ static gboolean run_reduce(VideoBlur *blur, OclQueue *compute, const VideoFrames
     cl_mem src = video_frames_memory(frames), plane = video_alpha_memory(alpha);
     gint32 alpha_pitch = video_alpha_pitch(alpha);
     const VideoArgument arguments[] = {
-        VIDEO_ARG(src),          VIDEO_ARG(video_frames_layout(frames)->picture),
-        VIDEO_ARG(blur->matrix), VIDEO_ARG(plane),
-        VIDEO_ARG(alpha_pitch),  VIDEO_ARG(blur->small[0]),
-        VIDEO_ARG(blur->pitch),
+        VIDEO_ARG(src),
+        VIDEO_ARG(video_frames_layout(frames)->picture),
+        VIDEO_ARG(blur->matrix),
+        VIDEO_ARG(plane),
+        VIDEO_ARG(alpha_pitch),
+        VIDEO_ARG(blur->small[0]),
+        VIDEO_ARG(blur->size.pitch),
     };
     return video_launch(compute, blur->reduce, arguments, G_N_ELEMENTS(arguments),
-                        video_strips(blur->device, blur->width), blur->small_height, n_frames,
+                        video_strips(blur->device, blur->width), blur->size.height, n_frames,
                         error);
 }
 
@@ -111,18 +106,18 @@ static gboolean run_lines(VideoBlur *blur, OclQueue *compute, guint n_frames, cl
                           GError **error)
 {
     for (gint32 vertical = 0; vertical < 2; vertical++) {
-        gint32 dx = !vertical, dy = vertical, width = (gint32)blur->small_width;
+        gint32 dx = !vertical, dy = vertical, width = blur->size.width;
         const VideoArgument arguments[] = {
             VIDEO_ARG(blur->small[vertical]),
             VIDEO_ARG(blur->small[!vertical]),
-            VIDEO_ARG(blur->pitch),
+            VIDEO_ARG(blur->size.pitch),
             VIDEO_ARG(width),
             VIDEO_ARG(dx),
             VIDEO_ARG(dy),
             VIDEO_ARG(controls),
         };
         if (!video_launch(compute, blur->line, arguments, G_N_ELEMENTS(arguments),
-                          video_strips(blur->device, blur->small_width), blur->small_height,
+                          video_strips(blur->device, blur->size.width), blur->size.height,
                           (gsize)n_frames * 4, error))
             return FALSE;
     }
@@ -134,11 +129,11 @@ gboolean video_blur_run(VideoBlur *blur, OclQueue *compute, const VideoFrames *f
                         GError **error)
 {
     const VideoArgument divide[] = { VIDEO_ARG(blur->small[0]), VIDEO_ARG(blur->sheets),
-                                     VIDEO_ARG(blur->pitch) };
+                                     VIDEO_ARG(blur->size.pitch) };
     return run_reduce(blur, compute, frames, n_frames, alpha, error) &&
            run_lines(blur, compute, n_frames, video_controls_table_memory(controls), error) &&
            video_launch(compute, blur->divide, divide, G_N_ELEMENTS(divide),
-                        video_strips(blur->device, blur->small_width), blur->small_height, n_frames,
+                        video_strips(blur->device, blur->size.width), blur->size.height, n_frames,
                         error);
 }
 
@@ -147,9 +142,9 @@ cl_mem video_blur_memory(const VideoBlur *blur)
     return blur->sheets;
 }
 
-VideoSheet video_blur_sheet(const VideoBlur *blur)
+VideoSmall video_blur_size(const VideoBlur *blur)
 {
-    return blur->sheet;
+    return blur->size;
 }
 
 float video_blur_sigma(const GstVideoInfo *out, float radius)

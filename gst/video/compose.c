@@ -157,7 +157,8 @@ static gboolean run_compose(VideoCompose *compose, OclQueue *compute, const Vide
     cl_mem alpha = video_alpha_memory(compose->alpha);
     cl_mem controls = video_controls_table_memory(compose->controls);
     cl_mem paint = NULL, blurred = NULL;
-    VideoSheet paint_sheet = { 0 }, blurred_sheet = { 0 };
+    VideoSheet paint_sheet = { 0 };
+    VideoSmall small = { 0 };
     cl_float16 paint_matrix = { 0 };
     if (compose->foreground) {
         paint = video_paint_memory(compose->foreground);
@@ -166,7 +167,7 @@ static gboolean run_compose(VideoCompose *compose, OclQueue *compute, const Vide
     }
     if (compose->blur) {
         blurred = video_blur_memory(compose->blur);
-        blurred_sheet = video_blur_sheet(compose->blur);
+        small = video_blur_size(compose->blur);
     }
     gint32 alpha_pitch = video_alpha_pitch(compose->alpha);
     gint32 image_pitch = (gint32)video_pad(GST_VIDEO_INFO_WIDTH(&compose->out));
@@ -184,7 +185,7 @@ static gboolean run_compose(VideoCompose *compose, OclQueue *compute, const Vide
         VIDEO_ARG(paint_sheet),
         VIDEO_ARG(paint_matrix),
         VIDEO_ARG(blurred),
-        VIDEO_ARG(blurred_sheet),
+        VIDEO_ARG(small),
         VIDEO_ARG(compose->image),
         VIDEO_ARG(image_pitch),
     };

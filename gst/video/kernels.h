@@ -44,9 +44,13 @@ typedef struct {
 } VideoFrameControls;
 
 typedef struct {
-    VideoAxis axis, rows;
+    VideoAxis axis;
     gint32 pitch, height;
 } VideoSheet;
+
+typedef struct {
+    gint32 pitch, width, height;
+} VideoSmall;
 
 typedef struct {
     guint64 offset, sample;
