@@ -186,63 +186,84 @@ static gint64 product(const gint64 *extents)
     return (guint64)extents[0] * extents[1] * extents[2];
 }
 
-/* Where tap @k of the kernel meets both tensors on one axis: the range of indices of the strided
- * one, that is the output of a convolution and the input of a transposed one. Index j there meets
- * index j * stride + shift of the other one. */
-typedef struct {
-    gint64 shift, begin, end;
-} Meeting;
-
-static Meeting meet(const NnConvParams *p, int axis, gint64 k)
+/* Index j of the strided tensor, that is the output of a convolution and the input of a transposed
+ * one, meets index j * stride + shift of the other one at tap @k. */
+static gint64 shift(const NnConvParams *p, int axis, gint64 k)
 {
-    gint64 n_strided = p->transposed ? p->in[axis] : p->out[axis];
-    gint64 n_other = p->transposed ? p->out[axis] : p->in[axis];
-    gint64 stride = p->stride[axis];
-    Meeting m = { k * p->dilation[axis] - p->pad_begin[axis], 0, 0 };
-
-    if (m.shift < 0)
-        m.begin = (-m.shift + stride - 1) / stride;
-    if (n_other > m.shift)
-        m.end = MIN(n_strided, (n_other - m.shift + stride - 1) / stride);
-    return m;
+    return k * p->dilation[axis] - p->pad_begin[axis];
 }
 
-/* Adds one tap of one pair of channels. */
-static void add_tap(const NnConvParams *p, const gint64 *k, double w, const double *x, double *y)
+/* Adds one tap along the last axis: rows @x and @y of both tensors. */
+static void add_tap(const NnConvParams *p, gint64 k, double w, const double *x, double *y)
 {
-    const Meeting a = meet(p, 0, k[0]), b = meet(p, 1, k[1]), c = meet(p, 2, k[2]);
+    gint64 n_strided = p->transposed ? p->in[2] : p->out[2];
+    gint64 n_other = p->transposed ? p->out[2] : p->in[2];
+    gint64 stride = p->stride[2], first = shift(p, 2, k), begin = 0, end = 0;
+
+    if (first < 0)
+        begin = (-first + stride - 1) / stride;
+    if (n_other > first)
+        end = MIN(n_strided, (n_other - first + stride - 1) / stride);
+    if (p->transposed)
+        for (gint64 i = begin; i < end; i++)
+            y[first + i * stride] += w * x[i];
+    else
+        for (gint64 i = begin; i < end; i++)
+            y[i] += w * x[first + i * stride];
+}
+
+/* Adds all taps that meet row (i, j) of the strided tensor, of one pair of channels. */
+static void add_row(const NnConvParams *p, gint64 i, gint64 j, const double *w, const double *x,
+                    double *y)
+{
     const gint64 *strided = p->transposed ? p->in : p->out;
     const gint64 *other = p->transposed ? p->out : p->in;
-    gint64 step = p->stride[2];
+    gint64 row = (i * strided[1] + j) * strided[2];
 
-    for (gint64 i = a.begin; i < a.end; i++)
-        for (gint64 j = b.begin; j < b.end; j++) {
-            gint64 s = (i * strided[1] + j) * strided[2];
-            gint64 o =
-                ((i * p->stride[0] + a.shift) * other[1] + j * p->stride[1] + b.shift) * other[2] +
-                c.shift;
+    for (gint64 k0 = 0; k0 < p->kernel[0]; k0++)
+        for (gint64 k1 = 0; k1 < p->kernel[1]; k1++, w += p->kernel[2]) {
+            gint64 o0 = i * p->stride[0] + shift(p, 0, k0);
+            gint64 o1 = j * p->stride[1] + shift(p, 1, k1);
+            gint64 other_row = (o0 * other[1] + o1) * other[2];
 
-            if (p->transposed)
-                for (gint64 l = c.begin; l < c.end; l++)
-                    y[o + l * step] += w * x[s + l];
-            else
-                for (gint64 l = c.begin; l < c.end; l++)
-                    y[s + l] += w * x[o + l * step];
+            if (o0 < 0 || o0 >= other[0] || o1 < 0 || o1 >= other[1])
+                continue;
+            for (gint64 k2 = 0; k2 < p->kernel[2]; k2++)
+                add_tap(p, k2, w[k2], x + (p->transposed ? row : other_row),
+                        y + (p->transposed ? other_row : row));
         }
 }
 
 static void add_channel(const NnConvParams *p, const double *w, const double *x, double *y)
 {
-    gint64 k[NN_MAX_SPATIAL];
+    const gint64 *strided = p->transposed ? p->in : p->out;
 
-    for (k[0] = 0; k[0] < p->kernel[0]; k[0]++)
-        for (k[1] = 0; k[1] < p->kernel[1]; k[1]++)
-            for (k[2] = 0; k[2] < p->kernel[2]; k[2]++)
-                add_tap(p, k, *w++, x, y);
+    for (gint64 i = 0; i < strided[0]; i++)
+        for (gint64 j = 0; j < strided[1]; j++)
+            add_row(p, i, j, w, x, y);
 }
 
-void nn_conv_sums(const NnConvParams *p, const double *x, const double *w, double *y)
+/* The same with the axes of 1 that fill up to three in front, so that the inner loops are long. */
+static NnConvParams align_axes(const NnConvParams *p)
 {
+    NnConvParams aligned = *p;
+
+    for (int i = 0; i < NN_MAX_SPATIAL; i++) {
+        int from = (i + p->n_spatial) % NN_MAX_SPATIAL;
+
+        aligned.in[i] = p->in[from];
+        aligned.out[i] = p->out[from];
+        aligned.kernel[i] = p->kernel[from];
+        aligned.stride[i] = p->stride[from];
+        aligned.dilation[i] = p->dilation[from];
+        aligned.pad_begin[i] = p->pad_begin[from];
+    }
+    return aligned;
+}
+
+void nn_conv_sums(const NnConvParams *params, const double *x, const double *w, double *y)
+{
+    const NnConvParams aligned = align_axes(params), *p = &aligned;
     gint64 in_size = product(p->in), out_size = product(p->out), taps = product(p->kernel);
     gint64 group_in = p->in_channels / p->groups, group_out = p->out_channels / p->groups;
 
