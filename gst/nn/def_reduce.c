@@ -400,7 +400,7 @@ gboolean nn_infer_top_k(NnNode *node, GError **error)
 }
 
 typedef struct {
-    double key; /* ascending is the wanted order */
+    double key; /* ascending is the wanted order; NaNs come first */
     gint64 at;
 } Ranked;
 
@@ -430,9 +430,11 @@ gboolean nn_reference_top_k(const NnNode *node, const NnArray *const *in, NnArra
     for (gint64 lane = 0; lane < lanes.outer * lanes.inner; lane++) {
         gint64 o = lane / lanes.inner, i = lane % lanes.inner;
 
-        for (gint64 at = 0; at < lanes.n; at++)
-            ranked[at] =
-                (Ranked){ sign * nn_array_get(in[0], (o * lanes.n + at) * lanes.inner + i), at };
+        for (gint64 at = 0; at < lanes.n; at++) {
+            double key = sign * nn_array_get(in[0], (o * lanes.n + at) * lanes.inner + i);
+
+            ranked[at] = (Ranked){ isnan(key) ? -INFINITY : key, at };
+        }
         qsort(ranked, lanes.n, sizeof *ranked, compare_ranked);
         for (gint64 j = 0; j < k; j++) {
             nn_copy_element(out[0], (o * k + j) * lanes.inner + i, in[0],

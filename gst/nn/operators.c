@@ -168,7 +168,7 @@ const NnOperator nn_operators[] = {
     ROW("Tile", 7, 21, 0, IN(1), tile, nn_launch_move),
     ROW("Transpose", 7, 21, VIEW, 0, transpose, nn_launch_move),
     ROW("Trilu", 14, 21, 0, IN(1), trilu, nn_launch_move),
-    ROW("Dropout", 7, 21, VIEW, IN(1) | IN(2), dropout, nn_launch_move),
+    ROW("Dropout", 7, 21, VIEW, IN(2), dropout, nn_launch_move),
     ROW("Identity", 7, 21, VIEW, 0, identity, nn_launch_move),
     RESHAPING("Flatten", 0, flatten),
     RESHAPING("Reshape", IN(1), reshape),

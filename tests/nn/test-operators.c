@@ -57,10 +57,25 @@ static void test_case(gconstpointer data)
     }
 }
 
+/* What shape inference and the plan rely on. */
+static void test_rows(void)
+{
+    for (const NnOperator *op = nn_operators; op->type; op++) {
+        g_test_message("%s", op->type);
+        g_assert_true(op->infer && op->reference);
+        g_assert_true(op->since >= 7 && op->since <= op->until && op->until <= 21);
+        g_assert_true((op->launch == NULL) == ((op->flags & NN_OP_HOST_ONLY) != 0));
+        for (const NnOperator *other = nn_operators; other < op; other++)
+            g_assert_false(g_str_equal(op->type, other->type) && op->since <= other->until &&
+                           other->since <= op->until);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_set_nonfatal_assertions();
+    g_test_add_func("/operators/every row is complete and the only one for its opsets", test_rows);
     for (gsize i = 0; cases[i].name; i++) {
         g_autofree char *path = g_strdup_printf("/operators/%s", cases[i].name);
 
