@@ -3,10 +3,11 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Defines: PX; FP16 where the source holds halves.
- * Buffers: src one channel of a map (others through its offset); partial [n][bands][w] float2;
+ * Buffers: src one channel of a map (others through its offset); partial [n][bands][w] and
+ *   [n][some] float2;
  *   range [n] float2: (least, greatest).
  * Accumulation: none, so that the order of work does not matter.
- * Launch: video_range_columns, then video_range_join; any local size.
+ * Launch: video_range_columns, then video_range_join twice; any local size.
  */
 #include "video.clh"
 
@@ -26,16 +27,18 @@ __kernel void video_range_columns(__global const REAL *restrict src, Map map, in
     partial[(frame * bands + band) * map.w + x] = (float2)(least, greatest);
 }
 
-/* Global: frames. */
+/* Every n-th of @n pairs of a frame, n being the first size: joined twice, to some and to one.
+ * Global: pairs that are left, frames. */
 __kernel void video_range_join(__global const float2 *restrict partial, int n,
                                __global float2 *restrict range)
 {
-    const ulong frame = get_global_id(0);
+    const int first = get_global_id(0), step = get_global_size(0);
+    const ulong frame = get_global_id(1);
     float least = INFINITY, greatest = -INFINITY;
-    for (int i = 0; i < n; i++) {
+    for (int i = first; i < n; i += step) {
         const float2 v = partial[frame * n + i];
         least = fmin(least, v.x);
         greatest = fmax(greatest, v.y);
     }
-    range[frame] = (float2)(least, greatest);
+    range[frame * step + first] = (float2)(least, greatest);
 }
