@@ -244,9 +244,17 @@ static gboolean run_pass(NnGraph *graph, NnPass pass)
 static gboolean run_passes(NnGraph *graph)
 {
     static const NnPass passes[] = {
-        nn_pass_identity,     nn_pass_transpose,  nn_pass_reshape,
-        nn_pass_hard_sigmoid, nn_pass_hard_swish, nn_pass_affine_into_conv,
-        nn_pass_pad,          nn_pass_residual,   nn_pass_activation,
+        nn_pass_identity,
+        nn_pass_transpose,
+        nn_pass_turned_pad,
+        nn_pass_reshape,
+        nn_pass_hard_sigmoid,
+        nn_pass_hard_swish,
+        nn_pass_channels_as_samples,
+        nn_pass_affine_into_conv,
+        nn_pass_pad,
+        nn_pass_residual,
+        nn_pass_activation,
     };
     gboolean changed = share_constants(graph) | share_nodes(graph);
 

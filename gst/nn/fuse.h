@@ -19,9 +19,11 @@ typedef gboolean (*NnPass)(NnGraph *graph, NnNode *node);
 gboolean nn_pass_identity(NnGraph *graph, NnNode *node);
 gboolean nn_pass_transpose(NnGraph *graph, NnNode *node);
 gboolean nn_pass_reshape(NnGraph *graph, NnNode *node);
+gboolean nn_pass_turned_pad(NnGraph *graph, NnNode *node);
 
 /* fuse_conv.c: into the weights and the padding of convolutions and pools */
 gboolean nn_pass_affine_into_conv(NnGraph *graph, NnNode *node);
+gboolean nn_pass_channels_as_samples(NnGraph *graph, NnNode *node);
 gboolean nn_pass_pad(NnGraph *graph, NnNode *node);
 
 /* fuse_epilogue.c: into what an operator does with its result */

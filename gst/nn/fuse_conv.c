@@ -205,6 +205,76 @@ gboolean nn_pass_affine_into_conv(NnGraph *graph, NnNode *node)
     return FALSE;
 }
 
+/* ---------------------------------------------------------------- channels as samples */
+
+/* @n copies of @array along a new first axis of its own extent of 1. */
+static NnArray *repeated(const NnArray *array, gint64 n)
+{
+    gint64 dims[NN_MAX_RANK];
+    const gsize size_b = array->n * nn_type_size(array->type);
+
+    memcpy(dims, array->dims, sizeof dims);
+    dims[0] = n;
+    NnArray *copies = nn_array_new(array->type, array->rank, dims);
+    for (gint64 i = 0; copies && i < n; i++)
+        memcpy((guint8 *)copies->data + (gsize)i * size_b, array->data, size_b);
+    return copies;
+}
+
+/* @b is @a with the first two axes, of which one has the extent 1, exchanged. */
+static gboolean is_exchanged(const NnValue *a, const NnValue *b)
+{
+    return a->rank == b->rank && a->rank >= 3 && a->dims[0] == 1 && a->dims[0] == b->dims[1] &&
+           a->dims[1] == b->dims[0] &&
+           memcmp(&a->dims[2], &b->dims[2], (a->rank - 2) * sizeof *a->dims) == 0;
+}
+
+/* The convolution of one filter that sees each channel of x as a sample, if @node, a Reshape, makes
+ * channels of its samples again. */
+static NnNode *filter_per_sample(const NnNode *node, NnValue **x)
+{
+    const NnValue *result = nn_node_input(node, 0);
+    NnNode *conv = nn_producer_of_type(result, "Conv");
+    const NnNode *split = conv ? nn_producer_of_type(nn_node_input(conv, 0), "Reshape") : NULL;
+
+    if (!split || !nn_is_type(node, "Reshape") || !nn_has_single_use(result) ||
+        conv->residual >= 0 || nn_node_input(conv, 2))
+        return NULL;
+    const NnValue *weights = nn_node_input(conv, 1);
+    *x = nn_node_input(split, 0);
+    if (!*x || !weights || !weights->constant || weights->dims[0] != 1 || weights->dims[1] != 1 ||
+        !is_exchanged(*x, nn_node_input(conv, 0)) || !is_exchanged(nn_node_output(node, 0), result))
+        return NULL;
+    return conv;
+}
+
+/* Exporters write one filter for all channels so; it is a depthwise convolution. */
+gboolean nn_pass_channels_as_samples(NnGraph *graph, NnNode *node)
+{
+    NnValue *x;
+    const NnNode *conv = filter_per_sample(node, &x);
+    NnConvParams params;
+    gint64 pads[2 * NN_MAX_SPATIAL];
+
+    if (!conv || !nn_conv_params(conv, &params, NULL))
+        return FALSE;
+    NnArray *weights = repeated(nn_node_input(conv, 1)->constant, x->dims[1]);
+    if (!weights)
+        return FALSE;
+    for (int i = 0; i < params.n_spatial; i++) {
+        pads[i] = params.pad_begin[i];
+        pads[params.n_spatial + i] = params.pad_end[i];
+    }
+    nn_retype(node, "Conv", conv->opset, x);
+    nn_node_add_input(node, nn_graph_constant(graph, NULL, weights));
+    nn_set_int(node, "group", x->dims[1]);
+    nn_set_ints(node, "strides", params.stride, params.n_spatial);
+    nn_set_ints(node, "dilations", params.dilation, params.n_spatial);
+    nn_set_ints(node, "pads", pads, 2 * params.n_spatial);
+    node->activation = conv->activation;
+    return TRUE;
+}
+
 /* ---------------------------------------------------------------- padding */
 
 /* The padding of a Pad before @node, if it only puts @value around the picture. */

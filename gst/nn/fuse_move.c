@@ -155,3 +155,50 @@ gboolean nn_pass_reshape(NnGraph *graph, NnNode *node)
     nn_node_add_input(node, nn_graph_constant(graph, NULL, shape));
     return TRUE;
 }
+
+/* The same padding seen through a transposition: axis i is axis perm[i] of @pad's. */
+static void make_pad(NnGraph *graph, NnNode *node, const NnNode *pad, const NnPadParams *params,
+                     const int *perm, NnArray *amounts, NnValue *x)
+{
+    NnValue *value = nn_node_input(pad, 2);
+    gint64 *list = amounts->data;
+
+    for (int i = 0; i < params->rank; i++) {
+        list[i] = params->before[perm[i]];
+        list[params->rank + i] = params->after[perm[i]];
+    }
+    nn_retype(node, "Pad", pad->opset, x);
+    nn_set_string(node, "mode", nn_node_string(pad, "mode", "constant"));
+    if (pad->opset < 11) {
+        nn_set_ints(node, "pads", list, amounts->n);
+        nn_set_float(node, "value", nn_node_float(pad, "value", 0));
+        nn_array_unref(amounts);
+        return;
+    }
+    nn_node_add_input(node, nn_graph_constant(graph, NULL, amounts));
+    if (value)
+        nn_node_add_input(node, value);
+}
+
+/* A picture that is turned for the sake of a Pad and back again: the axes can be padded as they
+ * are. */
+gboolean nn_pass_turned_pad(NnGraph *graph, NnNode *node)
+{
+    const NnNode *pad = nn_producer_of_type(nn_node_input(node, 0), "Pad");
+    const NnNode *turn = pad ? nn_producer_of_type(nn_node_input(pad, 0), "Transpose") : NULL;
+    int back[NN_MAX_RANK], there[NN_MAX_RANK];
+    NnPadParams params;
+
+    if (!turn || !nn_is_type(node, "Transpose") || !nn_node_input(turn, 0) ||
+        !nn_transpose_perm(node, back, NULL) || !nn_transpose_perm(turn, there, NULL) ||
+        !nn_pad_params(pad, &params, NULL))
+        return FALSE;
+    for (int i = 0; i < params.rank; i++)
+        if (there[back[i]] != i)
+            return FALSE;
+    NnArray *amounts = nn_array_new(NN_INT64, 1, (gint64[]){ 2 * params.rank });
+    if (!amounts)
+        return FALSE;
+    make_pad(graph, node, pad, &params, back, amounts, nn_node_input(turn, 0));
+    return TRUE;
+}

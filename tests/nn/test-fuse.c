@@ -402,6 +402,43 @@ static void only_the_lowest_number_around_goes_into_a_maximum(void)
     }
 }
 
+/* As exporters of StyleGAN2 write a filter: padded with the channels last, then one sample for each
+ * channel. */
+static void one_filter_for_all_channels_is_a_depthwise_convolution(void)
+{
+    for (int opset = 10; opset <= 13; opset += 3) {
+        OnnxBuilder *builder = model(opset);
+        onnx_builder_ints(builder, "pads", "0,2,1,0,0,1,0,0");
+        onnx_builder_ints(builder, "samples", "4,1,9,7");
+        onnx_builder_ints(builder, "channels", "1,4,4,5");
+        onnx_builder_floats(builder, "filter", "1,1,3,3", NULL);
+        onnx_node_ints(onnx_builder_node(builder, "Transpose", "x", "a"), "perm", "0,2,3,1");
+        Onnx__NodeProto *pad = onnx_builder_node(builder, "Pad", "a,pads", "b");
+        if (opset < 11) {
+            onnx_node_ints(pad, "pads", "0,2,1,0,0,1,0,0");
+            g_free(pad->input[--pad->n_input]);
+        }
+        onnx_node_ints(onnx_builder_node(builder, "Transpose", "b", "c"), "perm", "0,3,1,2");
+        onnx_builder_node(builder, "Reshape", "c,samples", "d");
+        Onnx__NodeProto *conv = onnx_builder_node(builder, "Conv", "d,filter", "e");
+        onnx_node_ints(conv, "strides", "2,1");
+        onnx_builder_node(builder, "Reshape", "e,channels", "z");
+        assert_stays(builder, "Conv");
+    }
+}
+
+static void a_filter_with_several_results_stays(void)
+{
+    OnnxBuilder *builder = model(13);
+    onnx_builder_ints(builder, "samples", "4,1,6,6");
+    onnx_builder_ints(builder, "channels", "1,8,4,4");
+    onnx_builder_floats(builder, "filter", "2,1,3,3", NULL);
+    onnx_builder_node(builder, "Reshape", "x,samples", "d");
+    onnx_builder_node(builder, "Conv", "d,filter", "e");
+    onnx_builder_node(builder, "Reshape", "e,channels", "z");
+    assert_stays(builder, "Reshape Conv Reshape");
+}
+
 /* ---------------------------------------------------------------- activations */
 
 static void every_activation_goes_into_the_epilogue(void)
@@ -655,6 +692,8 @@ int main(int argc, char **argv)
     TEST(automatic_padding_is_counted_in);
     TEST(zeros_around_go_into_an_average_that_counts_them);
     TEST(only_the_lowest_number_around_goes_into_a_maximum);
+    TEST(one_filter_for_all_channels_is_a_depthwise_convolution);
+    TEST(a_filter_with_several_results_stays);
     TEST(every_activation_goes_into_the_epilogue);
     TEST(the_numbers_of_an_activation_are_kept);
     TEST(only_one_activation_fits);
