@@ -546,6 +546,51 @@ static void without_an_image_the_colour_shows(void)
     g_assert_cmpuint(*harness_sample(result, 1, 3, 3), ==, 0x22);
 }
 
+/* ---------------------------------------------------------------- sizes */
+
+static void keeping_the_background_keeps_every_byte(void)
+{
+    const GstVideoFormat formats[] = { GST_VIDEO_FORMAT_RGB,  GST_VIDEO_FORMAT_NV12,
+                                       GST_VIDEO_FORMAT_YUY2, GST_VIDEO_FORMAT_I420,
+                                       GST_VIDEO_FORMAT_xBGR, GST_VIDEO_FORMAT_Y444 };
+    for (guint f = 0; f < G_N_ELEMENTS(formats); f++) {
+        GstVideoInfo info = harness_info(formats[f], 321, 241, NULL);
+        g_autoptr(GstVideoFrame) frame = harness_frame_new(&info, 8);
+        g_autoptr(GstVideoFrame) result = harness_frame_new(&info, 0);
+        harness_fill_random(frame, f);
+        compose_constant(frame, 0.3f, VIDEO_BACKGROUND_KEEP, 0, result);
+        g_assert_cmpuint(harness_difference(frame, result), ==, 0);
+    }
+}
+
+/* Everything at once on pictures smaller than any vector: what is opaque stays as it is. */
+static void the_smallest_pictures_work(void)
+{
+    const guint sizes[][2] = { { 1, 1 }, { 2, 1 }, { 1, 3 }, { 5, 2 }, { 17, 3 } };
+    const GstVideoFormat formats[][2] = { { GST_VIDEO_FORMAT_NV12, GST_VIDEO_FORMAT_NV12 },
+                                          { GST_VIDEO_FORMAT_RGB, GST_VIDEO_FORMAT_A420 } };
+    for (guint s = 0; s < G_N_ELEMENTS(sizes); s++)
+        for (guint f = 0; f < G_N_ELEMENTS(formats); f++) {
+            GstVideoInfo in = harness_info(formats[f][0], sizes[s][0], sizes[s][1], NULL);
+            GstVideoInfo out = harness_info(formats[f][1], sizes[s][0], sizes[s][1], NULL);
+            g_autoptr(GstVideoFrame) frame = harness_frame_new(&in, 0);
+            g_autoptr(GstVideoFrame) plain = harness_frame_new(&out, 0);
+            g_autoptr(GstVideoFrame) result = harness_frame_new(&out, 0);
+            harness_fill(frame, 90, 120, 150, 0);
+            const Matte matte = { .width = 33, .height = 31, .fit = VIDEO_FIT_LETTERBOX };
+            g_autofree float *values = constant_matte(&matte, 1);
+            VideoMatteControls controls = harness_controls(VIDEO_BACKGROUND_KEEP);
+            compose(&frame, 1, &matte, values, &controls, NULL, &plain);
+            controls.background = VIDEO_BACKGROUND_BLUR;
+            controls.blur_radius = 1;
+            controls.erode = -3;
+            controls.feather = 20;
+            controls.refine = TRUE;
+            compose(&frame, 1, &matte, values, &controls, NULL, &result);
+            g_assert_cmpuint(harness_difference(plain, result), <=, 1);
+        }
+}
+
 /* ---------------------------------------------------------------- batches */
 
 static void a_frame_never_depends_on_its_neighbours(void)
@@ -639,6 +684,8 @@ int main(int argc, char **argv)
     harness_add("a blur blurs", a_blur_blurs);
     harness_add("an image covers the background", an_image_covers_the_background);
     harness_add("without an image the colour shows", without_an_image_the_colour_shows);
+    harness_add("keeping the background keeps every byte", keeping_the_background_keeps_every_byte);
+    harness_add("the smallest pictures work", the_smallest_pictures_work);
     harness_add("a frame never depends on its neighbours", a_frame_never_depends_on_its_neighbours);
     harness_add("every output shows the same picture", every_output_shows_the_same_picture);
     return harness_run();
