@@ -164,11 +164,24 @@ static NnNode *foldable_conv(const NnNode *node, guint input)
 
     if (!conv)
         conv = nn_producer_of_type(x, "ConvTranspose");
-    if (!conv || !nn_has_single_use(x) || conv->residual >= 0 ||
-        conv->activation.type != NN_ACT_NONE)
+    if (!conv || !nn_has_single_use(x) || conv->residual >= 0)
         return NULL;
     const NnValue *weights = nn_node_input(conv, 1), *bias = nn_node_input(conv, 2);
     return weights && weights->constant && (!bias || bias->constant) ? conv : NULL;
+}
+
+/* Whether it is the same before the activation as behind it: a factor is for ReLU and its leaky
+ * kin, if it is positive. */
+static gboolean commutes(const NnActivation *activation, const Affine *affine)
+{
+    if (activation->type == NN_ACT_NONE)
+        return TRUE;
+    if (activation->type != NN_ACT_RELU && activation->type != NN_ACT_LEAKY_RELU)
+        return FALSE;
+    for (gint64 c = 0; c < affine->channels; c++)
+        if (affine->shift[c] != 0 || !(affine->scale[c] > 0))
+            return FALSE;
+    return TRUE;
 }
 
 static gboolean fold_affine(NnGraph *graph, NnNode *node, NnNode *conv, const Affine *affine)
@@ -178,7 +191,7 @@ static gboolean fold_affine(NnGraph *graph, NnNode *node, NnNode *conv, const Af
     NnConvParams params;
 
     if (!nn_conv_params(conv, &params, NULL) || params.out_channels != affine->channels ||
-        weights->n == 0)
+        weights->n == 0 || !commutes(&conv->activation, affine))
         return FALSE;
     g_autoptr(NnArray) new_weights = scaled_weights(&params, weights, affine->scale);
     g_autoptr(NnArray) new_bias = affine_bias(weights->type, bias ? bias->constant : NULL, affine);

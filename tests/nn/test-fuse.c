@@ -290,6 +290,29 @@ static void a_result_used_elsewhere_is_not_scaled(void)
     assert_stays(output, "Conv Mul");
 }
 
+static void a_positive_factor_goes_through_relu(void)
+{
+    static const struct {
+        const char *type;
+        float factor;
+        const char *becomes;
+    } cases[] = {
+        { "Relu", 1.5f, "Conv" },
+        { "LeakyRelu", 1.5f, "Conv" },
+        { "Relu", -1.5f, "Conv Mul" },
+        { "Tanh", 1.5f, "Conv Mul" },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        OnnxBuilder *builder = model(13);
+        onnx_builder_float(builder, "factor", cases[i].factor);
+        add_conv(builder, "x", "a");
+        onnx_builder_node(builder, cases[i].type, "a", "b");
+        onnx_builder_node(builder, "Mul", "b,factor", "z");
+        assert_stays(builder, cases[i].becomes);
+    }
+}
+
 static void arithmetic_along_another_axis_stays(void)
 {
     OnnxBuilder *builder = model(13);
@@ -686,6 +709,7 @@ int main(int argc, char **argv)
     TEST(arithmetic_goes_into_the_weights);
     TEST(transposed_and_grouped_weights_are_scaled_right);
     TEST(a_result_used_elsewhere_is_not_scaled);
+    TEST(a_positive_factor_goes_through_relu);
     TEST(arithmetic_along_another_axis_stays);
     TEST(weights_that_would_overflow_stay);
     TEST(zeros_around_go_into_a_convolution);
