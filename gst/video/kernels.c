@@ -135,7 +135,12 @@ gboolean video_launch(OclQueue *queue, OclKernel *kernel, const VideoArgument *a
         if (!ocl_kernel_set(kernel, i, arguments[i].size_b, arguments[i].value, error))
             return FALSE;
     const gsize global[] = { x, y, z };
-    return ocl_enqueue(queue, kernel, 3, global, NULL, NULL, error);
+    /* On CPUs a row is a work-group: PoCL compiles a kernel anew for every size of work-group, and
+     * one of its own choice would follow the number of frames. */
+    const gsize row[] = { x, 1, 1 };
+    const OclDevice *device = queue->device;
+    gboolean fits = device->device_class == OCL_CLASS_CPU && x <= device->max_work_group;
+    return ocl_enqueue(queue, kernel, 3, global, fits ? row : NULL, NULL, error);
 }
 
 /* No network counts more channels in a picture that goes in or comes out than this. */
