@@ -506,10 +506,13 @@ static int sample_axis(const Sampler *s, double g, gint64 n, gint64 *index, doub
     int taps = s->mode == SAMPLE_NEAREST ? 1 : s->mode == SAMPLE_LINEAR ? 2 : 4;
 
     x = s->mode == SAMPLE_NEAREST ? rint(x) : x;
-    if (s->beyond == BEYOND_BORDER && !(x >= low && x <= high))
-        x = CLAMP(x, 0, n - 1);
-    else if (s->beyond == BEYOND_REFLECTION && !(x >= low && x <= high))
-        x = reflect(x, low, high);
+    /* Beyond the border a cubic's taps go back one by one, other modes' coordinates do. */
+    if (s->mode != SAMPLE_CUBIC && !(x >= low && x <= high)) {
+        if (s->beyond == BEYOND_BORDER)
+            x = CLAMP(x, 0, n - 1);
+        else if (s->beyond == BEYOND_REFLECTION)
+            x = reflect(x, low, high);
+    }
     if (!(fabs(x) < NN_MAX_EXTENT)) /* also NaN: nothing is there */
         x = -NN_MAX_EXTENT;
     for (int t = 0; t < taps; t++) {
