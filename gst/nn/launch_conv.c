@@ -205,10 +205,13 @@ static gboolean record_depthwise(gconstpointer data, GError **error)
 /* ---------------------------------------------------------------- choice */
 
 static const NnVariant variants[] = {
-    { "conv_tensor", nn_conv_tensor_fits, nn_conv_tensor_record },
-    { "conv_depthwise", fits_depthwise, record_depthwise },
-    { "conv_vector", fits_vector, record_vector },
-    { "conv_general", nn_variant_always, record_general },
+    { "conv_tensor", nn_conv_tensor_fits, nn_conv_tensor_record, NULL },
+    { "conv_winograd_fused", nn_conv_winograd_fused_fits, nn_conv_winograd_fused_record,
+      nn_conv_winograd_fused_pays },
+    { "conv_winograd", nn_conv_winograd_fits, nn_conv_winograd_record, nn_conv_winograd_pays },
+    { "conv_depthwise", fits_depthwise, record_depthwise, NULL },
+    { "conv_vector", fits_vector, record_vector, NULL },
+    { "conv_general", nn_variant_always, record_general, NULL },
 };
 
 static gboolean record_conv(const ConvJob *job, GError **error)

@@ -33,4 +33,13 @@ typedef struct {
 gboolean nn_conv_tensor_fits(gconstpointer job);
 gboolean nn_conv_tensor_record(gconstpointer job, GError **error);
 
+/* launch_conv_winograd.c: 3x3 on CPUs, in one launch with a tile's numbers in the cache, or in
+ * three through memory. */
+gboolean nn_conv_winograd_fused_fits(gconstpointer job);
+gboolean nn_conv_winograd_fused_pays(gconstpointer job);
+gboolean nn_conv_winograd_fused_record(gconstpointer job, GError **error);
+gboolean nn_conv_winograd_fits(gconstpointer job);
+gboolean nn_conv_winograd_pays(gconstpointer job);
+gboolean nn_conv_winograd_record(gconstpointer job, GError **error);
+
 G_END_DECLS

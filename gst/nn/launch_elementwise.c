@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "launch_util.h"
+#include "launch_wide.h"
 
 #include <math.h>
 #include <string.h>
@@ -30,7 +30,7 @@ static const char *const vector_ops[] = {
     "Tan",       "Asin",        "Acos",      "Atan",     "Sinh",       "Cosh",   "Tanh",
     "Asinh",     "Acosh",       "Atanh",     "Relu",     "Cast",       "Bounds", "Sigmoid",
     "LeakyRelu", "HardSigmoid", "HardSwish", "Elu",      "Celu",       "Selu",   "Softplus",
-    "Softsign",  "Mish",        "Gelu",      "GeluTanh", "Reciprocal",
+    "Softsign",  "Mish",        "Gelu",      "GeluTanh", "Reciprocal", "Affine",
 };
 
 static gboolean is_vector_op(const char *op)
@@ -79,6 +79,46 @@ static char *common_options(const Job *job, int rank)
 }
 
 /* ---------------------------------------------------------------- variants */
+
+/* The inner axis of what is the same all along it has no blocks. */
+static gboolean fits_wide(gconstpointer data)
+{
+    const Job *job = data;
+    const NnView *y = &job->views[0];
+    if (!nn_gpu_variant(job->recorder, "elementwise_wide") || !is_vector_op(job->op) ||
+        !nn_view_is_wide(y, y->rank - 1))
+        return FALSE;
+    for (int i = 0; i < job->n_inputs; i++) {
+        const NnView *in = input_view(job, i);
+        if (!nn_view_is_wide(in, in->rank - 1) &&
+            !(nn_type_is_float(in->type) && inner_stride(in) == 0))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean record_wide(gconstpointer data, GError **error)
+{
+    const Job *job = data;
+    const NnView *y = &job->views[0];
+    const gint64 single[1] = { 1 };
+    const int outer = MAX(y->rank - 1, 1);
+    g_autofree char *options = common_options(job, outer);
+    NnLaunch *launch = nn_recorder_launch(
+        job->recorder, job->node, "elementwise.cl", "elementwise_wide",
+        "%s -DWIDE_KERNEL -DSTEP0=%d -DSTEP1=%d -DSTEP2=%d", options,
+        (int)inner_stride(input_view(job, 0)), (int)inner_stride(input_view(job, 1)),
+        (int)inner_stride(input_view(job, 2)));
+    for (int i = 0; i < MAX_INPUTS; i++)
+        nn_launch_strided(launch, input_view(job, i));
+    nn_launch_strided(launch, y);
+    nn_launch_extents(launch, outer, y->rank > 1 ? y->dims : single);
+    nn_launch_int(launch, (gint32)(y->dims[y->rank - 1] / NN_WIDE));
+    nn_launch_int(launch, (gint32)(nn_view_count(y) / NN_WIDE));
+    add_parameters(launch, job);
+    nn_launch_items(launch, y, nn_view_count(y) / NN_WIDE, 1);
+    return TRUE;
+}
 
 static gboolean fits_rows(gconstpointer data)
 {
@@ -141,8 +181,9 @@ static gboolean record_general(gconstpointer data, GError **error)
 }
 
 static const NnVariant variants[] = {
-    { "elementwise_rows", fits_rows, record_rows },
-    { "elementwise_general", nn_variant_always, record_general },
+    { "elementwise_wide", fits_wide, record_wide },
+    { "elementwise_rows", fits_rows, record_rows, NULL },
+    { "elementwise_general", nn_variant_always, record_general, NULL },
 };
 
 /* Records y = op(inputs), the inputs broadcast to the output. */

@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "launch_util.h"
+#include "launch_wide.h"
 
 #include <string.h>
 
@@ -94,6 +94,37 @@ static gboolean record_vector(gconstpointer data, GError **error)
     return TRUE;
 }
 
+/* Rows up to which one group reads the weights for all of them. */
+#define WIDE_ROWS 8
+#define WIDE_GROUP 256  /* GROUP and COLUMNS in matmul.cl */
+#define WIDE_COLUMNS 4
+
+static gboolean fits_wide(gconstpointer data)
+{
+    const Job *job = data;
+    const int column = job->n_batch + 1;
+    return nn_gpu_variant(job->recorder, "matmul_wide") && nn_type_is_float(job->a.type) &&
+           nn_type_is_float(job->bias.type) && rows_of(job) <= WIDE_ROWS &&
+           nn_view_is_wide(&job->b, column) && nn_view_is_wide(&job->y, column);
+}
+
+static gboolean record_wide(gconstpointer data, GError **error)
+{
+    const Job *job = data;
+    g_autofree char *options = common_options(job);
+    const gint64 per_group = rows_of(job) == 1 ? 1 : rows_of(job) <= 4 ? 4 : WIDE_ROWS;
+    NnLaunch *launch =
+        nn_recorder_launch(job->recorder, job->node, "matmul.cl", "matmul_wide",
+                           "%s -DWIDE_KERNEL -DP=%d", options, (int)per_group);
+    finish_launch(launch, job);
+    const gint64 wide_columns = NN_WIDE * WIDE_COLUMNS;
+    const gsize groups = (gsize)((columns_of(job) + wide_columns - 1) / wide_columns);
+    const gsize global[3] = { groups * WIDE_GROUP, (gsize)batches_of(job), 1 };
+    const gsize local[3] = { WIDE_GROUP, 1, 1 };
+    nn_launch_size(launch, 3, global, local, job->y.storage->shared ? -1 : 2);
+    return TRUE;
+}
+
 static gboolean record_general(gconstpointer data, GError **error)
 {
     const Job *job = data;
@@ -107,8 +138,9 @@ static gboolean record_general(gconstpointer data, GError **error)
 }
 
 static const NnVariant variants[] = {
-    { "matmul_vector", fits_vector, record_vector },
-    { "matmul_general", nn_variant_always, record_general },
+    { "matmul_wide", fits_wide, record_wide },
+    { "matmul_vector", fits_vector, record_vector, NULL },
+    { "matmul_general", nn_variant_always, record_general, NULL },
 };
 
 static gboolean record_product(const Job *job, GError **error)

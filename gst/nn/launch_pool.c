@@ -68,8 +68,8 @@ static gboolean record_general(gconstpointer data, GError **error)
 }
 
 static const NnVariant variants[] = {
-    { "pool_vector", fits_vector, record_vector },
-    { "pool_general", nn_variant_always, record_general },
+    { "pool_vector", fits_vector, record_vector, NULL },
+    { "pool_general", nn_variant_always, record_general, NULL },
 };
 
 static PoolShape make_shape(const NnPoolParams *params)

@@ -85,8 +85,8 @@ static gboolean record_general(gconstpointer data, GError **error)
 }
 
 static const NnVariant variants[] = {
-    { "reduce_columns", fits_columns, record_columns },
-    { "reduce_general", nn_variant_always, record_general },
+    { "reduce_columns", fits_columns, record_columns, NULL },
+    { "reduce_general", nn_variant_always, record_general, NULL },
 };
 
 gboolean nn_record_reduction(NnRecorder *recorder, const NnNode *node, const char *op,

@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "launch_util.h"
+#include "launch_wide.h"
 
 typedef struct {
     NnRecorder *recorder;
@@ -58,13 +58,10 @@ static gboolean fits_map(gconstpointer data)
            nn_type_is_float(job->x->type) && job->x->type == job->y->type;
 }
 
-static gboolean record_map(gconstpointer data, GError **error)
+/* What both kernels for maps are given. */
+static void add_map_arguments(NnLaunch *launch, const Job *job)
 {
-    const Job *job = data;
     const Taps rows = make_taps(job, 2), columns = make_taps(job, 3);
-    NnLaunch *launch = nn_recorder_launch(job->recorder, job->node, "resize.cl", "resize_map",
-                                          "-DVW=%u%s", nn_vector_width(job->recorder),
-                                          job->y->type == NN_FLOAT16 ? " -DFP16" : "");
     nn_launch_map(launch, job->x);
     nn_launch_map(launch, job->y);
     nn_launch_buffer(launch, &rows.index);
@@ -75,7 +72,33 @@ static gboolean record_map(gconstpointer data, GError **error)
     nn_launch_int(launch, columns.taps);
     nn_launch_float(launch, (float)job->params->extrapolation);
     nn_launch_cost(launch, 2.0 * (double)nn_view_count(job->y) * rows.taps * columns.taps);
+}
+
+static gboolean record_map(gconstpointer data, GError **error)
+{
+    const Job *job = data;
+    NnLaunch *launch = nn_recorder_launch(job->recorder, job->node, "resize.cl", "resize_map",
+                                          "-DVW=%u%s", nn_vector_width(job->recorder),
+                                          job->y->type == NN_FLOAT16 ? " -DFP16" : "");
+    add_map_arguments(launch, job);
     nn_launch_tiles(job->recorder, launch, job->y, job->y->dims[3], job->y->dims[2]);
+    return TRUE;
+}
+
+static gboolean fits_wide(gconstpointer data)
+{
+    const Job *job = data;
+    return nn_gpu_variant(job->recorder, "resize_wide") && fits_map(data) &&
+           nn_view_is_wide(job->x, 1) && nn_view_is_wide(job->y, 1);
+}
+
+static gboolean record_wide(gconstpointer data, GError **error)
+{
+    const Job *job = data;
+    NnLaunch *launch = nn_recorder_launch(job->recorder, job->node, "resize.cl", "resize_wide",
+                                          "-DT=%s", nn_kernel_type(job->y->type));
+    add_map_arguments(launch, job);
+    nn_launch_items(launch, job->y, nn_view_count(job->y) / NN_WIDE, 1);
     return TRUE;
 }
 
@@ -148,8 +171,9 @@ static gboolean record_general(gconstpointer data, GError **error)
 }
 
 static const NnVariant variants[] = {
-    { "resize_map", fits_map, record_map },
-    { "resize_axis", nn_variant_always, record_general },
+    { "resize_wide", fits_wide, record_wide },
+    { "resize_map", fits_map, record_map, NULL },
+    { "resize_axis", nn_variant_always, record_general, NULL },
 };
 
 gboolean nn_launch_resize(NnRecorder *recorder, const NnNode *node, GError **error)

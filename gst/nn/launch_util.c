@@ -196,7 +196,7 @@ const NnVariant *nn_variant_choose(const NnRecorder *recorder, const NnVariant *
         if (strcmp(table[i].name, forced) == 0 && table[i].fits(job))
             return &table[i];
     for (guint i = 0; i < n; i++)
-        if (table[i].fits(job))
+        if (table[i].fits(job) && (!table[i].pays || table[i].pays(job)))
             return &table[i];
     return &table[n - 1];
 }

@@ -42,14 +42,16 @@ void nn_view_split(const NnView *view, guint mask, NnView *across, NnView *along
 /* Argument: Strided without a buffer, for the second walk over a tensor. */
 void nn_launch_strides(NnLaunch *launch, const NnView *view);
 
-/* A way to run a node. The first that fits is taken, so that tables go from fast to general. */
+/* A way to run a node. The first that fits and pays is taken, so that tables go from fast to
+ * general. */
 typedef struct {
     const char *name;
-    gboolean (*fits)(gconstpointer job);
+    gboolean (*fits)(gconstpointer job); /* it can */
     gboolean (*record)(gconstpointer job, GError **error);
+    gboolean (*pays)(gconstpointer job); /* (nullable): it is worth while; NULL: always */
 } NnVariant;
 
-/* The forced variant if it is in @table and fits, else the first that fits. */
+/* The forced variant if it is in @table and fits, else the first that fits and pays. */
 const NnVariant *nn_variant_choose(const NnRecorder *recorder, const NnVariant *table, guint n,
                                    gconstpointer job);
 /* For variants that handle everything. */

@@ -8,6 +8,7 @@
 #include "cases.h"
 
 #define CONV "conv_general conv_vector"
+#define WINOGRAD CONV " conv_winograd conv_winograd_fused"
 #define SAME "pads=1,1,1,1"
 
 /* clang-format off */
@@ -15,7 +16,10 @@ const Case cases[] = {
     /* ---- convolution */
     { "Conv", 13, "f:1,1,1,1 !f:1,1,1,1", "", CONV, .dresses = PLAIN },
     { "Conv", 13, "f:1,3,17,13 !f:32,3,3,3 !f:32", "strides=2,2 " SAME, CONV, .dresses = EPILOGUES },
-    { "Conv", 13, "f:1,16,9,11 !f:16,16,3,3 !f:16", SAME, CONV, .dresses = EPILOGUES },
+    { "Conv", 13, "f:1,16,9,11 !f:16,16,3,3 !f:16", SAME, WINOGRAD, .dresses = EPILOGUES },
+    { "Conv", 13, "f:1,32,17,37 !f:33,32,3,3", "pads=0,2,1,0", WINOGRAD, .dresses = EPILOGUES },
+    { "Conv", 13, "f:1,48,4,3 !f:7,48,3,3 !f:7", SAME, WINOGRAD, .dresses = EPILOGUES },
+    { "Conv", 13, "f:1,16,70,67 !f:64,16,3,3 !f:64", SAME, WINOGRAD, .dresses = PLAIN },
     { "Conv", 13, "f:1,17,8,8 !f:33,17,3,3 !f:33", SAME, CONV, .dresses = EPILOGUES },
     { "Conv", 13, "f:1,7,5,31 !f:5,7,3,3", "", CONV, .dresses = EPILOGUES },
     { "Conv", 13, "f:1,64,7,7 !f:48,64,1,1 !f:48", "", CONV, .dresses = EPILOGUES },
