@@ -252,6 +252,7 @@ static gboolean run_passes(NnGraph *graph)
         nn_pass_hard_swish,
         nn_pass_channels_as_samples,
         nn_pass_affine_into_conv,
+        nn_pass_small_factors,
         nn_pass_pad,
         nn_pass_residual,
         nn_pass_activation,

@@ -26,6 +26,9 @@ gboolean nn_pass_affine_into_conv(NnGraph *graph, NnNode *node);
 gboolean nn_pass_channels_as_samples(NnGraph *graph, NnNode *node);
 gboolean nn_pass_pad(NnGraph *graph, NnNode *node);
 
+/* fuse_factor.c: multiplications where tensors are small */
+gboolean nn_pass_small_factors(NnGraph *graph, NnNode *node);
+
 /* fuse_epilogue.c: into what an operator does with its result */
 gboolean nn_pass_hard_sigmoid(NnGraph *graph, NnNode *node);
 gboolean nn_pass_hard_swish(NnGraph *graph, NnNode *node);

@@ -313,6 +313,31 @@ static void a_positive_factor_goes_through_relu(void)
     }
 }
 
+static void numbers_are_multiplied_where_tensors_are_small(void)
+{
+    OnnxBuilder *builder = model(13), *used = model(13);
+    onnx_builder_float(builder, "two", 2);
+    onnx_builder_node(builder, "GlobalAveragePool", "x", "a");
+    onnx_builder_node(builder, "GlobalMaxPool", "x", "b");
+    onnx_builder_node(builder, "Mul", "x,two", "y");
+    onnx_builder_node(builder, "Mul", "y,a", "c");
+    onnx_builder_node(builder, "Mul", "b,y", "d");
+    onnx_builder_node(builder, "Sub", "c,d", "z");
+    g_autoptr(NnGraph) graph =
+        assert_becomes(builder, "GlobalAveragePool GlobalMaxPool Mul Mul Mul Mul Sub");
+    for (guint i = 2; i < 6; i++) {
+        const gboolean doubles = nn_node_input(node_of(graph, i), 1)->constant != NULL;
+        g_assert_cmpint(nn_node_output(node_of(graph, i), 0)->dims[3], ==, doubles ? 1 : 6);
+    }
+
+    onnx_builder_float(used, "two", 2);
+    onnx_builder_node(used, "GlobalAveragePool", "x", "a");
+    onnx_builder_node(used, "Mul", "x,two", "y");
+    onnx_builder_node(used, "Mul", "y,a", "c");
+    onnx_builder_node(used, "Sub", "c,y", "z");
+    assert_stays(used, "GlobalAveragePool Mul Mul Sub");
+}
+
 static void arithmetic_along_another_axis_stays(void)
 {
     OnnxBuilder *builder = model(13);
@@ -710,6 +735,7 @@ int main(int argc, char **argv)
     TEST(transposed_and_grouped_weights_are_scaled_right);
     TEST(a_result_used_elsewhere_is_not_scaled);
     TEST(a_positive_factor_goes_through_relu);
+    TEST(numbers_are_multiplied_where_tensors_are_small);
     TEST(arithmetic_along_another_axis_stays);
     TEST(weights_that_would_overflow_stay);
     TEST(zeros_around_go_into_a_convolution);
