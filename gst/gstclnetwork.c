@@ -4,6 +4,8 @@
  */
 #include "gstclnetwork.h"
 
+#include "clmatte-models.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +22,21 @@ PictureNetwork *picture_network_new(const char *path, GError **error)
         return NULL;
     self->info = video_model_info_load(path, self->model, error);
     return self->info ? g_steal_pointer(&self) : NULL;
+}
+
+PictureNetwork *picture_network_new_builtin(const char *name, GError **error)
+{
+    g_autofree char *path = g_strdup_printf("/clmatte/models/%s.onnx", name);
+    g_autoptr(GBytes) bytes = g_resource_lookup_data(clmatte_models_get_resource(), path,
+                                                     G_RESOURCE_LOOKUP_FLAGS_NONE, NULL);
+    if (!bytes)
+        return NULL;
+    g_autoptr(PictureNetwork) self = g_new0(PictureNetwork, 1);
+    self->model = nn_model_load_bytes(bytes, name, error);
+    if (!self->model)
+        return NULL;
+    self->info = video_model_info_preset("clmatte");
+    return g_steal_pointer(&self);
 }
 
 static void forget_network(PictureNetwork *self)

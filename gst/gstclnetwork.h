@@ -27,6 +27,10 @@ typedef struct {
     OclKernel *move;                     /* copies states, NULL: there are none */
 } PictureNetwork;
 
+/* The network of that name that is part of the plugin: "clmatte-fast", "clmatte-fine".
+ * Returns: (nullable): NULL without an error if there is none of that name. */
+PictureNetwork *picture_network_new_builtin(const char *name, GError **error);
+
 /* Reads @path and its description. G_IO_ERROR or NN_ERROR. */
 PictureNetwork *picture_network_new(const char *path, GError **error);
 void picture_network_free(PictureNetwork *self);

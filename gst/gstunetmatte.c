@@ -256,18 +256,22 @@ static void gst_unet_matte_get_property(GObject *object, guint id, GValue *value
 
 /* ---------------------------------------------------------------- model and background picture */
 
-/* The one place that decides which network is used when none is named. */
-static PictureNetwork *load_network(GstUnetMatte *self, GError **error)
+/* Without a path, the network that ships: the fine one where a GPU has the speed for it. */
+static PictureNetwork *load_network(GstUnetMatte *self, OclDevice *device, GError **error)
 {
     GST_OBJECT_LOCK(self);
     g_autofree char *path = g_strdup(self->model_file);
     GST_OBJECT_UNLOCK(self);
-    if (path && *path)
-        return picture_network_new(path, error);
-    g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS,
-                "No network is set. Give the path of a matting network in ONNX form: "
-                "unetmatte model-file=/path/to/network.onnx");
-    return NULL;
+    const char *fitting = device->device_class == OCL_CLASS_CPU ? "clmatte-fast" : "clmatte-fine";
+    g_autoptr(GError) failure = NULL;
+    PictureNetwork *builtin = picture_network_new_builtin(path && *path ? path : fitting, &failure);
+    if (builtin)
+        return builtin;
+    if (failure) {
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return NULL;
+    }
+    return picture_network_new(path, error);
 }
 
 /* Decodes background-location if it is not the picture that is held. */
@@ -328,7 +332,7 @@ static void gst_unet_matte_stop(GstClBatchFilter *filter)
 static gboolean gst_unet_matte_start(GstClBatchFilter *filter, OclDevice *device, GError **error)
 {
     GstUnetMatte *self = GST_UNET_MATTE(filter);
-    self->network = load_network(self, error);
+    self->network = load_network(self, device, error);
     if (self->network && load_image(self, error))
         return TRUE;
     gst_unet_matte_stop(filter);
@@ -514,9 +518,11 @@ static void install_model_properties(GObjectClass *klass)
     g_object_class_install_property(
         klass, PROP_MODEL_FILE,
         g_param_spec_string("model-file", "Model file",
-                            "Path of the matting network, an ONNX file. How it wants its pictures "
-                            "comes from <model-file>.modelinfo or a preset for known networks. "
-                            "Read on the way from NULL to READY",
+                            "Path of the matting network, an ONNX file, or a network that ships: "
+                            "clmatte-fast, clmatte-fine. Unset: clmatte-fine on GPUs, "
+                            "clmatte-fast on CPUs. How a file wants its pictures comes from "
+                            "<model-file>.modelinfo or a preset for known networks. Read on the "
+                            "way from NULL to READY",
                             NULL, flags | GST_PARAM_MUTABLE_READY));
     g_object_class_install_property(klass, PROP_PRECISION,
                                     g_param_spec_enum("precision", "Precision",
