@@ -6,7 +6,7 @@
  *
  * Defines: OP, the ONNX name of the operator; T0 T1 T2 T, the types of the inputs and the output;
  *   RANK, ACT. elementwise_rows: VW and STEP0 STEP1 STEP2, each 0 or 1, the inputs' innermost
- *   strides.
+ *   strides. elementwise_wide: the same with WIDE_KERNEL in place of VW.
  * Buffers: a, b, c, y as the extents say; an operator with fewer inputs gets a in place of the
  *   others and ignores them. y may be one of the inputs.
  * Accumulation: float, or the integers' own type (at least 32 bits).
@@ -223,6 +223,34 @@ __kernel void elementwise_rows(__global const T0 *a, Strided as, __global const 
             WRITE(T, py, i, APPLY(va, vb, vc));
         }
     }
+}
+
+#endif
+
+#ifdef WIDE_KERNEL
+
+#include "wide.clh"
+
+#define WIDE_OPERAND(k, p) (STEP##k ? WIDE_READ(T##k, p) : (float8)(READ(T##k, p, 0)))
+
+/* As elementwise_rows, for GPUs: one work-item takes eight elements, @blocks of which make a run.
+ * Whatever has a step of 1 lies in whole aligned blocks. Global: all blocks, rounded up. */
+__kernel void elementwise_wide(__global const T0 *a, Strided as, __global const T1 *b, Strided bs,
+                               __global const T2 *c, Strided cs, __global T *y, Strided ys,
+                               Extents extents, int blocks, int count, float p0, float p1,
+                               float alpha, float beta)
+{
+    const int n = get_global_id(2);
+    const int i = get_global_id(0);
+    if (i >= count)
+        return;
+    const int row = i / blocks, at = (i - row * blocks) * WIDE;
+    a += as.offset + n * as.sample + place_of(row, extents, as) + at * STEP0;
+    b += bs.offset + n * bs.sample + place_of(row, extents, bs) + at * STEP1;
+    c += cs.offset + n * cs.sample + place_of(row, extents, cs) + at * STEP2;
+    y += ys.offset + n * ys.sample + place_of(row, extents, ys) + at;
+    const float8 va = WIDE_OPERAND(0, a), vb = WIDE_OPERAND(1, b), vc = WIDE_OPERAND(2, c);
+    WIDE_WRITE(T, y, APPLY(va, vb, vc));
 }
 
 #endif

@@ -8,7 +8,8 @@
  *
  * Defines: norm_parts_general: TX, the type of x, RANK of the axes across lanes, LANE_RANK of those
  *   along one, SHIFTED 0 or 1 (0: no differences, and sums of absolute values).
- *   norm_parts_columns: VW, FP16. norm_fold: TS TB, types of scale and bias, SCALE and BIAS 0 or 1,
+ *   norm_parts_columns: VW, FP16. norm_parts_wide: T, the type of x, GROUP work-items that take CB
+ *   blocks of eight lanes, both powers of 2. norm_fold: TS TB, types of scale and bias, SCALE and BIAS 0 or 1,
  *   KIND one of INSTANCE (mean and deviation, epsilon within the root), DEVIATION (epsilon outside
  *   of it), LP1, LP2 (the norm alone).
  *   batch_fold: TS TB TM TV. lrn: TX TY.
@@ -80,6 +81,50 @@ __kernel void norm_parts_columns(__global const REAL *restrict x, Strided xs,
         if (part == 0)
             parts[2 * n_parts * lanes + i] = LOAD(x, i);
     }
+}
+
+#elif defined(CB)
+
+#include "wide.clh"
+
+#define ROWS (GROUP / CB) /* elements of a lane that a group takes at a time */
+
+/* As norm_parts_columns, for GPUs: a group adds up @chunk elements of 8 CB lanes, which lie in whole
+ * aligned blocks, every work-item each ROWS-th; then the work-items' sums, always in the same order.
+ * Global: n_parts * GROUP, ceil(lanes / (8 CB)). */
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
+norm_parts_wide(__global const T *restrict x, Strided xs, __global float *parts, Strided ps, int row,
+                int lanes, int n_lane, int chunk)
+{
+    __local float8 all[GROUP];
+    const int n = get_global_id(2), thread = get_local_id(0);
+    const int part = get_group_id(0), n_parts = get_num_groups(0);
+    const int lane = (get_group_id(1) * CB + thread % CB) * WIDE;
+    const int stop = lane < lanes ? min((part + 1) * chunk, n_lane) : 0;
+    x += xs.offset + n * xs.sample + lane;
+    const float8 first = lane < lanes ? WIDE_READ(T, x) : (float8)(0.0f);
+    float8 sum[2] = { (float8)(0.0f), (float8)(0.0f) };
+#pragma unroll 4
+    for (int k = part * chunk + thread / CB; k < stop; k += ROWS) {
+        const float8 v = WIDE_READ(T, x + (size_t)k * row) - first;
+        sum[0] += v;
+        sum[1] = fma(v, v, sum[1]);
+    }
+    parts += ps.offset + n * ps.sample + lane;
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+        all[thread] = sum[i];
+        for (int left = ROWS / 2; left > 0; left /= 2) {
+            barrier(CLK_LOCAL_MEM_FENCE);
+            if (thread < left * CB)
+                all[thread] += all[thread + left * CB];
+        }
+        if (thread < CB && lane < lanes)
+            WIDE_WRITE(float, parts + (i * n_parts + part) * lanes, all[thread]);
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+    if (part == 0 && thread < CB && lane < lanes)
+        WIDE_WRITE(float, parts + 2 * n_parts * lanes, first);
 }
 
 #elif defined(KIND)

@@ -6,14 +6,15 @@
  * down to a table: output index o of an axis is the sum of `taps` inputs index[o][t] times
  * weight[o][t]. An index of -1 at t = 0 says that o lies outside: it gets the extrapolation value.
  *
- * Defines: resize_axis: TX TY, RANK of the other axes. resize_map: VW, FP16.
+ * Defines: resize_axis: TX TY, RANK of the other axes. resize_map: VW, FP16. resize_wide: T, the type
+ *   of x and y.
  * Accumulation: float; a single tap of any type is copied.
  * Launch: dimension 2 is the sample; the others beside each kernel.
  */
 #include "common.clh"
 #include "types.clh"
 
-#ifndef VW
+#ifdef RANK
 
 #include "index.clh"
 
@@ -43,41 +44,106 @@ __kernel void resize_axis(__global const TX *x, Strided xs, __global TY *y, Stri
     }
 }
 
-#else
+#elif defined(VW)
 
 #include "vectors.clh"
 
-/* Rows and columns of a map at once, all channels of a pixel (sc == 1 on both sides).
- * Global: OW, OH. */
+/* Linear interpolation, or anything else with two taps a side: the hot case. */
+static inline void blend_four(__global const REAL *upper, __global const REAL *lower,
+                              const int *left_right, float4 weight, __global REAL *y, int channels)
+{
+    for (int i = 0; i < channels; i += VW) {
+        const int c = min(i, channels - VW);
+        V sum = weight.x * VLOAD_REAL(upper + left_right[0] + c);
+        sum = fma((V)(weight.y), VLOAD_REAL(upper + left_right[1] + c), sum);
+        sum = fma((V)(weight.z), VLOAD_REAL(lower + left_right[0] + c), sum);
+        sum = fma((V)(weight.w), VLOAD_REAL(lower + left_right[1] + c), sum);
+        VSTORE_REAL(sum, y + c);
+    }
+}
+
+/* Rows and columns of a map at once, all channels of @chunk pixels of a row (sc == 1 on both sides,
+ * and at least VW channels). Global: ceil(OW / chunk), OH. */
 __kernel void resize_map(__global const REAL *restrict x, Map xm, __global REAL *restrict y,
                          Map ym, __global const int *restrict row_index,
                          __global const float *restrict row_weight, int row_taps,
                          __global const int *restrict column_index,
                          __global const float *restrict column_weight, int column_taps,
-                         float outside)
+                         float outside, int chunk)
 {
     const int n = get_global_id(2);
-    const int ox = get_global_id(0), oy = get_global_id(1);
+    const int oy = get_global_id(1);
+    const int first = get_global_id(0) * chunk, end = min(first + chunk, ym.w);
     x += xm.offset + n * xm.sample;
-    y += ym.offset + n * ym.sample + oy * ym.sh + ox * ym.sw;
+    y += ym.offset + n * ym.sample + oy * ym.sh;
+    row_index += oy * row_taps;
+    row_weight += oy * row_taps;
+
+    for (int ox = first; ox < end; ox++) {
+        __global const int *column = column_index + ox * column_taps;
+        __global const float *weight = column_weight + ox * column_taps;
+        const bool is_outside = row_index[0] < 0 || column[0] < 0;
+        if (row_taps == 2 && column_taps == 2 && !is_outside) {
+            const int left_right[2] = { column[0] * xm.sw, column[1] * xm.sw };
+            const float4 weights = (float4)(row_weight[0] * weight[0], row_weight[0] * weight[1],
+                                            row_weight[1] * weight[0], row_weight[1] * weight[1]);
+            blend_four(x + row_index[0] * xm.sh, x + row_index[1] * xm.sh, left_right, weights,
+                       y + ox * ym.sw, ym.c);
+            continue;
+        }
+        for (int i = 0; i < ym.c; i += VW) {
+            const int c = min(i, ym.c - VW);
+            V sum = (V)(is_outside ? outside : 0.0f);
+            for (int r = 0; r < row_taps && !is_outside; r++) {
+                __global const REAL *row = x + row_index[r] * xm.sh + c;
+                V row_sum = (V)(0.0f);
+                for (int s = 0; s < column_taps; s++)
+                    row_sum =
+                        fma((V)(weight[s]), VLOAD_REAL(row + column[s] * xm.sw), row_sum);
+                sum = fma((V)(row_weight[r]), row_sum, sum);
+            }
+            VSTORE_REAL(sum, y + ox * ym.sw + c);
+        }
+    }
+}
+
+#else
+
+#include "wide.clh"
+
+/* As resize_map, for GPUs: one work-item takes eight channels of one pixel, which lie in whole
+ * aligned blocks on both sides. Global: C / 8 * OW * OH, rounded up. */
+__kernel void resize_wide(__global const T *restrict x, Map xm, __global T *restrict y, Map ym,
+                          __global const int *restrict row_index,
+                          __global const float *restrict row_weight, int row_taps,
+                          __global const int *restrict column_index,
+                          __global const float *restrict column_weight, int column_taps,
+                          float outside)
+{
+    const int n = get_global_id(2);
+    const int blocks = ym.c / WIDE;
+    const int pixel = get_global_id(0) / blocks, c = (get_global_id(0) - pixel * blocks) * WIDE;
+    const int oy = pixel / ym.w, ox = pixel - oy * ym.w;
+    if (oy >= ym.h)
+        return;
+    x += xm.offset + n * xm.sample + c;
+    y += ym.offset + n * ym.sample + oy * ym.sh + ox * ym.sw + c;
     row_index += oy * row_taps;
     row_weight += oy * row_taps;
     column_index += ox * column_taps;
     column_weight += ox * column_taps;
     const bool is_outside = row_index[0] < 0 || column_index[0] < 0;
 
-    for (int c = 0; c < ym.c; c += VW) {
-        V sum = (V)(is_outside ? outside : 0.0f);
-        for (int r = 0; r < row_taps && !is_outside; r++) {
-            __global const REAL *row = x + row_index[r] * xm.sh + c;
-            V row_sum = (V)(0.0f);
-            for (int s = 0; s < column_taps; s++)
-                row_sum = fma((V)(column_weight[s]),
-                              load_some(row + column_index[s] * xm.sw, 1, ym.c - c), row_sum);
-            sum = fma((V)(row_weight[r]), row_sum, sum);
-        }
-        store_some(sum, y + c, 1, ym.c - c);
+    float8 sum = (float8)(is_outside ? outside : 0.0f);
+    for (int r = 0; r < row_taps && !is_outside; r++) {
+        __global const T *row = x + row_index[r] * xm.sh;
+        float8 row_sum = (float8)(0.0f);
+        for (int s = 0; s < column_taps; s++)
+            row_sum = fma((float8)(column_weight[s]), WIDE_READ(T, row + column_index[s] * xm.sw),
+                          row_sum);
+        sum = fma((float8)(row_weight[r]), row_sum, sum);
     }
+    WIDE_WRITE(T, y, sum);
 }
 
 #endif

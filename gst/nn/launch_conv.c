@@ -156,39 +156,31 @@ static gboolean fits_depthwise(gconstpointer data)
            map_of(&job->y).sc == 1 && map_of(&job->residual).sc == 1;
 }
 
-static NnView pack_depthwise(const ConvJob *job, gint64 vw)
+/* Weights as [kh][kw][c]. */
+static NnView pack_depthwise(const ConvJob *job)
 {
     const ConvShape *shape = &job->shape;
     const gint64 *stride = job->weights.strides;
-    const gint64 taps = (gint64)shape->kh * shape->kw;
-    const gsize count = (gsize)((shape->groups + vw - 1) / vw * vw * taps);
+    const gsize count = (gsize)shape->kh * shape->kw * shape->groups;
     g_autofree float *packed = g_new0(float, MAX(count, 1));
-    for (gint64 c = 0; c < shape->groups; c++)
-        for (gint64 t = 0; t < taps; t++)
-            packed[(c / vw * taps + t) * vw + c % vw] =
-                job->weight_values[job->weights.offset + c * stride[0] + t / shape->kw * stride[3] +
-                                   t % shape->kw * stride[4]];
+    float *to = packed;
+    for (gint64 r = 0; r < shape->kh; r++)
+        for (gint64 s = 0; s < shape->kw; s++)
+            for (gint64 c = 0; c < shape->groups; c++)
+                *to++ = job->weight_values[job->weights.offset + c * stride[0] + r * stride[3] +
+                                           s * stride[4]];
     return nn_recorder_constant(job->recorder, NN_FLOAT32, MAX(count, 1), packed);
-}
-
-static NnView pack_depthwise_bias(const ConvJob *job, gint64 vw)
-{
-    const gint64 count = (job->shape.groups + vw - 1) / vw * vw;
-    g_autofree float *packed = g_new0(float, count);
-    for (gint64 c = 0; job->has_bias && c < job->shape.groups; c++)
-        packed[c] = job->bias_values[c];
-    return nn_recorder_constant(job->recorder, NN_FLOAT32, (gsize)count, packed);
 }
 
 static gboolean record_depthwise(gconstpointer data, GError **error)
 {
     const ConvJob *job = data;
-    const guint vw = nn_vector_width(job->recorder);
-    const NnView weights = pack_depthwise(job, vw), bias = pack_depthwise_bias(job, vw);
+    const NnView weights = pack_depthwise(job), bias = pack_bias(job, 1);
     NnLaunch *launch = nn_recorder_launch(
         job->recorder, job->node, "conv.cl", "conv_depthwise",
-        "-DVW=%u -DP=%d -DRESIDUAL=%d%s" NN_ACT_OPTION, vw, DEPTHWISE_PIXELS, job->has_residual,
-        job->y.type == NN_FLOAT16 ? " -DFP16" : "", job->node->activation.type);
+        "-DVW=%u -DP=%d -DRESIDUAL=%d%s" NN_ACT_OPTION,
+        nn_channel_vector_width(job->recorder, job->shape.groups), DEPTHWISE_PIXELS,
+        job->has_residual, job->y.type == NN_FLOAT16 ? " -DFP16" : "", job->node->activation.type);
     nn_launch_map(launch, &job->x);
     nn_launch_buffer(launch, &weights);
     nn_launch_buffer(launch, &bias);
@@ -197,8 +189,8 @@ static gboolean record_depthwise(gconstpointer data, GError **error)
     finish_launch(launch, job);
 
     const NnMap y = map_of(&job->y);
-    const gint64 tiles = (y.w + DEPTHWISE_PIXELS - 1) / DEPTHWISE_PIXELS;
-    nn_launch_tiles(job->recorder, launch, &job->y, tiles * y.h, (job->shape.groups + vw - 1) / vw);
+    nn_launch_tiles(job->recorder, launch, &job->y, (y.w + DEPTHWISE_PIXELS - 1) / DEPTHWISE_PIXELS,
+                    y.h);
     return TRUE;
 }
 
@@ -206,6 +198,8 @@ static gboolean record_depthwise(gconstpointer data, GError **error)
 
 static const NnVariant variants[] = {
     { "conv_tensor", nn_conv_tensor_fits, nn_conv_tensor_record, NULL },
+    { "conv_depthwise_wide", nn_conv_depthwise_wide_fits, nn_conv_depthwise_wide_record, NULL },
+    { "conv_few", nn_conv_few_fits, nn_conv_few_record, NULL },
     { "conv_winograd_fused", nn_conv_winograd_fused_fits, nn_conv_winograd_fused_record,
       nn_conv_winograd_fused_pays },
     { "conv_winograd", nn_conv_winograd_fits, nn_conv_winograd_record, nn_conv_winograd_pays },

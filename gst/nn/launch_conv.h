@@ -33,6 +33,12 @@ typedef struct {
 gboolean nn_conv_tensor_fits(gconstpointer job);
 gboolean nn_conv_tensor_record(gconstpointer job, GError **error);
 
+/* launch_conv_wide.c: on GPUs, where memory is the limit. */
+gboolean nn_conv_depthwise_wide_fits(gconstpointer job);
+gboolean nn_conv_depthwise_wide_record(gconstpointer job, GError **error);
+gboolean nn_conv_few_fits(gconstpointer job);
+gboolean nn_conv_few_record(gconstpointer job, GError **error);
+
 /* launch_conv_winograd.c: 3x3 on CPUs, in one launch with a tile's numbers in the cache, or in
  * three through memory. */
 gboolean nn_conv_winograd_fused_fits(gconstpointer job);

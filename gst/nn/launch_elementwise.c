@@ -181,7 +181,7 @@ static gboolean record_general(gconstpointer data, GError **error)
 }
 
 static const NnVariant variants[] = {
-    { "elementwise_wide", fits_wide, record_wide },
+    { "elementwise_wide", fits_wide, record_wide, NULL },
     { "elementwise_rows", fits_rows, record_rows, NULL },
     { "elementwise_general", nn_variant_always, record_general, NULL },
 };

@@ -96,7 +96,7 @@ static gboolean record_vector(gconstpointer data, GError **error)
 
 /* Rows up to which one group reads the weights for all of them. */
 #define WIDE_ROWS 8
-#define WIDE_GROUP 256  /* GROUP and COLUMNS in matmul.cl */
+#define WIDE_GROUP 256 /* GROUP and COLUMNS in matmul.cl */
 #define WIDE_COLUMNS 4
 
 static gboolean fits_wide(gconstpointer data)
@@ -113,9 +113,8 @@ static gboolean record_wide(gconstpointer data, GError **error)
     const Job *job = data;
     g_autofree char *options = common_options(job);
     const gint64 per_group = rows_of(job) == 1 ? 1 : rows_of(job) <= 4 ? 4 : WIDE_ROWS;
-    NnLaunch *launch =
-        nn_recorder_launch(job->recorder, job->node, "matmul.cl", "matmul_wide",
-                           "%s -DWIDE_KERNEL -DP=%d", options, (int)per_group);
+    NnLaunch *launch = nn_recorder_launch(job->recorder, job->node, "matmul.cl", "matmul_wide",
+                                          "%s -DWIDE_KERNEL -DP=%d", options, (int)per_group);
     finish_launch(launch, job);
     const gint64 wide_columns = NN_WIDE * WIDE_COLUMNS;
     const gsize groups = (gsize)((columns_of(job) + wide_columns - 1) / wide_columns);
@@ -138,7 +137,7 @@ static gboolean record_general(gconstpointer data, GError **error)
 }
 
 static const NnVariant variants[] = {
-    { "matmul_wide", fits_wide, record_wide },
+    { "matmul_wide", fits_wide, record_wide, NULL },
     { "matmul_vector", fits_vector, record_vector, NULL },
     { "matmul_general", nn_variant_always, record_general, NULL },
 };

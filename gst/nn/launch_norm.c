@@ -5,7 +5,7 @@
  * Each comes down to one scale and one shift per channel or lane: known to the host, or folded on
  * the device from sums over the lanes. Applying them is one elementwise launch.
  */
-#include "launch_util.h"
+#include "launch_wide.h"
 
 #include <math.h>
 #include <string.h>
@@ -82,10 +82,52 @@ static NnView record_general(const Job *job, gint64 *n_parts)
     return parts;
 }
 
+/* Work-items of a group of norm_parts_wide; elements that each adds up at least; and parts that
+ * norm_fold, which adds them one after the other (0.1 us each on an H200), is left with at most. */
+#define WIDE_GROUP 256
+#define WIDE_EACH 8
+#define WIDE_PARTS 64
+
+static gboolean fits_wide(const Job *job)
+{
+    return nn_gpu_variant(job->recorder, "norm_parts_wide") && fits_columns(job) &&
+           nn_view_is_wide(&job->across, 0) && job->along.strides[0] % NN_WIDE == 0;
+}
+
+static NnView record_wide(const Job *job, gint64 *n_parts)
+{
+    const gint64 lanes = job->across.dims[0], n_lane = job->along.dims[0];
+    const gint64 blocks = lanes / NN_WIDE;
+    gint64 columns = 1;
+    while (columns < blocks && columns < 32)
+        columns *= 2;
+    const gint64 chunk =
+        MAX(WIDE_GROUP / columns * WIDE_EACH, (n_lane + WIDE_PARTS - 1) / WIDE_PARTS);
+    const NnView parts = make_parts(job, chunk, n_parts);
+    NnLaunch *launch = nn_recorder_launch(
+        job->recorder, job->node, "norm.cl", "norm_parts_wide", "-DT=%s -DGROUP=%d -DCB=%d",
+        nn_kernel_type(job->across.type), WIDE_GROUP, (int)columns);
+    nn_launch_strided(launch, &job->across);
+    nn_launch_strided(launch, &parts);
+    nn_launch_int(launch, (gint32)job->along.strides[0]);
+    nn_launch_int(launch, (gint32)lanes);
+    nn_launch_int(launch, (gint32)n_lane);
+    nn_launch_int(launch, (gint32)chunk);
+    nn_launch_cost(launch, 4.0 * (double)(lanes * n_lane));
+    const gsize global[3] = { (gsize)*n_parts * WIDE_GROUP,
+                              (gsize)((blocks + columns - 1) / columns), 1 };
+    const gsize local[3] = { WIDE_GROUP, 1, 1 };
+    nn_launch_size(launch, 3, global, local, 2);
+    return parts;
+}
+
 static NnView record_parts(const Job *job, gint64 *n_parts)
 {
     const char *forced = nn_recorder_forced_variant(job->recorder);
-    if (fits_columns(job) && g_strcmp0(forced, "norm_parts_general") != 0)
+    const gboolean general = g_strcmp0(forced, "norm_parts_general") == 0;
+    if (!general && g_strcmp0(forced, "norm_parts_columns") != 0 && fits_wide(job))
+        return record_wide(job, n_parts);
+    if (!general && fits_columns(job))
         return record_columns(job, n_parts);
     return record_general(job, n_parts);
 }

@@ -77,11 +77,15 @@ static void add_map_arguments(NnLaunch *launch, const Job *job)
 static gboolean record_map(gconstpointer data, GError **error)
 {
     const Job *job = data;
-    NnLaunch *launch = nn_recorder_launch(job->recorder, job->node, "resize.cl", "resize_map",
-                                          "-DVW=%u%s", nn_vector_width(job->recorder),
-                                          job->y->type == NN_FLOAT16 ? " -DFP16" : "");
+    const gint64 channels = job->y->dims[1], width = job->y->dims[3];
+    const gint64 chunk = MAX(nn_chunk_elements(job->recorder) / channels, 1);
+    NnLaunch *launch =
+        nn_recorder_launch(job->recorder, job->node, "resize.cl", "resize_map", "-DVW=%u%s",
+                           nn_channel_vector_width(job->recorder, channels),
+                           job->y->type == NN_FLOAT16 ? " -DFP16" : "");
     add_map_arguments(launch, job);
-    nn_launch_tiles(job->recorder, launch, job->y, job->y->dims[3], job->y->dims[2]);
+    nn_launch_int(launch, (gint32)chunk);
+    nn_launch_tiles(job->recorder, launch, job->y, (width + chunk - 1) / chunk, job->y->dims[2]);
     return TRUE;
 }
 
@@ -171,7 +175,7 @@ static gboolean record_general(gconstpointer data, GError **error)
 }
 
 static const NnVariant variants[] = {
-    { "resize_wide", fits_wide, record_wide },
+    { "resize_wide", fits_wide, record_wide, NULL },
     { "resize_map", fits_map, record_map, NULL },
     { "resize_axis", nn_variant_always, record_general, NULL },
 };

@@ -37,12 +37,29 @@ const Case cases[] = {
     { "Conv", 13, "f:1,5,6,7 f:10,1,3,3", "group=5 " SAME, "conv_general", .dresses = PLAIN },
 
     { "Conv", 13, "f:1,16,9,13 !f:16,1,3,3 !f:16", "group=16 " SAME,
-      CONV " conv_depthwise", .dresses = EPILOGUES },
-    { "Conv", 13, "f:1,19,8,7 !f:19,1,5,5", "group=19 pads=2,2,2,2", CONV " conv_depthwise", .dresses = EPILOGUES },
+      CONV " conv_depthwise conv_depthwise_wide", .dresses = EPILOGUES },
+    { "Conv", 13, "f:1,19,8,7 !f:19,1,5,5", "group=19 pads=2,2,2,2", CONV " conv_depthwise conv_depthwise_wide", .dresses = EPILOGUES },
     { "Conv", 13, "f:1,72,15,4 !f:72,1,3,3 !f:72", "group=72 strides=2,2 pads=0,0,1,1",
-      CONV " conv_depthwise", .dresses = EPILOGUES },
+      CONV " conv_depthwise conv_depthwise_wide", .dresses = EPILOGUES },
     { "Conv", 13, "f:1,33,11,11 !f:33,1,3,3 !f:33", "group=33 dilations=2,2 pads=2,2,2,2",
-      CONV " conv_depthwise", .dresses = EPILOGUES },
+      CONV " conv_depthwise conv_depthwise_wide", .dresses = EPILOGUES },
+
+    { "Conv", 13, "f:1,24,13,10 !f:24,1,4,4 !f:24", "group=24 pads=2,2,1,1", "conv_depthwise_wide", .dresses = EPILOGUES },
+    { "Conv", 13, "f:1,40,11,19 !f:40,1,3,3", "group=40 dilations=2,3 pads=2,3,2,3", "conv_depthwise_wide", .dresses = EPILOGUES },
+
+    /* ---- a few outputs, at 1, 2, 4 and 8 work-items per pixel */
+    { "Conv", 13, "f:1,8,9,7 !f:1,8,3,3 !f:1", SAME, "conv_few", .dresses = EPILOGUES },
+    { "Conv", 13, "f:1,16,33,31 !f:3,16,1,1", "", "conv_few", .dresses = EPILOGUES },
+    { "Conv", 13, "f:1,40,9,7 !f:8,40,1,1 !f:8", "", "conv_few", .dresses = EPILOGUES },
+    { "Conv", 13, "f:1,72,9,7 !f:5,72,3,3 !f:5", "strides=2,2 dilations=2,1 " SAME, "conv_few", .dresses = EPILOGUES },
+
+    /* ---- tensor cores: channels that fill no step, several taps a step, every tile */
+    { "Conv", 13, "f:1,3,17,13 !f:32,3,3,3 !f:32", "strides=2,2 " SAME, "conv_tensor", .dresses = EPILOGUES },
+    { "Conv", 13, "f:1,16,9,11 !f:16,16,3,3 !f:16", SAME, "conv_tensor", .dresses = EPILOGUES },
+    { "Conv", 13, "f:1,40,9,13 !f:24,40,3,3", "dilations=2,2 pads=2,2,2,2", "conv_tensor", .dresses = EPILOGUES },
+    { "Conv", 13, "f:1,72,7,7 !f:48,72,1,1 !f:48", "", "conv_tensor", .dresses = EPILOGUES },
+    { "Conv", 13, "f:1,96,5,9 !f:72,96,3,3 !f:72", SAME, "conv_tensor", .dresses = PLAIN | 1u << DRESS_EPILOGUE },
+    { "Conv", 13, "f:1,24,9,7 !f:136,24,1,1", "", "conv_tensor", .dresses = PLAIN | 1u << DRESS_EPILOGUE },
 
     { "ConvTranspose", 13, "f:1,8,5,7 !f:8,17,2,2 !f:17", "strides=2,2", CONV, .dresses = EPILOGUES },
     { "ConvTranspose", 13, "f:1,5,4,4 !f:5,3,3,3", "strides=2,2", CONV, .dresses = EPILOGUES },
@@ -71,7 +88,7 @@ const Case cases[] = {
     { "GlobalLpPool", 13, "f:1,16,5,3", "p=2", "reduce_general reduce_columns", .dresses = LAYOUTS },
 
     /* ---- elements */
-#define ROWS "elementwise_general elementwise_rows"
+#define ROWS "elementwise_general elementwise_rows elementwise_wide"
     { "Add", 13, "f:1,16,5,7 f:1,16,5,7", "", ROWS, .dresses = LAYOUTS },
     { "Add", 13, "f:1,19,5,7 f:1,19,1,1", "", ROWS, .dresses = LAYOUTS },
     { "Sub", 13, "f:1,3,4 !f:3,1", "", ROWS, .dresses = PLAIN },
@@ -188,22 +205,26 @@ const Case cases[] = {
     { "Hardmax", 13, "f[-9,9]:3,40", "", "", .dresses = PLAIN },
 
     /* ---- products */
-#define MATMUL "matmul_general matmul_vector"
+#define MATMUL "matmul_general matmul_vector matmul_wide"
     { "MatMul", 13, "f:5,7 f:7,17", "", MATMUL, .dresses = PLAIN },
     { "MatMul", 13, "f:1,12,16,33 f:33,19", "", MATMUL, .dresses = PLAIN },
     { "MatMul", 13, "f:2,1,9,7 f:3,7,33", "", MATMUL, .dresses = PLAIN },
     { "MatMul", 13, "f:7 f:7,33", "", MATMUL, .dresses = PLAIN },
     { "MatMul", 13, "f:2,9,7 f:7", "", MATMUL, .dresses = PLAIN },
     { "MatMul", 13, "f:1,100 !f:100,64", "", MATMUL, .dresses = PLAIN },
+    { "MatMul", 13, "f:2,8,130 !f:130,40", "", MATMUL, .dresses = PLAIN },
     { "MatMul", 13, "i[-9,9]:5,7 i[-9,9]:7,3", "", "", .dresses = PLAIN },
     { "Gemm", 13, "f:5,7 !f:17,7 !f:17", "transB=1", MATMUL, .dresses = PLAIN },
+    { "Gemm", 13, "f:3,70 !f:48,70 !f:48", "transB=1 alpha=0.5 beta=2.0", MATMUL, .dresses = PLAIN },
     { "Gemm", 13, "f:7,9 f:7,19 f:9,1", "transA=1 alpha=0.5 beta=2.0", MATMUL, .dresses = PLAIN },
     { "Gemm", 13, "f:5,7 f:7,17", "", MATMUL, .dresses = PLAIN },
 
     /* ---- normalisations; a variance is the difference of two larger sums */
-#define PARTS "norm_parts_general norm_parts_columns"
+#define PARTS "norm_parts_general norm_parts_columns norm_parts_wide"
     { "InstanceNormalization", 13, "f[3,5]:1,19,33,31 f:19 f:19", "", PARTS, .dresses = LAYOUTS, .tolerance = 1e-5 },
     { "InstanceNormalization", 13, "f:1,16,5,3 !f:16 !f:16", "epsilon=0.01", PARTS, .dresses = LAYOUTS },
+    { "InstanceNormalization", 13, "f[3,5]:1,24,65,67 f:24 f:24", "", PARTS, .dresses = LAYOUTS, .tolerance = 1e-5 },
+    { "InstanceNormalization", 13, "f:1,264,5,3 f:264 f:264", "", PARTS, .dresses = PLAIN },
     { "InstanceNormalization", 13, "f:1,16,50 !f:16 !f:16", "", PARTS, .dresses = PLAIN },
     { "BatchNormalization", 13, "f:1,19,5,3 !f:19 !f:19 !f:19 !f[1,2]:19", "", "", .dresses = LAYOUTS },
     { "BatchNormalization", 13, "f:1,19,5,3 f:19 f:19 f:19 f[1,2]:19", "", "", .dresses = LAYOUTS },
@@ -218,13 +239,14 @@ const Case cases[] = {
     { "LRN", 13, "f:1,19,5,7", "size=5 alpha=0.1", "", .dresses = LAYOUTS },
 
     /* ---- resizing */
-#define MAP "resize_axis resize_map"
+#define MAP "resize_axis resize_map resize_wide"
     { "Resize", 13, "f:1,19,5,7 - !f=1,1,2,2", "mode=linear", MAP, .dresses = LAYOUTS },
     { "Resize", 13, "f:1,19,6,8 - !f=1,1,0.5,0.25", "mode=linear", MAP, .dresses = LAYOUTS },
     { "Resize", 13, "f:1,3,5,7 - - !l=1,3,11,3", "mode=linear coordinate_transformation_mode=align_corners", MAP, .dresses = LAYOUTS },
     { "Resize", 13, "f:1,3,5,7 - - !l=1,3,1,9", "mode=linear coordinate_transformation_mode=pytorch_half_pixel", MAP, .dresses = LAYOUTS },
     { "Resize", 13, "f:1,16,5,7 - - !l=1,16,9,13", "mode=nearest nearest_mode=floor coordinate_transformation_mode=asymmetric", MAP, .dresses = LAYOUTS },
     { "Resize", 13, "f:1,16,5,7 - !f=1,1,3,2", "mode=cubic", MAP, .dresses = LAYOUTS },
+    { "Resize", 13, "f:1,40,5,7 - - !l=1,40,9,6", "mode=linear", MAP, .dresses = LAYOUTS },
     { "Resize", 18, "f:1,16,15,17 - !f=1,1,0.4,0.3", "mode=linear antialias=1", MAP, .dresses = LAYOUTS },
     { "Resize", 13, "f:1,3,6,8 !f=0,0,0.2,-0.1,1,1,0.9,1.2 - !l=1,3,5,5", "mode=linear coordinate_transformation_mode=tf_crop_and_resize extrapolation_value=0.5", MAP, .dresses = PLAIN },
     { "Resize", 13, "f:2,3,4 - !f=2,1,1.5", "mode=linear", "", .dresses = PLAIN },
