@@ -1,14 +1,17 @@
 """Compare matting networks on held-out pictures, photos and clips.
 
     python3 evaluate.py DATA_DIR --networks clmatte-fine=../clmatte-fine.onnx u2netp=u2netp.onnx ...
-                        [--photos FOLDER] [--clips FOLDER] [--pictures OUT_FOLDER]
+                        [--photos FOLDER] [--clips FOLDER] [--empty FOLDER] [--pictures OUT_FOLDER]
 
 DATA_DIR as for pack.py; only pictures whose split is `val` are used, none of
 which pack.py lets the training see. The part of a name before `-` or `=`
 chooses the preprocessing: clmatte, u2netp or selfie (see PREPARE). Runs on ONNX
 Runtime. Tables:
 
-    teacher   mattes of the val pictures both teachers agree on (0.85)
+    clean     val pictures whose matte passes the rules of pack.py
+    teacher   all val pictures whose two teachers agree (0.85). Careful: in close-ups
+              the teachers agree on the face alone, so being right costs IoU here, and
+              u2netp is one of the two
     masks     hand-made masks, where there are some
     empty     pictures without people (the share of the frame kept by mistake)
     clips     how much the matte moves where the picture stands still
@@ -25,6 +28,8 @@ import os
 import cv2
 import numpy as np
 import onnxruntime
+
+import pack
 
 
 def frame(h, w, side):
@@ -103,14 +108,18 @@ def read(path):
 
 
 def held_out(data):
-    """Val pictures: path, teacher's matte, mask or None, agreement, set."""
+    """Val pictures of people: path, teacher's matte, mask or None, agreement, clean or not, set."""
+    skip = pack.names('objects.txt') | pack.names('exclude.txt')
     for index in sorted(glob.glob(os.path.join(data, '*', 'index.json'))):
         folder = os.path.dirname(index)
         for e in json.load(open(index)):
-            if e.get('split') == 'val' and 'alpha' in e:
-                matte = lambda key: cv2.imread(os.path.join(folder, e[key]), 0) / 255.
-                yield (os.path.join(folder, e['image']), matte('alpha'),
-                       matte('mask') if e.get('mask') else None, e['agreement'], os.path.basename(folder))
+            if e.get('split') != 'val' or 'alpha' not in e or os.path.splitext(e['image'])[0] in skip:
+                continue
+            alpha = cv2.imread(os.path.join(folder, e['alpha']), 0)
+            mask = cv2.imread(os.path.join(folder, e['mask']), 0) if e.get('mask') else None
+            path, name = os.path.join(folder, e['image']), os.path.basename(folder)
+            clean = pack.judge(e, name, cv2.imread(path), alpha, mask) is not None
+            yield path, alpha / 255., None if mask is None else mask / 255., e['agreement'], clean, name
 
 
 def table(title, rows):
@@ -144,37 +153,41 @@ def main():
     p.add_argument('--networks', nargs='+', required=True)
     p.add_argument('--photos')
     p.add_argument('--clips')
+    p.add_argument('--empty', help='folder with pictures without people')
     p.add_argument('--pictures')
     p.add_argument('--sets', action='store_true', help='also one table per set')
     o = p.parse_args()
     networks = [Network(s) for s in o.networks]
     if o.pictures:
         os.makedirs(o.pictures, exist_ok=True)
-    teacher, masks, sets, worst = {}, {}, {}, []
-    for path, alpha, mask, agreement, folder in held_out(o.data):
+    clean, teacher, masks, sets, worst = {}, {}, {}, {}, []
+    for path, alpha, mask, agreement, good, folder in held_out(o.data):
         image = read(path)
         results = [n(image) for n in networks]
         for n, a in zip(networks, results):
+            s = score(a, alpha)
             if agreement >= .85:
-                s = score(a, alpha)
                 teacher.setdefault(n.label, []).append(s)
+            if good:
+                clean.setdefault(n.label, []).append(s)
                 sets.setdefault(folder, {}).setdefault(n.label, []).append(s)
             if mask is not None:
                 masks.setdefault(n.label, []).append(score(a, mask))
-        if agreement >= .85:
-            worst.append((teacher[networks[0].label][-1][0], path, alpha, results))
+        if good:
+            worst.append((clean[networks[0].label][-1][0], path, alpha, results))
+    table('clean', clean)
     table('teacher', teacher)
     if masks:
         table('masks', masks)
     if o.sets:
         for folder, rows in sets.items():
-            table(folder, rows)
+            table('clean, ' + folder, rows)
     if o.pictures:
         worst.sort(key=lambda w: w[0])
         for k, (value, path, alpha, results) in enumerate(worst[:24]):
             cv2.imwrite(os.path.join(o.pictures, 'worst-%02d.png' % k), strip(read(path), [alpha] + results))
-    grounds = sorted(glob.glob(os.path.join(o.data, 'backgrounds', '*.jpg')))[::4]
-    if grounds:
+    if o.empty:
+        grounds = sorted(f for k in ('jpg', 'png') for f in glob.glob(os.path.join(o.empty, '*.' + k)))
         print('\nempty\n| network | pictures | mean alpha | pictures with more than 1 % kept |\n|---|---|---|---|')
         for n in networks:
             kept = np.array([(lambda a: (a.mean(), (a > .5).mean()))(n(read(f))) for f in grounds])

@@ -2,9 +2,7 @@
 import torch
 import torch.nn.functional as F
 
-
-def up(x):
-    return F.interpolate(x, scale_factor=2, mode='bilinear', align_corners=False)
+from network import up
 
 
 def pyramid(p, a, levels=4):

@@ -1,17 +1,19 @@
 """Choose the pictures worth learning from and squeeze them into one tar.
 
-    python3 pack.py DATA_DIR OUT.tar [--side 400] [--quality 80]
+    python3 pack.py DATA_DIR OUT.tar [--side 384] [--quality 76] [--relabelled FOLDER]
 
 DATA_DIR holds one folder per set, each with pictures, mattes and index.json
 (image, alpha, mask, split, agreement, coverage, faces), and optionally a
 folder `backgrounds` of pictures without people. The tar holds WebP pictures
 and mattes and a list, `list.json`, with for each picture: name, kind
-(person, object or ground), weight (how often it is drawn), aspect, split.
+(person, object or ground), weight (how often it is drawn), redone (relabelled),
+aspect, split, coverage.
 
 Mattes made by a network are wrong now and then, and learning from them makes
 the result worse for some people than for others. The rules below leave out:
 mattes two teachers disagree on, faces the matte leaves out, close-ups whose
-matte keeps the face but not the hair, and what exclude.txt names.
+matte keeps the face but not the hair, and what exclude.txt names. Once a first
+network is trained, relabel.py makes better mattes for many of those.
 """
 import argparse
 import glob
@@ -93,8 +95,9 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     p.add_argument('data')
     p.add_argument('out')
-    p.add_argument('--side', type=int, default=400)
-    p.add_argument('--quality', type=int, default=80)
+    p.add_argument('--side', type=int, default=384)
+    p.add_argument('--quality', type=int, default=76)
+    p.add_argument('--relabelled', help='folder with mattes made by relabel.py for pictures otherwise left out')
     o = p.parse_args()
     objects, exclude = names('objects.txt'), names('exclude.txt')
     rows, left_out = [], 0
@@ -114,14 +117,19 @@ def main():
                 image, alpha = read('image', 1), read('alpha', 0)
                 mask = read('mask', 0) if entry.get('mask') else None
                 found = None if name in exclude else judge(entry, folder, image, alpha, mask)
+                redone = os.path.join(o.relabelled or '', name + '.png')
+                if found is None and o.relabelled and os.path.exists(redone):
+                    found = image, cv2.imread(redone, 0), .45
+                else:
+                    redone = None
                 if found is None:
                     left_out += 1
                     continue
                 image, alpha, weight = found
                 add(name + '.webp', squeeze(image, o.side, o.quality))
-                add(name + '.alpha.webp', squeeze(alpha, o.side, o.quality))
+                add(name + '.alpha.webp', squeeze(alpha, o.side, 76))
                 rows.append(dict(name=name, kind='object' if name in objects else 'person',
-                                 weight=weight, aspect=image.shape[1] / image.shape[0],
+                                 weight=weight, redone=bool(redone), aspect=image.shape[1] / image.shape[0],
                                  split=entry['split'], coverage=float(alpha.mean() / 255)))
         for file in sorted(glob.glob(os.path.join(o.data, 'backgrounds', '*.jpg'))):
             image = cv2.imread(file)

@@ -10,7 +10,8 @@ without aliasing. Three rows per person picture:
             the matte: pasting these leaves no rim of the old background
     ground  the picture without the person, the hole filled from its rim
 
-Grounds of the pack follow as further ground rows.
+Grounds of the pack follow as further ground rows. Relabelled pictures come
+last and are kept as photos only.
 """
 import io
 import json
@@ -32,11 +33,13 @@ def decode(data, flag):
     return cv2.imdecode(np.frombuffer(data, np.uint8), flag)
 
 
-def read(path, limit=None, threads=16):
-    """Rows of the pack's list and an array [n, SIDE, SIDE, 4] of uint8 RGBA."""
-    with tarfile.open(path) as tar:
-        data = {m.name: tar.extractfile(m).read() for m in tar}
-    rows = json.loads(data['list.json'])
+def read(paths, limit=None, threads=16):
+    """Rows of the packs' lists and an array [n, SIDE, SIDE, 4] of uint8 RGBA."""
+    data, rows = {}, []
+    for path in paths:
+        with tarfile.open(path) as tar:
+            data.update({m.name: tar.extractfile(m).read() for m in tar})
+        rows += json.loads(data['list.json'])
     if limit:
         rows = rows[::max(len(rows) // limit, 1)]
     out = np.zeros((len(rows), SIDE, SIDE, 4), np.uint8)
@@ -86,24 +89,21 @@ class Atlas:
 
     def __init__(self, rows, rgba, device, chunk=32):
         train = [i for i, r in enumerate(rows) if r['split'] == 'train' and r['kind'] != 'ground']
+        train.sort(key=lambda i: rows[i].get('redone', False))
         ground = [i for i, r in enumerate(rows) if r['kind'] == 'ground']
-        self.n, self.device = len(train), device
-        n = self.n
-        self.words = torch.empty(3 * n + len(ground), WORDS, dtype=torch.int32, device=device)
+        n, self.device = len(train), device
+        cuts = sum(not rows[i].get('redone', False) for i in train)
+        self.n = n
+        self.words = torch.empty(n + 2 * cuts + len(ground), WORDS, dtype=torch.int32, device=device)
         box, touch = [], []
-        for k in range(0, n, chunk):
-            part = train[k:k + chunk]
+        for k in list(range(0, cuts, chunk)) + list(range(cuts, n, chunk)):
+            part = train[k:min(k + chunk, cuts if k < cuts else n)]
             x = torch.from_numpy(rgba[part]).to(device).permute(0, 3, 1, 2).float() / 255
             # The teacher's veils of a few percent are noise.
             x[:, 3] = ((x[:, 3] - .03) / .94).clamp(0, 1)
             c, a = x[:, :3], x[:, 3:]
             near = F.max_pool2d(a, 9, 1, 4)
-            front, back = fill(c, (a > .95).float()), fill(c, (near < .03).float())
-            own = (front + a * (c - a * front - (1 - a) * back)).clamp(0, 1)
             self.words[k:k + len(part)] = pack(x)
-            self.words[n + k:n + k + len(part)] = pack(torch.cat([own, a], 1))
-            hole = torch.where(near < .03, c, back)
-            self.words[2 * n + k:2 * n + k + len(part)] = pack(torch.cat([hole, torch.zeros_like(a)], 1))
             m = (a[:, 0] > .5).float()
             for axis in (1, 2):  # Columns with the person, then rows.
                 line = m.amax(axis)
@@ -111,6 +111,14 @@ class Atlas:
                 last = 1 - line.flip(1).argmax(1).float() / SIDE
                 box += [first, last]
             touch.append(torch.stack([m[:, :, 0].mean(1), m[:, :, -1].mean(1), m[:, 0].mean(1), m[:, -1].mean(1)], 1))
+            if k >= cuts:
+                continue
+            front, back = fill(c, (a > .95).float()), fill(c, (near < .03).float())
+            own = (front + a * (c - a * front - (1 - a) * back)).clamp(0, 1)
+            self.words[n + k:n + k + len(part)] = pack(torch.cat([own, a], 1))
+            hole = torch.where(near < .03, c, back)
+            first = n + cuts + k
+            self.words[first:first + len(part)] = pack(torch.cat([hole, torch.zeros_like(a)], 1))
         # box: x0, x1, y0, y1 of the person in 0..1; touch: person cut at left, right, top, bottom.
         self.box = torch.stack([torch.cat(box[q::4]) for q in range(4)], 1)
         self.touch = torch.cat(touch) > .03
@@ -118,20 +126,22 @@ class Atlas:
             part = ground[k:k + chunk]
             x = torch.from_numpy(rgba[part]).to(device).permute(0, 3, 1, 2).float() / 255
             x[:, 3] = 0
-            self.words[3 * n + k:3 * n + k + len(part)] = pack(x)
+            first = n + 2 * cuts + k
+            self.words[first:first + len(part)] = pack(x)
         take = lambda f, idx: torch.tensor([f(rows[i]) for i in idx], dtype=torch.float32, device=device)
-        self.aspect = torch.cat([take(lambda r: r['aspect'], train)] * 3 + [take(lambda r: r['aspect'], ground)])
+        aspect = take(lambda r: r['aspect'], train)
+        self.aspect = torch.cat([aspect, aspect[:cuts], aspect[:cuts], take(lambda r: r['aspect'], ground)])
         person = take(lambda r: r['kind'] == 'person', train)
         weight = take(lambda r: r['weight'], train)
         self.person, self.weight = person, weight
-        # Cut-outs worth pasting: a person, mostly opaque, not tiny.
+        # Cut-outs worth pasting: a person, not tiny, with the teacher's crisp matte.
         cover = take(lambda r: r['coverage'], train)
         self.flat = self.words.view(-1)
-        self.paste = weight * person * (cover > .04)
+        self.paste = weight * person * (cover > .04) * (1 - take(lambda r: r.get('redone', False), train))
         self.things = torch.nonzero((person == 0), as_tuple=False)[:, 0]
         # Grounds: real ones five times as often, and photos the person leaves room in.
-        room = ((cover < .35) | (person == 0)).float()
-        self.grounds = torch.cat([torch.zeros(2 * n, device=device), room,
+        room = ((cover < .35) | (person == 0)).float()[:cuts]
+        self.grounds = torch.cat([torch.zeros(n + cuts, device=device), room,
                                   torch.full((len(ground),), 5., device=device)])
 
     def draw(self, weights, count):

@@ -1,6 +1,6 @@
 """Train a matting network.
 
-    python3 train.py PACK.tar --network fine --seconds 500 --out DIR [--resume FILE.pt]
+    python3 train.py PACK.tar... --network fine --seconds 500 --out DIR [--resume FILE.pt]
 
 PACK.tar comes from pack.py. Stops when the time is over, whatever was
 reached; the learning rate follows the clock. Every --save seconds the averaged
@@ -28,7 +28,7 @@ import texture
 
 # Picture shapes (height, width), all multiples of 32; the batch size follows from the pixels.
 SHAPES = {'small': [(192, 320), (256, 256), (288, 224)],
-          'middle': [(256, 448), (320, 320), (416, 256), (384, 384)],
+          'middle': [(256, 448), (320, 320), (448, 352), (448, 448)],
           'large': [(384, 640), (512, 512), (448, 448)]}
 
 
@@ -154,7 +154,7 @@ def validate(model, rows, rgba, device, side):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    p.add_argument('pack')
+    p.add_argument('pack', nargs='+')
     p.add_argument('--network', choices=sorted(network.SIZES), default='fine')
     p.add_argument('--seconds', type=float, default=500, help='wall clock for everything, loading included')
     p.add_argument('--out', default='.')
