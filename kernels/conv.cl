@@ -186,55 +186,53 @@ __kernel void conv_vector(__global const REAL *restrict x, Map xm,
 
 #else
 
-/* Each output has one input: every channel by itself. One work-item: P pixels of one row, one
- * vector of channels (sc == 1 on both sides).
- * weights: [ceil(C / VW)][kh][kw][VW]. bias: [ceil(C / VW)][VW].
- * Global: ceil(OW / P) * OH, ceil(C / VW). */
+/* Each output has one input: every channel by itself. One work-item: all channels, at least VW, of P
+ * pixels of one row (sc == 1 everywhere). weights: [kh][kw][C]. bias: [C].
+ * Global: ceil(OW / P), OH. */
 __kernel void conv_depthwise(__global const REAL *restrict x, Map xm,
                              __global const float *restrict weights,
                              __global const float *restrict bias, __global const REAL *residual,
                              Map rm, __global REAL *y, Map ym, Conv conv, float alpha, float beta)
 {
     const int n = get_global_id(2);
-    const int tiles = (ym.w + P - 1) / P;
-    const int ox = get_global_id(0) % tiles * P;
-    const int oy = get_global_id(0) / tiles;
-    const int c0 = get_global_id(1) * VW;
-    const int left = xm.c - c0;
+    const int ox = get_global_id(0) * P, oy = get_global_id(1);
+    const int y0 = oy * conv.stride_h - conv.pad_h, x0 = ox * conv.stride_w - conv.pad_w;
+    const int step = conv.stride_w * xm.sw;
+    const bool inside =
+        x0 >= 0 && x0 + (P - 1) * conv.stride_w + (conv.kw - 1) * conv.dilation_w < xm.w;
 
-    x += xm.offset + n * xm.sample + c0;
-    weights += c0 * conv.kh * conv.kw;
-
-    V acc[P];
+    x += xm.offset + n * xm.sample + x0 * xm.sw;
+    residual += rm.offset + n * rm.sample + oy * rm.sh + ox * rm.sw;
+    y += ym.offset + n * ym.sample + oy * ym.sh + ox * ym.sw;
+    for (int i = 0; i < ym.c; i += VW) {
+        const int c = min(i, ym.c - VW);
+        V acc[P];
 #pragma unroll
-    for (int p = 0; p < P; p++)
-        acc[p] = VLOAD(bias + c0);
-
-    for (int r = 0; r < conv.kh; r++) {
-        const int iy = oy * conv.stride_h + r * conv.dilation_h - conv.pad_h;
-        if (iy < 0 || iy >= xm.h)
-            continue;
-        for (int s = 0; s < conv.kw; s++) {
-            const V w = VLOAD(weights + (r * conv.kw + s) * VW);
+        for (int p = 0; p < P; p++)
+            acc[p] = VLOAD(bias + c);
+        for (int r = 0; r < conv.kh; r++) {
+            const int iy = y0 + r * conv.dilation_h;
+            if (iy < 0 || iy >= xm.h)
+                continue;
+            for (int s = 0; s < conv.kw; s++) {
+                const V w = VLOAD(weights + (r * conv.kw + s) * ym.c + c);
+                __global const REAL *in = x + iy * xm.sh + s * conv.dilation_w * xm.sw + c;
+                const int ix = x0 + s * conv.dilation_w;
 #pragma unroll
-            for (int p = 0; p < P; p++) {
-                const int ix = (ox + p) * conv.stride_w + s * conv.dilation_w - conv.pad_w;
-                if (ix >= 0 && ix < xm.w)
-                    acc[p] = fma(load_some(x + iy * xm.sh + ix * xm.sw, 1, left), w, acc[p]);
+                for (int p = 0; p < P; p++)
+                    if (inside || (uint)(ix + p * conv.stride_w) < (uint)xm.w)
+                        acc[p] = fma(VLOAD_REAL(in + p * step), w, acc[p]);
             }
         }
-    }
-
-    residual += rm.offset + n * rm.sample + oy * rm.sh + c0;
-    y += ym.offset + n * ym.sample + oy * ym.sh + c0;
 #pragma unroll
-    for (int p = 0; p < P; p++) {
-        if (ox + p >= ym.w)
-            return;
-        V v = acc[p];
-        if (RESIDUAL)
-            v += load_some(residual + (ox + p) * rm.sw, 1, left);
-        store_some(ACTIVATE(v, alpha, beta), y + (ox + p) * ym.sw, 1, left);
+        for (int p = 0; p < P; p++) {
+            if (ox + p >= ym.w)
+                break;
+            V v = acc[p];
+            if (RESIDUAL)
+                v += VLOAD_REAL(residual + p * rm.sw + c);
+            VSTORE_REAL(ACTIVATE(v, alpha, beta), y + p * ym.sw + c);
+        }
     }
 }
 

@@ -97,34 +97,41 @@ __kernel void pool_general(__global const T *x, Map xm, __global T *y, Map ym,
 
 #include "vectors.clh"
 
-/* All channels of one pixel, a vector at a time (sc == 1 on both sides). Global: OW, OH. */
+/* All channels of @chunk pixels of a row, a vector at a time (sc == 1 on both sides, and at least VW
+ * channels). Global: ceil(OW / chunk), OH. */
 __kernel void pool_vector(__global const REAL *restrict x, Map xm, __global REAL *restrict y,
-                          Map ym, Pool pool)
+                          Map ym, Pool pool, int chunk)
 {
     const int n = get_global_id(2);
-    const int ox = get_global_id(0), oy = get_global_id(1);
-    const int x0 = ox * pool.stride_w - pool.pad_w, y0 = oy * pool.stride_h - pool.pad_h;
-    const int taps =
-        counted(oy, pool.kh, pool.stride_h, pool.dilation_h, pool.pad_h, xm.h, pool.padded_h) *
-        counted(ox, pool.kw, pool.stride_w, pool.dilation_w, pool.pad_w, xm.w, pool.padded_w);
+    const int oy = get_global_id(1);
+    const int first = get_global_id(0) * chunk, end = min(first + chunk, ym.w);
+    const int y0 = oy * pool.stride_h - pool.pad_h;
+    const int rows = counted(oy, pool.kh, pool.stride_h, pool.dilation_h, pool.pad_h, xm.h,
+                             pool.padded_h);
 
     x += xm.offset + n * xm.sample;
-    y += ym.offset + n * ym.sample + oy * ym.sh + ox * ym.sw;
-    for (int c = 0; c < ym.c; c += VW) {
-        V sum = (V)(START);
-        for (int r = 0; r < pool.kh; r++) {
-            const int iy = y0 + r * pool.dilation_h;
-            if (iy < 0 || iy >= xm.h)
-                continue;
-            for (int s = 0; s < pool.kw; s++) {
-                const int ix = x0 + s * pool.dilation_w;
-                if (ix < 0 || ix >= xm.w)
+    y += ym.offset + n * ym.sample + oy * ym.sh;
+    for (int ox = first; ox < end; ox++) {
+        const int x0 = ox * pool.stride_w - pool.pad_w;
+        const int taps = rows * counted(ox, pool.kw, pool.stride_w, pool.dilation_w, pool.pad_w,
+                                        xm.w, pool.padded_w);
+        for (int i = 0; i < ym.c; i += VW) {
+            const int c = min(i, ym.c - VW);
+            V sum = (V)(START);
+            for (int r = 0; r < pool.kh; r++) {
+                const int iy = y0 + r * pool.dilation_h;
+                if (iy < 0 || iy >= xm.h)
                     continue;
-                const V v = load_some(x + iy * xm.sh + ix * xm.sw + c, 1, ym.c - c);
-                sum = ADD(sum, v);
+                for (int s = 0; s < pool.kw; s++) {
+                    const int ix = x0 + s * pool.dilation_w;
+                    if (ix < 0 || ix >= xm.w)
+                        continue;
+                    const V v = VLOAD_REAL(x + iy * xm.sh + ix * xm.sw + c);
+                    sum = ADD(sum, v);
+                }
             }
+            VSTORE_REAL(END(sum, taps), y + ox * ym.sw + c);
         }
-        store_some(END(sum, taps), y + c, 1, ym.c - c);
     }
 }
 

@@ -36,20 +36,24 @@ static gboolean fits_vector(gconstpointer data)
     NnMap x, y;
     return nn_view_map(&job->x, &x) && nn_view_map(&job->y, &y) && !job->indices &&
            nn_type_is_float(x.c ? job->x.type : NN_UNKNOWN) && job->x.type == job->y.type &&
-           x.sc == 1 && y.sc == 1 && x.c >= 4;
+           x.sc == 1 && y.sc == 1;
 }
 
 static gboolean record_vector(gconstpointer data, GError **error)
 {
     const Job *job = data;
+    const gint64 channels = job->y.dims[1], width = job->y.dims[job->y.rank - 1];
+    const gint64 chunk = MAX(nn_chunk_elements(job->recorder) / channels, 1);
     NnLaunch *launch = nn_recorder_launch(
         job->recorder, job->node, "pool.cl", "pool_vector", "-DPOOL=%s -DT=%s -DVW=%u%s", job->kind,
-        nn_kernel_type(job->x.type), nn_vector_width(job->recorder),
+        nn_kernel_type(job->x.type), nn_channel_vector_width(job->recorder, channels),
         job->x.type == NN_FLOAT16 ? " -DFP16" : "");
     nn_launch_map(launch, &job->x);
     nn_launch_map(launch, &job->y);
     finish_launch(launch, job);
-    nn_launch_tiles(job->recorder, launch, &job->y, job->y.dims[3], job->y.dims[2]);
+    nn_launch_int(launch, (gint32)chunk);
+    nn_launch_tiles(job->recorder, launch, &job->y, (width + chunk - 1) / chunk,
+                    job->y.rank == 4 ? job->y.dims[2] : 1);
     return TRUE;
 }
 

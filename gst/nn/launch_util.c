@@ -43,6 +43,18 @@ guint nn_vector_width(const NnRecorder *recorder)
     return width >= 16 ? 16 : width >= 8 ? 8 : 4;
 }
 
+guint nn_channel_vector_width(const NnRecorder *recorder, gint64 channels)
+{
+    const guint widest = nn_vector_width(recorder);
+    for (guint width = widest; width >= 4; width /= 2)
+        if (channels % width == 0)
+            return width;
+    for (guint width = widest; width >= 4; width /= 2)
+        if (channels >= width)
+            return width;
+    return 1;
+}
+
 static gboolean on_cpu(const NnRecorder *recorder)
 {
     return nn_recorder_device(recorder)->device_class == OCL_CLASS_CPU;

@@ -15,6 +15,10 @@ const char *nn_kernel_type(NnType type);
 /* Lanes of the vector kernels: the device's own width, at least 4. */
 guint nn_vector_width(const NnRecorder *recorder);
 
+/* The lanes that suit kernels which go through all channels of a pixel: the widest vector that
+ * divides @channels, else the widest that they fill, else 1. */
+guint nn_channel_vector_width(const NnRecorder *recorder, gint64 channels);
+
 /* @n work-items along dimension 0, which the kernel bounds itself, times @rows along dimension 1,
  * samples along dimension 2 unless @out is shared by all. */
 void nn_launch_items(NnLaunch *launch, const NnView *out, gint64 n, gint64 rows);
