@@ -4,7 +4,7 @@
  *
  * Defines: PX; those of video_picture.clh; FOREGROUND 1: colours of the foreground are given.
  * Buffers: src, dst pictures of n frames; alpha [n][height][pitch] ushort; paint
- *   [n][3][height][pitch] float: the network's picture, resized vertically; blurred
+ *   [n][3][tensor height][pitch] float: the network's picture, resized horizontally; blurred
  *   [n][3][blurred height][pitch] float; image [3][height][pitch] half; both in the output's space.
  * Blending happens in the output's space: it commutes with the affine change of space.
  * Launch: strips of PX columns, rows (pairs of rows where the output's chroma is halved), frames;
@@ -12,7 +12,7 @@
  */
 #include "video_picture.clh"
 
-/* A [n][3][height][pitch] float picture that is resized horizontally where it is read. */
+/* A [n][3][height][pitch] float picture that is resized vertically where it is read. */
 typedef struct {
     Axis axis;
     int pitch, height;
@@ -66,11 +66,12 @@ static inline Color paint_color(__global const float *paint, Sheet sheet, float1
                                 int x, int y)
 {
     const ulong plane = (ulong)sheet.height * sheet.pitch;
-    __global const float *row = paint + 3 * frame * plane + (ulong)y * sheet.pitch;
+    __global const float *p = paint + 3 * frame * plane;
+    const Tent tent = tent_at(sheet.axis, y);
     Color c;
-    c.c0 = tent_row(row, 1, sheet.axis, x);
-    c.c1 = tent_row(row + plane, 1, sheet.axis, x);
-    c.c2 = tent_row(row + 2 * plane, 1, sheet.axis, x);
+    c.c0 = tent_column(p, sheet.pitch, tent, x);
+    c.c1 = tent_column(p + plane, sheet.pitch, tent, x);
+    c.c2 = tent_column(p + 2 * plane, sheet.pitch, tent, x);
     return color_clamp(color_apply(m, c));
 }
 

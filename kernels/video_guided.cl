@@ -7,7 +7,7 @@
  *
  * Defines: PX; those of video_picture.clh, for the frame's format on both sides.
  * Buffers, float, at the size of the matte unless said otherwise: luma [n][height][luma pitch]
- *   0..1; matte [n][height][matte pitch]; sums [n][4][height][pitch]; lines (a and b of
+ *   0..1; matte [n][matte height][pitch]; sums [n][4][height][pitch]; lines (a and b of
  *   alpha = a luma + b) [n][2][height][pitch]; alpha [n][picture height][pitch] ushort.
  * Accumulation: float.
  * Launch: strips of PX columns, rows, frames; frames that are not refined return at once.
@@ -31,8 +31,8 @@ static inline Floats load_repeated(__global const float *row, int x, int width)
 
 /* Along rows: sums of luma, matte, their product, and luma squared over 2r + 1 pixels. */
 __kernel void video_guided_rows(__global const float *restrict luma, int luma_pitch,
-                                __global const float *restrict matte, int matte_pitch,
-                                int matte_left, int width, int reach, __global float *restrict sums,
+                                __global const float *restrict matte, int matte_height,
+                                int matte_top, int width, int reach, __global float *restrict sums,
                                 int pitch, __global const Controls *restrict controls)
 {
     const int x = get_global_id(0) * PX, y = get_global_id(1), height = get_global_size(1);
@@ -40,7 +40,7 @@ __kernel void video_guided_rows(__global const float *restrict luma, int luma_pi
     if (!controls[frame].refine)
         return;
     luma += line * luma_pitch;
-    matte += line * matte_pitch + matte_left;
+    matte += (frame * matte_height + matte_top + y) * (ulong)pitch;
     Floats sum_i = 0.0f, sum_p = 0.0f, sum_ip = 0.0f, sum_ii = 0.0f;
     for (int k = -reach; k <= reach; k++) {
         const Floats i = load_repeated(luma, x + k, width);
@@ -104,8 +104,8 @@ __kernel void video_guided_mean(__global const float *restrict src, __global flo
 }
 
 /* At the size of the picture: alpha from its brightness, which is @weights of its components.
- * @rows: lines resized vertically, [n][2][picture height][pitch]. */
-__kernel void video_guided_apply(__global const float *restrict rows, int rows_pitch, Axis axis,
+ * @wide: lines resized horizontally, [n][2][height][pitch]. */
+__kernel void video_guided_apply(__global const float *restrict wide, int height, Axis axis,
                                  __global const uchar *restrict src, Picture in, float4 weights,
                                  __global ushort *restrict alpha, int alpha_pitch,
                                  __global const Controls *restrict controls)
@@ -120,9 +120,11 @@ __kernel void video_guided_apply(__global const float *restrict rows, int rows_p
     if (weights.y != 0.0f || weights.z != 0.0f)
         luma +=
             weights.y * load_chroma(src, &in, 1, x, y) + weights.z * load_chroma(src, &in, 2, x, y);
-    __global const float *row = rows + (2 * frame * in.height + y) * rows_pitch;
-    const Floats a = tent_row(row, 1, axis, x);
-    const Floats b = tent_row(row + (ulong)in.height * rows_pitch, 1, axis, x);
+    const Tent tent = tent_at(axis, y);
+    const ulong plane = (ulong)height * alpha_pitch;
+    __global const float *lines = wide + 2 * frame * plane;
+    const Floats a = tent_column(lines, alpha_pitch, tent, x);
+    const Floats b = tent_column(lines + plane, alpha_pitch, tent, x);
     STORE_PX(bend_alpha(a * luma + b, &control),
              alpha + (frame * in.height + y) * (ulong)alpha_pitch + x);
 }

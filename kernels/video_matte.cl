@@ -3,8 +3,9 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Defines: PX; FP16 where the tensor holds halves; MATTE one of the MATTE_* below.
- * Buffers: src one channel of a map; rows [n][picture height][pitch] float: the matte, normalised
- *   and resized vertically; alpha [n][picture height][pitch] ushort, 65535 is opaque.
+ * Buffers: src one channel of a map, or several; wide [n][channels][tensor height][pitch] float:
+ *   normalised and resized horizontally; alpha [n][picture height][pitch] ushort, 65535 is opaque.
+ *   Columns come first because they need a gather and a matte has few rows.
  * Accumulation: float.
  * Launch: strips of PX columns, rows, frames; any local size.
  */
@@ -21,27 +22,13 @@
 #define MATTE MATTE_NONE
 #endif
 
-/* PX values of a tensor's row from column @x on; past the end the last one repeats. */
-static inline Floats load_tensor(__global const REAL *src, ulong at, int step, int x, int width)
+/* The matte as the network's output means it: @base the row's first element, @i those of PX
+ * columns, @other from alpha's channel to the background's. */
+static inline Floats load_matte(__global const REAL *src, ulong base, Ints i, int other,
+                                float2 range)
 {
-    if (step == 1 && x + PX <= width) {
-#ifdef FP16
-        return JOIN(vload_half, PX)(0, src + at + x);
-#else
-        return LOAD_PX(src + at + x);
-#endif
-    }
-    float value[PX];
-    for (int i = 0; i < PX; i++)
-        value[i] = LOAD(src, at + (ulong)min(x + i, width - 1) * step);
-    return LOAD_PX(value);
-}
-
-/* The matte as the network's output at @at means it. @other: offset of the background's channel. */
-static inline Floats load_matte(__global const REAL *src, ulong at, int step, int other, int x,
-                                int width, float2 range)
-{
-    const Floats v = load_tensor(src, at, step, x, width);
+#define LOAD_TENSOR(j) LOAD(src, base + (j))
+    const Floats v = GATHER(LOAD_TENSOR, i);
 #if MATTE == MATTE_ALPHA
     return clamp(v, 0.0f, 1.0f);
 #elif MATTE == MATTE_MINMAX
@@ -51,48 +38,49 @@ static inline Floats load_matte(__global const REAL *src, ulong at, int step, in
 #elif MATTE == MATTE_SIGMOID
     return 1.0f / (1.0f + exp(-v));
 #elif MATTE == MATTE_SOFTMAX
-    return 1.0f / (1.0f + exp(load_tensor(src, at + other, step, x, width) - v));
+    base += other;
+    return 1.0f / (1.0f + exp(GATHER(LOAD_TENSOR, i) - v));
 #else
     return v;
 #endif
+#undef LOAD_TENSOR
 }
 
-/* Global: strips of tensor columns, picture rows, frames times channels. */
-__kernel void video_matte_rows(__global const REAL *restrict src, Map map, int other, Axis axis,
-                               __global const float2 *restrict range, __global float *restrict rows,
-                               int rows_pitch)
+/* Global: strips of picture columns, tensor rows, frames times channels. */
+__kernel void video_matte_columns(__global const REAL *restrict src, Map map, int other, Axis axis,
+                                  __global const float2 *restrict range,
+                                  __global float *restrict wide, int pitch)
 {
     const int x = get_global_id(0) * PX, y = get_global_id(1);
     const int frame = get_global_id(2) / map.c, channel = get_global_id(2) % map.c;
-    const Tent tent = tent_at(axis, y);
-    const ulong at = map.offset + (ulong)frame * map.sample + (ulong)channel * map.sc;
+    const ulong base =
+        map.offset + (ulong)frame * map.sample + (ulong)channel * map.sc + (ulong)y * map.sh;
 #if MATTE == MATTE_MINMAX
     const float2 frame_range = range[frame];
 #else
     const float2 frame_range = 0.0f;
 #endif
-    Floats sum = 0.0f;
-    float weights = 0.0f;
-    for (int i = tent.first; i <= tent.last; i++) {
-        const float weight = tent_weight(tent, i);
-        sum +=
-            weight * load_matte(src, at + (ulong)i * map.sh, map.sw, other, x, map.w, frame_range);
+    const Tents tents = tents_at(axis, x);
+    Floats sum = 0.0f, weights = 0.0f;
+    for (int k = 0; k < tents.taps; k++) {
+        Ints at;
+        const Floats weight = tents_weight(tents, axis, k, &at);
+        sum += weight * load_matte(src, base, at * map.sw, other, frame_range);
         weights += weight;
     }
-    STORE_PX(sum / weights,
-             rows + (get_global_id(2) * get_global_size(1) + y) * (ulong)rows_pitch + x);
+    STORE_PX(sum / weights, wide + (get_global_id(2) * map.h + y) * (ulong)pitch + x);
 }
 
-/* Resizes horizontally and applies the curve of the frame's controls. */
-__kernel void video_matte_columns(__global const float *restrict rows, int rows_pitch, Axis axis,
-                                  __global const Controls *restrict controls,
-                                  __global ushort *restrict alpha, int alpha_pitch)
+/* Resizes vertically and applies the curve of the frame's controls. */
+__kernel void video_matte_rows(__global const float *restrict wide, int pitch, int height,
+                               Axis axis, __global const Controls *restrict controls,
+                               __global ushort *restrict alpha)
 {
-    const int x = get_global_id(0) * PX;
-    const ulong line = get_global_id(2) * get_global_size(1) + get_global_id(1);
-    const Controls control = controls[get_global_id(2)];
-    STORE_PX(bend_alpha(tent_row(rows + line * rows_pitch, 1, axis, x), &control),
-             alpha + line * alpha_pitch + x);
+    const int x = get_global_id(0) * PX, y = get_global_id(1);
+    const ulong frame = get_global_id(2);
+    const Controls control = controls[frame];
+    const Floats a = tent_column(wide + frame * height * pitch, pitch, tent_at(axis, y), x);
+    STORE_PX(bend_alpha(a, &control), alpha + (frame * get_global_size(1) + y) * pitch + x);
 }
 
 /* PX values of an alpha plane from @x on; past the ends the outermost repeats. */

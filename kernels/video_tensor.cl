@@ -39,10 +39,22 @@ typedef struct {
     Axis axis;
 } Component;
 
+/* PX results from @x on. Those past the end are undefined. */
 static inline Floats component_row(__global const float *rows, Component component, int x, int y)
 {
-    return tent_row(rows + component.offset + (ulong)y * component.pitch, component.step,
-                    component.axis, x);
+    __global const float *row = rows + component.offset + (ulong)y * component.pitch;
+    const Tents tents = tents_at(component.axis, x);
+    Floats sum = 0.0f, weights = 0.0f;
+    for (int k = 0; k < tents.taps; k++) {
+        Ints at;
+        const Floats weight = tents_weight(tents, component.axis, k, &at);
+        at *= component.step;
+#define LOAD_COMPONENT(i) row[i]
+        sum += weight * GATHER(LOAD_COMPONENT, at);
+#undef LOAD_COMPONENT
+        weights += weight;
+    }
+    return sum / weights;
 }
 
 /* Writes the first @n of PX neighbours, @step apart. */

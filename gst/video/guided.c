@@ -13,18 +13,19 @@ struct VideoGuided {
     OclDevice *device;
     guint width, height; /* of the picture */
     VideoRect rect;
-    gint32 matte_pitch, pitch;
+    guint matte_height;
+    gint32 pitch;      /* at the matte's size */
     gint32 reach;      /* of the windows, in pixels of the matte */
     cl_float4 weights; /* of the components, to luma 0..1 */
     VideoResize *resize;
     VideoMap luma_map;
     VideoAxis column_axis, row_axis;
-    OclKernel *sum_rows, *fit, *mean, *grow_rows, *apply;
+    OclKernel *sum_rows, *fit, *mean, *grow, *apply;
     cl_mem luma;     /* [max_frames][rect height][pitch] float */
-    cl_mem matte;    /* [max_frames][rect height][matte_pitch] float */
+    cl_mem matte;    /* [max_frames][matte_height][pitch] float */
     cl_mem sums;     /* [max_frames][4][rect height][pitch] float */
     cl_mem lines[2]; /* [max_frames][2][rect height][pitch] float */
-    cl_mem rows;     /* [max_frames][2][height][pitch] float */
+    cl_mem wide;     /* [max_frames][2][rect height][picture pitch] float */
 };
 
 /* Luma 0..1 from the components as stored: luma itself where there is one. */
@@ -82,7 +83,7 @@ static gboolean build_kernels(VideoGuided *guided, const GstVideoInfo *in, GErro
         { &guided->fit, "video_guided.cl", "video_guided_fit", defines },
         { &guided->mean, "video_guided.cl", "video_guided_mean", defines },
         { &guided->apply, "video_guided.cl", "video_guided_apply", defines },
-        { &guided->grow_rows, "video_matte.cl", "video_matte_rows", "" },
+        { &guided->grow, "video_matte.cl", "video_matte_columns", "" },
     };
     for (guint i = 0; i < G_N_ELEMENTS(kernels); i++) {
         *kernels[i].kernel = video_kernel_new(guided->device, kernels[i].file, kernels[i].function,
@@ -101,11 +102,11 @@ static gboolean allocate(VideoGuided *guided, guint max_frames, GError **error)
         gsize n;
     } buffers[] = {
         { &guided->luma, rows * pitch },
-        { &guided->matte, rows * guided->matte_pitch },
+        { &guided->matte, (gsize)max_frames * guided->matte_height * pitch },
         { &guided->sums, 4 * rows * pitch },
         { &guided->lines[0], 2 * rows * pitch },
         { &guided->lines[1], 2 * rows * pitch },
-        { &guided->rows, (gsize)2 * max_frames * guided->height * pitch },
+        { &guided->wide, 2 * rows * video_pad(guided->width) },
     };
     for (guint i = 0; i < G_N_ELEMENTS(buffers); i++) {
         *buffers[i].memory = ocl_buffer_new(guided->device, OCL_BUFFER_READ_WRITE,
@@ -117,14 +118,14 @@ static gboolean allocate(VideoGuided *guided, guint max_frames, GError **error)
 }
 
 VideoGuided *video_guided_new(OclDevice *device, const GstVideoInfo *in, const VideoRect *rect,
-                              gint32 matte_pitch, guint max_frames, GError **error)
+                              guint matte_height, guint max_frames, GError **error)
 {
     g_autoptr(VideoGuided) guided = g_new0(VideoGuided, 1);
     guided->device = ocl_device_ref(device);
     guided->width = GST_VIDEO_INFO_WIDTH(in);
     guided->height = GST_VIDEO_INFO_HEIGHT(in);
     guided->rect = *rect;
-    guided->matte_pitch = matte_pitch;
+    guided->matte_height = matte_height;
     guided->pitch = (gint32)video_pad(rect->width);
     /* Wide enough to see both sides of a soft edge that is off by some pixels: 8 of 512 columns,
      * half of what He et al. take for matting, whose trimaps are coarser. */
@@ -146,14 +147,14 @@ void video_guided_free(VideoGuided *guided)
     ocl_kernel_free(guided->sum_rows);
     ocl_kernel_free(guided->fit);
     ocl_kernel_free(guided->mean);
-    ocl_kernel_free(guided->grow_rows);
+    ocl_kernel_free(guided->grow);
     ocl_kernel_free(guided->apply);
     ocl_buffer_clear(&guided->luma);
     ocl_buffer_clear(&guided->matte);
     ocl_buffer_clear(&guided->sums);
     ocl_buffer_clear(&guided->lines[0]);
     ocl_buffer_clear(&guided->lines[1]);
-    ocl_buffer_clear(&guided->rows);
+    ocl_buffer_clear(&guided->wide);
     ocl_device_unref(guided->device);
     g_free(guided);
 }
@@ -178,8 +179,8 @@ static gboolean run_fit(VideoGuided *guided, OclQueue *compute, guint n_frames, 
 {
     const VideoArgument rows[] = {
         VIDEO_ARG(guided->luma),   VIDEO_ARG(guided->pitch),
-        VIDEO_ARG(guided->matte),  VIDEO_ARG(guided->matte_pitch),
-        VIDEO_ARG(guided->rect.x), VIDEO_ARG(guided->rect.width),
+        VIDEO_ARG(guided->matte),  VIDEO_ARG(guided->matte_height),
+        VIDEO_ARG(guided->rect.y), VIDEO_ARG(guided->rect.width),
         VIDEO_ARG(guided->reach),  VIDEO_ARG(guided->sums),
         VIDEO_ARG(guided->pitch),  VIDEO_ARG(controls),
     };
@@ -228,14 +229,14 @@ static gboolean run_apply(VideoGuided *guided, OclQueue *compute, const VideoFra
     gint32 other = 0;
     cl_mem range = NULL, src = video_frames_memory(frames);
     const VideoArgument grow[] = {
-        VIDEO_ARG(guided->lines[0]), VIDEO_ARG(lines), VIDEO_ARG(other),
-        VIDEO_ARG(guided->row_axis), VIDEO_ARG(range), VIDEO_ARG(guided->rows),
-        VIDEO_ARG(guided->pitch),
+        VIDEO_ARG(guided->lines[0]),    VIDEO_ARG(lines), VIDEO_ARG(other),
+        VIDEO_ARG(guided->column_axis), VIDEO_ARG(range), VIDEO_ARG(guided->wide),
+        VIDEO_ARG(target->pitch),
     };
     const VideoArgument apply[] = {
-        VIDEO_ARG(guided->rows),
-        VIDEO_ARG(guided->pitch),
-        VIDEO_ARG(guided->column_axis),
+        VIDEO_ARG(guided->wide),
+        VIDEO_ARG(guided->rect.height),
+        VIDEO_ARG(guided->row_axis),
         VIDEO_ARG(src),
         VIDEO_ARG(video_frames_layout(frames)->picture),
         VIDEO_ARG(guided->weights),
@@ -243,8 +244,8 @@ static gboolean run_apply(VideoGuided *guided, OclQueue *compute, const VideoFra
         VIDEO_ARG(target->pitch),
         VIDEO_ARG(controls),
     };
-    return video_launch(compute, guided->grow_rows, grow, G_N_ELEMENTS(grow),
-                        video_strips(guided->device, guided->rect.width), guided->height,
+    return video_launch(compute, guided->grow, grow, G_N_ELEMENTS(grow),
+                        video_strips(guided->device, guided->width), guided->rect.height,
                         (gsize)2 * n_frames, error) &&
            video_launch(compute, guided->apply, apply, G_N_ELEMENTS(apply),
                         video_strips(guided->device, guided->width), guided->height, n_frames,

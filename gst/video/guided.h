@@ -10,13 +10,14 @@ G_BEGIN_DECLS
 
 typedef struct VideoGuided VideoGuided;
 
-/* @rect: where the picture lies in the matte; @matte_pitch: floats between its rows. */
+/* @rect: where the picture lies in the matte; @matte_height: its rows. */
 VideoGuided *video_guided_new(OclDevice *device, const GstVideoInfo *in, const VideoRect *rect,
-                              gint32 matte_pitch, guint max_frames, GError **error);
+                              guint matte_height, guint max_frames, GError **error);
 void video_guided_free(VideoGuided *guided);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VideoGuided, video_guided_free)
 
-/* [max_frames][rect height][matte_pitch] float: the matte, 0..1, to be written before each run. */
+/* [max_frames][matte_height][video_pad(rect width)] float: the matte's columns within the
+ * rectangle, 0..1, to be written before each run. */
 cl_mem video_guided_matte(const VideoGuided *guided);
 
 /* [max_frames][picture height][pitch] ushort. */

@@ -19,9 +19,10 @@ struct VideoAlpha {
     VideoAxis row_axis, column_axis;
     OclKernel *rows_kernel, *columns_kernel, *erode_kernel, *feather_kernel;
     VideoRange *range; /* VIDEO_MATTE_MINMAX; else NULL */
-    cl_mem rows;       /* [max_frames][height][rows_pitch] float */
-    cl_mem planes[2];  /* [max_frames][height][pitch] ushort: the result; between two passes */
-    gint32 rows_pitch, pitch;
+    guint matte_height;
+    cl_mem wide;      /* [max_frames][matte_height][pitch] float: resized horizontally */
+    cl_mem planes[2]; /* [max_frames][height][pitch] ushort: the result; between two passes */
+    gint32 pitch;
     VideoGuided *guided; /* NULL: not asked for yet */
 };
 
@@ -64,18 +65,17 @@ static gboolean build_kernels(VideoAlpha *alpha, gboolean fp16, GError **error)
     return TRUE;
 }
 
-static gboolean allocate(VideoAlpha *alpha, guint matte_width, GError **error)
+static gboolean allocate(VideoAlpha *alpha, GError **error)
 {
-    alpha->rows_pitch = (gint32)video_pad(matte_width);
     alpha->pitch = (gint32)video_pad(alpha->width);
-    gsize lines = (gsize)alpha->max_frames * alpha->height;
-    alpha->rows = ocl_buffer_new(alpha->device, OCL_BUFFER_READ_WRITE,
-                                 lines * alpha->rows_pitch * sizeof(float), error);
-    if (!alpha->rows)
+    gsize row = (gsize)alpha->max_frames * alpha->pitch;
+    alpha->wide = ocl_buffer_new(alpha->device, OCL_BUFFER_READ_WRITE,
+                                 alpha->matte_height * row * sizeof(float), error);
+    if (!alpha->wide)
         return FALSE;
     for (guint i = 0; i < 2; i++) {
         alpha->planes[i] = ocl_buffer_new(alpha->device, OCL_BUFFER_READ_WRITE,
-                                          lines * alpha->pitch * sizeof(guint16), error);
+                                          alpha->height * row * sizeof(guint16), error);
         if (!alpha->planes[i])
             return FALSE;
     }
@@ -96,6 +96,7 @@ VideoAlpha *video_alpha_new(OclDevice *device, const GstVideoInfo *in, const Vid
     alpha->width = width;
     alpha->height = height;
     alpha->max_frames = max_frames;
+    alpha->matte_height = map.h;
     alpha->kind = info->matte;
     alpha->nhwc = info->nhwc;
     alpha->channel = info->channel;
@@ -106,7 +107,7 @@ VideoAlpha *video_alpha_new(OclDevice *device, const GstVideoInfo *in, const Vid
     alpha->column_axis =
         video_axis(rect->x, rect->width, width, rect->x, rect->x + rect->width - 1);
     gboolean fp16 = matte->type == NN_FLOAT16;
-    if (!build_kernels(alpha, fp16, error) || !allocate(alpha, map.w, error))
+    if (!build_kernels(alpha, fp16, error) || !allocate(alpha, error))
         return NULL;
     if (alpha->kind == VIDEO_MATTE_MINMAX) {
         alpha->range = video_range_new(device, rect->width, max_frames, fp16, error);
@@ -126,7 +127,7 @@ void video_alpha_free(VideoAlpha *alpha)
     ocl_kernel_free(alpha->feather_kernel);
     video_range_free(alpha->range);
     video_guided_free(alpha->guided);
-    ocl_buffer_clear(&alpha->rows);
+    ocl_buffer_clear(&alpha->wide);
     ocl_buffer_clear(&alpha->planes[0]);
     ocl_buffer_clear(&alpha->planes[1]);
     ocl_device_unref(alpha->device);
@@ -140,36 +141,32 @@ static gboolean run_range(VideoAlpha *alpha, OclQueue *compute, guint n_frames,
                                             n_frames, error);
 }
 
-/* The matte, normalised and resized along @axis to @height rows of @rows. */
-static gboolean run_rows(VideoAlpha *alpha, OclQueue *compute, guint n_frames, const NnPlace *matte,
-                         const VideoAxis *axis, cl_mem rows, guint height, GError **error)
+/* The matte, normalised and resized along @axis to @width columns of @wide. */
+static gboolean run_columns(VideoAlpha *alpha, OclQueue *compute, guint n_frames,
+                            const NnPlace *matte, const VideoAxis *axis, cl_mem wide, guint width,
+                            GError **error)
 {
     VideoMap map;
-    gint32 other;
+    gint32 other, pitch = (gint32)video_pad(width);
     if (!matte_map(matte, alpha->nhwc, alpha->channel, &map, &other, error))
         return FALSE;
     cl_mem range = alpha->range ? video_range_memory(alpha->range) : NULL;
     const VideoArgument arguments[] = {
-        VIDEO_ARG(matte->memory),
-        VIDEO_ARG(map),
-        VIDEO_ARG(other),
-        VIDEO_ARG(*axis),
-        VIDEO_ARG(range),
-        VIDEO_ARG(rows),
-        VIDEO_ARG(alpha->rows_pitch),
-    };
-    return video_launch(compute, alpha->rows_kernel, arguments, G_N_ELEMENTS(arguments),
-                        video_strips(alpha->device, map.w), height, n_frames, error);
-}
-
-static gboolean run_columns(VideoAlpha *alpha, OclQueue *compute, guint n_frames, cl_mem controls,
-                            GError **error)
-{
-    const VideoArgument arguments[] = {
-        VIDEO_ARG(alpha->rows), VIDEO_ARG(alpha->rows_pitch), VIDEO_ARG(alpha->column_axis),
-        VIDEO_ARG(controls),    VIDEO_ARG(alpha->planes[0]),  VIDEO_ARG(alpha->pitch),
+        VIDEO_ARG(matte->memory), VIDEO_ARG(map),  VIDEO_ARG(other), VIDEO_ARG(*axis),
+        VIDEO_ARG(range),         VIDEO_ARG(wide), VIDEO_ARG(pitch),
     };
     return video_launch(compute, alpha->columns_kernel, arguments, G_N_ELEMENTS(arguments),
+                        video_strips(alpha->device, width), map.h, n_frames, error);
+}
+
+static gboolean run_rows(VideoAlpha *alpha, OclQueue *compute, guint n_frames, cl_mem controls,
+                         GError **error)
+{
+    const VideoArgument arguments[] = {
+        VIDEO_ARG(alpha->wide),     VIDEO_ARG(alpha->pitch), VIDEO_ARG(alpha->matte_height),
+        VIDEO_ARG(alpha->row_axis), VIDEO_ARG(controls),     VIDEO_ARG(alpha->planes[0]),
+    };
+    return video_launch(compute, alpha->rows_kernel, arguments, G_N_ELEMENTS(arguments),
                         video_strips(alpha->device, alpha->width), alpha->height, n_frames, error);
 }
 
@@ -203,15 +200,15 @@ static gboolean run_guided(VideoAlpha *alpha, OclQueue *compute, const VideoFram
     const VideoRect *rect = &alpha->rect;
     /* Made when first asked for, as the blur is. */
     if (!alpha->guided)
-        alpha->guided = video_guided_new(alpha->device, &alpha->in, rect, alpha->rows_pitch,
+        alpha->guided = video_guided_new(alpha->device, &alpha->in, rect, alpha->matte_height,
                                          alpha->max_frames, error);
     if (!alpha->guided)
         return FALSE;
     const VideoAxis same =
-        video_axis(rect->y, rect->height, rect->height, rect->y, rect->y + rect->height - 1);
+        video_axis(rect->x, rect->width, rect->width, rect->x, rect->x + rect->width - 1);
     const VideoGuidedTarget target = { alpha->planes[0], alpha->pitch };
-    return run_rows(alpha, compute, n_frames, matte, &same, video_guided_matte(alpha->guided),
-                    rect->height, error) &&
+    return run_columns(alpha, compute, n_frames, matte, &same, video_guided_matte(alpha->guided),
+                       rect->width, error) &&
            video_guided_run(alpha->guided, compute, frames, n_frames, controls, &target, error);
 }
 
@@ -241,9 +238,9 @@ gboolean video_alpha_run(VideoAlpha *alpha, OclQueue *compute, const VideoFrames
     wishes(controls, n_frames, &refine, &erode, &feather);
     /* Frames that do not ask for them pass the filters unchanged, bit for bit. */
     return run_range(alpha, compute, n_frames, matte, &map, error) &&
-           run_rows(alpha, compute, n_frames, matte, &alpha->row_axis, alpha->rows, alpha->height,
-                    error) &&
-           run_columns(alpha, compute, n_frames, table, error) &&
+           run_columns(alpha, compute, n_frames, matte, &alpha->column_axis, alpha->wide,
+                       alpha->width, error) &&
+           run_rows(alpha, compute, n_frames, table, error) &&
            (!refine || run_guided(alpha, compute, frames, n_frames, matte, table, error)) &&
            (!erode || run_edge(alpha, compute, n_frames, alpha->erode_kernel, table, error)) &&
            (!feather || run_edge(alpha, compute, n_frames, alpha->feather_kernel, table, error));

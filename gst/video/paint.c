@@ -1,4 +1,5 @@
-/* paint.c - three-channel outputs of networks, resized vertically for the kernels that mix them in.
+/* paint.c - three-channel outputs of networks, resized horizontally for the kernels that mix them
+ * in.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -7,12 +8,12 @@
 struct VideoPaint {
     OclDevice *device;
     gboolean nhwc;
-    guint height;
+    guint width;
     OclKernel *kernel;
-    VideoAxis row_axis;
+    VideoAxis column_axis;
     VideoSheet sheet;
     cl_float16 matrix;
-    cl_mem rows; /* [max_frames][3][height][pitch] float */
+    cl_mem wide; /* [max_frames][3][tensor height][pitch] float: resized horizontally */
 };
 
 static VideoMatrix paint_matrix(const GstVideoInfo *out, gboolean bgr, const float gain[3],
@@ -42,25 +43,25 @@ VideoPaint *video_paint_new(OclDevice *device, const GstVideoInfo *out, const Vi
     g_autoptr(VideoPaint) paint = g_new0(VideoPaint, 1);
     paint->device = ocl_device_ref(device);
     paint->nhwc = info->nhwc;
-    paint->height = GST_VIDEO_INFO_HEIGHT(out);
+    paint->width = GST_VIDEO_INFO_WIDTH(out);
     VideoMatrix matrix = paint_matrix(out, info->bgr, gain, offset);
     paint->matrix = video_matrix_argument(&matrix);
-    guint width = GST_VIDEO_INFO_WIDTH(out);
-    VideoRect rect = video_fit_rect(info->fit, width, paint->height, map.w, map.h);
-    paint->row_axis =
-        video_axis(rect.y, rect.height, paint->height, rect.y, rect.y + rect.height - 1);
-    paint->sheet = (VideoSheet){ .axis = video_axis(rect.x, rect.width, width, rect.x,
-                                                    rect.x + rect.width - 1),
-                                 .pitch = (gint32)video_pad(map.w),
-                                 .height = (gint32)paint->height };
-    paint->kernel = video_kernel_new(device, "video_matte.cl", "video_matte_rows", error, "%s",
+    guint height = GST_VIDEO_INFO_HEIGHT(out);
+    VideoRect rect = video_fit_rect(info->fit, paint->width, height, map.w, map.h);
+    paint->column_axis =
+        video_axis(rect.x, rect.width, paint->width, rect.x, rect.x + rect.width - 1);
+    paint->sheet = (VideoSheet){ .axis = video_axis(rect.y, rect.height, height, rect.y,
+                                                    rect.y + rect.height - 1),
+                                 .pitch = (gint32)video_pad(paint->width),
+                                 .height = map.h };
+    paint->kernel = video_kernel_new(device, "video_matte.cl", "video_matte_columns", error, "%s",
                                      place->type == NN_FLOAT16 ? "-DFP16" : "");
     if (!paint->kernel)
         return NULL;
-    gsize lines = (gsize)max_frames * 3 * paint->height;
-    paint->rows = ocl_buffer_new(device, OCL_BUFFER_READ_WRITE,
+    gsize lines = (gsize)max_frames * 3 * paint->sheet.height;
+    paint->wide = ocl_buffer_new(device, OCL_BUFFER_READ_WRITE,
                                  lines * paint->sheet.pitch * sizeof(float), error);
-    return paint->rows ? g_steal_pointer(&paint) : NULL;
+    return paint->wide ? g_steal_pointer(&paint) : NULL;
 }
 
 void video_paint_free(VideoPaint *paint)
@@ -68,7 +69,7 @@ void video_paint_free(VideoPaint *paint)
     if (!paint)
         return;
     ocl_kernel_free(paint->kernel);
-    ocl_buffer_clear(&paint->rows);
+    ocl_buffer_clear(&paint->wide);
     ocl_device_unref(paint->device);
     g_free(paint);
 }
@@ -83,17 +84,17 @@ gboolean video_paint_run(VideoPaint *paint, OclQueue *compute, guint n_frames, c
     cl_mem range = NULL;
     const VideoArgument arguments[] = {
         VIDEO_ARG(place->memory),      VIDEO_ARG(map),   VIDEO_ARG(other),
-        VIDEO_ARG(paint->row_axis),    VIDEO_ARG(range), VIDEO_ARG(paint->rows),
+        VIDEO_ARG(paint->column_axis), VIDEO_ARG(range), VIDEO_ARG(paint->wide),
         VIDEO_ARG(paint->sheet.pitch),
     };
     return video_launch(compute, paint->kernel, arguments, G_N_ELEMENTS(arguments),
-                        video_strips(paint->device, map.w), paint->height, (gsize)n_frames * map.c,
+                        video_strips(paint->device, paint->width), map.h, (gsize)n_frames * map.c,
                         error);
 }
 
 cl_mem video_paint_memory(const VideoPaint *paint)
 {
-    return paint->rows;
+    return paint->wide;
 }
 
 VideoSheet video_paint_sheet(const VideoPaint *paint)

@@ -1,4 +1,4 @@
-/* paint.h - colours that a network gives, at the picture's height.
+/* paint.h - colours that a network gives, at the picture's width.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -21,7 +21,7 @@ gboolean video_paint_run(VideoPaint *paint, OclQueue *compute, guint n_frames, c
                          GError **error);
 
 /* The three arguments of kernels that read it: [n][3][height][pitch] float, how it is resized
- * horizontally, and the matrix to @out's components. */
+ * vertically, and the matrix to @out's components. */
 cl_mem video_paint_memory(const VideoPaint *paint);
 VideoSheet video_paint_sheet(const VideoPaint *paint);
 cl_float16 video_paint_matrix(const VideoPaint *paint);
