@@ -580,7 +580,11 @@ static Action choose_locked(GstClBatchFilterPrivate *p)
         return DO_PUSH;
     if (next == NEXT_NOTHING || filling || oldest)
         return DO_WAIT;
-    return next == NEXT_FRAME ? (anew ? DO_NEGOTIATE : DO_WAIT) : DO_BARRIER;
+    /* Caps that a flush has kept go before the segment that follows it. */
+    if (anew || (p->caps_pending && GST_IS_EVENT(item->object) &&
+                 GST_EVENT_TYPE(item->object) == GST_EVENT_SEGMENT))
+        return DO_NEGOTIATE;
+    return next == NEXT_FRAME ? DO_WAIT : DO_BARRIER;
 }
 
 static void act_locked(GstClBatchFilter *self, Action action)

@@ -60,6 +60,7 @@ Stage *stage_new_with(GstElement *element)
 {
     Stage *stage = g_new0(Stage, 1);
     g_mutex_init(&stage->lock);
+    g_mutex_init(&stage->upstream);
     stage->log = g_string_new("");
     stage->element = element;
     stage->bus = gst_bus_new();
@@ -89,6 +90,7 @@ void stage_free(Stage *stage)
     gst_harness_teardown(stage->harness);
     g_string_free(stage->log, TRUE);
     g_mutex_clear(&stage->lock);
+    g_mutex_clear(&stage->upstream);
     g_free(stage);
 }
 
@@ -110,7 +112,23 @@ GstBuffer *stage_frame(Stage *stage, guint8 value)
 
 GstFlowReturn stage_push(Stage *stage, guint8 value)
 {
-    return gst_harness_push(stage->harness, stage_frame(stage, value));
+    g_mutex_lock(&stage->upstream);
+    GstFlowReturn flow = gst_harness_push(stage->harness, stage_frame(stage, value));
+    g_mutex_unlock(&stage->upstream);
+    return flow;
+}
+
+void stage_flush(Stage *stage)
+{
+    GstSegment segment;
+    gst_segment_init(&segment, GST_FORMAT_TIME);
+    GstPad *pad = stage->harness->srcpad;
+    g_assert_true(gst_pad_push_event(pad, gst_event_new_flush_start()));
+    /* What is being pushed has returned. */
+    g_mutex_lock(&stage->upstream);
+    g_assert_true(gst_pad_push_event(pad, gst_event_new_flush_stop(TRUE)));
+    gst_pad_push_event(pad, gst_event_new_segment(&segment));
+    g_mutex_unlock(&stage->upstream);
 }
 
 void stage_push_all(Stage *stage, guint8 first, guint n)
@@ -240,6 +258,19 @@ static void run(gconstpointer data)
     g_test_message("alive: %s", living);
     g_assert_cmpint(fakecl_live(), ==, 0);
     g_assert_true(test_filter_is_balanced());
+}
+
+static void run_last(gconstpointer data)
+{
+    void (*const *test)(void) = data;
+    (*test)();
+    fakecl_reset();
+}
+
+void stage_add_last(const char *sentence, void (*test)(void))
+{
+    g_autofree char *path = g_strconcat("/", sentence, NULL);
+    g_test_add_data_func_full(path, g_memdup2(&test, sizeof test), run_last, g_free);
 }
 
 void stage_add(const char *sentence, void (*test)(void))

@@ -24,6 +24,7 @@ typedef struct {
     GMutex lock;
     GString *log; /* under lock: what left, a letter each: T C S b t g q E, lower case: riders */
     guint n_pushed;
+    GMutex upstream; /* held while upstream pushes, as its stream lock is */
 } Stage;
 
 /* Not live, before caps. */
@@ -39,6 +40,8 @@ GstBuffer *stage_frame(Stage *stage, guint8 value);
 GstFlowReturn stage_push(Stage *stage, guint8 value);
 /* Pushes @n frames with the values that follow @first, all of which must be accepted. */
 void stage_push_all(Stage *stage, guint8 first, guint n);
+/* A flushing seek to the beginning, as upstream does it: flush, then a segment. Any thread. */
+void stage_flush(Stage *stage);
 /* Waits for the next frame and checks that its bytes are @value. (transfer full) */
 GstBuffer *stage_pull(Stage *stage, guint8 value);
 void stage_pull_all(Stage *stage, guint8 first, guint n);
@@ -69,5 +72,7 @@ GstFlowReturn pusher_join(Pusher *pusher);
 void stage_init(int *argc, char ***argv);
 /* After it no OpenCL object and no batch may be left. */
 void stage_add(const char *sentence, void (*test)(void));
+/* After it something may be left, so it must be the last. */
+void stage_add_last(const char *sentence, void (*test)(void));
 
 G_END_DECLS
