@@ -119,22 +119,23 @@ gboolean video_to_tensor_run(VideoToTensor *to_tensor, OclQueue *compute, const 
 /* ---------------------------------------------------------------- matte -> picture */
 
 typedef enum {
-    VIDEO_BACKGROUND_TRANSPARENT, /* straight alpha */
-    VIDEO_BACKGROUND_COLOR,
-    VIDEO_BACKGROUND_BLUR,  /* the frame's own background, blurred */
-    VIDEO_BACKGROUND_IMAGE, /* a picture, scaled to cover */
-    VIDEO_BACKGROUND_KEEP,  /* foreground over the untouched frame: alpha is still computed */
+    VIDEO_BACKGROUND_TRANSPARENT, /* straight alpha; the colour in formats without alpha */
+    VIDEO_BACKGROUND_COLOR,       /* its own alpha counts, in formats with alpha */
+    VIDEO_BACKGROUND_BLUR,        /* the frame's own background, blurred */
+    VIDEO_BACKGROUND_IMAGE,       /* a picture, scaled to cover; the colour while there is none */
+    VIDEO_BACKGROUND_KEEP,        /* the untouched frame, opaque; GRAY8 still gives the matte */
 } VideoBackground;
 
-/* What may change from frame to frame; snapshots are taken in stream order. */
+/* What may change from frame to frame; snapshots are taken in stream order. Applied in the order of
+ * refine, thresholds and gamma, erode, feather. */
 typedef struct {
     VideoBackground background;
     guint32 background_color;    /* 0xAARRGGBB, sRGB */
-    float blur_radius;           /* share of the picture's height, 0..1 */
+    float blur_radius;           /* share of the picture's height, 0..1: two sigma of a Gaussian */
     float alpha_low, alpha_high; /* alpha at or below low becomes 0, at or above high becomes 1 */
-    float gamma;                 /* of alpha */
-    gint feather;                /* px: softens the edge; negative only inwards */
-    gint erode;                  /* px: shrinks; negative grows */
+    float gamma;                 /* alpha^(1 / gamma): above 1 makes edges more opaque */
+    gint feather;                /* px: softens the edge; negative only inwards; -128..128 */
+    gint erode;                  /* px: shrinks; negative grows; -128..128 */
     gboolean refine;             /* guided filter: the edges follow the picture's own */
 } VideoMatteControls;
 

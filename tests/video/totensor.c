@@ -4,6 +4,7 @@
  */
 #include "harness.h"
 
+#include <kernels.h>
 #include <math.h>
 
 /* ---------------------------------------------------------------- reference */
@@ -294,6 +295,66 @@ static void a_tensor_of_other_channels_is_an_error(void)
     g_assert_error(error, NN_ERROR, NN_ERROR_INPUT);
 }
 
+/* ---------------------------------------------------------------- shapes */
+
+static VideoMap map_of(int rank, const gint64 *dims, gboolean nhwc)
+{
+    g_autoptr(GError) error = NULL;
+    NnPlace place = { .type = NN_FLOAT32, .rank = rank };
+    gint64 stride = 1;
+    for (int i = rank - 1; i >= 0; i--) {
+        place.dims[i] = dims[i];
+        place.strides[i] = stride;
+        stride *= dims[i];
+    }
+    VideoMap map;
+    video_place_map(&place, nhwc, &map, &error);
+    g_assert_no_error(error);
+    return map;
+}
+
+static void outputs_of_any_rank_are_pictures(void)
+{
+    const struct {
+        int rank;
+        gint64 dims[5];
+        gboolean nhwc;
+        gint32 c, h, w, sc, sw;
+    } cases[] = {
+        { 4, { 1, 3, 20, 30 }, FALSE, 3, 20, 30, 600, 1 },
+        { 4, { 1, 20, 30, 3 }, TRUE, 3, 20, 30, 1, 3 },
+        /* Named otherwise, but only one reading makes sense. */
+        { 4, { 1, 20, 30, 1 }, FALSE, 1, 20, 30, 1, 1 },
+        { 4, { 1, 2, 20, 30 }, TRUE, 2, 20, 30, 600, 1 },
+        { 3, { 1, 20, 30 }, FALSE, 1, 20, 30, 600, 1 },
+        { 2, { 20, 30 }, FALSE, 1, 20, 30, 0, 1 },
+        { 5, { 1, 1, 1, 20, 30 }, FALSE, 1, 20, 30, 600, 1 },
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        VideoMap map = map_of(cases[i].rank, cases[i].dims, cases[i].nhwc);
+        g_assert_cmpint(map.c, ==, cases[i].c);
+        g_assert_cmpint(map.h, ==, cases[i].h);
+        g_assert_cmpint(map.w, ==, cases[i].w);
+        g_assert_cmpint(map.sc, ==, cases[i].sc);
+        g_assert_cmpint(map.sw, ==, cases[i].sw);
+    }
+}
+
+static void what_is_no_picture_is_an_error(void)
+{
+    const NnPlace places[] = {
+        { .type = NN_FLOAT32, .rank = 1, .dims = { 30 } },
+        { .type = NN_FLOAT32, .rank = 4, .dims = { 2, 3, 20, 30 } },
+        { .type = NN_INT64, .rank = 4, .dims = { 1, 3, 20, 30 } },
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(places); i++) {
+        g_autoptr(GError) error = NULL;
+        VideoMap map;
+        g_assert_false(video_place_map(&places[i], FALSE, &map, &error));
+        g_assert_error(error, NN_ERROR, NN_ERROR_INPUT);
+    }
+}
+
 int main(int argc, char **argv)
 {
     harness_init(&argc, &argv);
@@ -309,5 +370,7 @@ int main(int argc, char **argv)
     harness_add("YUV and RGB give the same tensor", yuv_and_rgb_give_the_same_tensor);
     harness_add("a frame never depends on its neighbours", a_frame_never_depends_on_its_neighbours);
     harness_add("a tensor of other channels is an error", a_tensor_of_other_channels_is_an_error);
+    harness_add("outputs of any rank are pictures", outputs_of_any_rank_are_pictures);
+    harness_add("what is no picture is an error", what_is_no_picture_is_an_error);
     return harness_run();
 }
