@@ -203,6 +203,7 @@ static const NnVariant variants[] = {
     { "conv_winograd_fused", nn_conv_winograd_fused_fits, nn_conv_winograd_fused_record,
       nn_conv_winograd_fused_pays },
     { "conv_winograd", nn_conv_winograd_fits, nn_conv_winograd_record, nn_conv_winograd_pays },
+    { "conv_narrow", nn_conv_narrow_fits, nn_conv_narrow_record, NULL },
     { "conv_depthwise", fits_depthwise, record_depthwise, NULL },
     { "conv_vector", fits_vector, record_vector, NULL },
     { "conv_general", nn_variant_always, record_general, NULL },

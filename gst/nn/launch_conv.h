@@ -39,6 +39,10 @@ gboolean nn_conv_depthwise_wide_record(gconstpointer job, GError **error);
 gboolean nn_conv_few_fits(gconstpointer job);
 gboolean nn_conv_few_record(gconstpointer job, GError **error);
 
+/* launch_conv_narrow.c: a few outputs, on any device. */
+gboolean nn_conv_narrow_fits(gconstpointer job);
+gboolean nn_conv_narrow_record(gconstpointer job, GError **error);
+
 /* launch_conv_winograd.c: 3x3 on CPUs, in one launch with a tile's numbers in the cache, or in
  * three through memory. */
 gboolean nn_conv_winograd_fused_fits(gconstpointer job);

@@ -21,6 +21,11 @@ const Case cases[] = {
     { "Conv", 13, "f:1,48,4,3 !f:7,48,3,3 !f:7", SAME, WINOGRAD, .dresses = EPILOGUES },
     { "Conv", 13, "f:1,16,70,67 !f:64,16,3,3 !f:64", SAME, WINOGRAD, .dresses = PLAIN },
     { "Conv", 13, "f:1,17,8,8 !f:33,17,3,3 !f:33", SAME, CONV, .dresses = EPILOGUES },
+    { "Conv", 13, "f:1,40,13,17 !f:1,40,3,3 !f:1", SAME, CONV " conv_narrow", .dresses = EPILOGUES },
+    { "Conv", 13, "f:1,21,6,7 !f:3,21,5,5 !f:3", "pads=2,2,2,2 strides=2,1", CONV " conv_narrow",
+      .dresses = EPILOGUES },
+    { "Conv", 13, "f:1,16,9,4 !f:4,16,1,1", "", CONV " conv_narrow", .dresses = EPILOGUES },
+    { "Conv", 13, "f:1,5,9,4 !f:2,5,1,1", "", CONV " conv_narrow", .dresses = EPILOGUES },
     { "Conv", 13, "f:1,7,5,31 !f:5,7,3,3", "", CONV, .dresses = EPILOGUES },
     { "Conv", 13, "f:1,64,7,7 !f:48,64,1,1 !f:48", "", CONV, .dresses = EPILOGUES },
     { "Conv", 13, "f:1,33,1,1 !f:130,33,1,1 !f:130", "", CONV, .dresses = EPILOGUES },
@@ -58,6 +63,9 @@ const Case cases[] = {
     { "Conv", 13, "f:1,16,9,11 !f:16,16,3,3 !f:16", SAME, "conv_tensor", .dresses = EPILOGUES },
     { "Conv", 13, "f:1,40,9,13 !f:24,40,3,3", "dilations=2,2 pads=2,2,2,2", "conv_tensor", .dresses = EPILOGUES },
     { "Conv", 13, "f:1,72,7,7 !f:48,72,1,1 !f:48", "", "conv_tensor", .dresses = EPILOGUES },
+    { "Conv", 13, "f:1,40,15,11 !f:136,40,3,3 !f:136", SAME, "conv_tensor conv_tensor:128x128 conv_tensor:128x96 "
+      "conv_tensor:128x64 conv_tensor:128x32 conv_tensor:128x16 conv_tensor:small conv_tensor:shallow",
+      .dresses = PLAIN | 1u << DRESS_EPILOGUE },
     { "Conv", 13, "f:1,96,5,9 !f:72,96,3,3 !f:72", SAME, "conv_tensor", .dresses = PLAIN | 1u << DRESS_EPILOGUE },
     { "Conv", 13, "f:1,24,9,7 !f:136,24,1,1", "", "conv_tensor", .dresses = PLAIN | 1u << DRESS_EPILOGUE },
 
