@@ -166,11 +166,10 @@ __kernel void conv_vector(__global const REAL *restrict x, Map xm,
     ox = first % ym.w;
 #pragma unroll
     for (int p = 0; p < P; p++) {
-        if (oy >= ym.h)
-            return;
 #pragma unroll
         for (int k = 0; k < KB; k++) {
-            const int left = conv.k - k0 - k * VW;
+            /* A return here would keep PoCL from unrolling the loop, and it would say so. */
+            const int left = oy < ym.h ? conv.k - k0 - k * VW : 0;
             V v = acc[k][p];
             if (RESIDUAL)
                 v += load_some(residual + oy * rm.sh + ox * rm.sw + k * VW * rm.sc, rm.sc, left);
