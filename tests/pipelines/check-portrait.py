@@ -5,7 +5,7 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 
     check-portrait.py FILE.png
 
-The places were read off the picture: 512 x 512, a head and an orange suit before a flag and a model.
+The places were read off the picture: 512 x 512, a head and an orange suit before a light wall.
 """
 import sys
 
@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 # left, top, right, bottom in pixels
-INSIDE = {"forehead": (200, 60, 250, 90), "face": (195, 100, 255, 180), "chest": (150, 330, 330, 500)}
-OUTSIDE = {"flag": (5, 30, 60, 140), "upper right corner": (440, 5, 505, 60)}
+INSIDE = {"forehead": (200, 60, 250, 90), "face": (195, 100, 255, 180), "chest": (150, 330, 250, 500)}
+OUTSIDE = {"upper right corner": (440, 5, 505, 60), "wall": (310, 30, 400, 120)}
 
 
 def mean(alpha, box):
