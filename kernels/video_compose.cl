@@ -135,9 +135,8 @@ __kernel void video_compose(__global const uchar *restrict src, Picture in,
         const int row = min(y + i, out.height - 1);
         __global const ushort *line = alpha + (frame * out.height + row) * alpha_pitch + x;
         Floats share = TO_FLOATS(LOAD_PX(line)) * (1.0f / 65535.0f);
-#if IN_A >= 0
-        share *= load_alpha(src, &in, x, row) * (1.0f / 255.0f);
-#endif
+        const Floats own = load_alpha(src, &in, x, row) * (1.0f / 255.0f);
+        share *= own;
 #if OUT_KIND == KIND_GRAY
         colors[i].c0 = 255.0f * share;
 #else
@@ -146,11 +145,12 @@ __kernel void video_compose(__global const uchar *restrict src, Picture in,
         /* The network's colour belongs to the edge, where the frame's is mixed with what was
          * behind; towards either side the frame's own pixels come back. */
         const Floats edge = clamp(8.0f * fmin(share, 1.0f - share), 0.0f, 1.0f);
-        color =
-            color_mix(color, paint_color(paint, paint_sheet, paint_matrix, frame, x, row), edge);
+        if (control.background != BACKGROUND_KEEP)
+            color = color_mix(color, paint_color(paint, paint_sheet, paint_matrix, frame, x, row),
+                              edge);
 #endif
         if (control.background == BACKGROUND_KEEP)
-            share = 1.0f;
+            share = own;
         else if (OUT_A < 0 || control.background != BACKGROUND_TRANSPARENT)
             color = compose_over(color,
                                  background_color(&control, blurred, small, image, image_pitch,

@@ -123,7 +123,7 @@ typedef enum {
     VIDEO_BACKGROUND_COLOR,       /* its own alpha counts, in formats with alpha */
     VIDEO_BACKGROUND_BLUR,        /* the frame's own background, blurred */
     VIDEO_BACKGROUND_IMAGE,       /* a picture, scaled to cover; the colour while there is none */
-    VIDEO_BACKGROUND_KEEP,        /* the untouched frame, opaque; GRAY8 still gives the matte */
+    VIDEO_BACKGROUND_KEEP,        /* the untouched frame; GRAY8 still gives the matte */
 } VideoBackground;
 
 /* What may change from frame to frame; snapshots are taken in stream order. Applied in the order of

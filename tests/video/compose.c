@@ -552,7 +552,8 @@ static void keeping_the_background_keeps_every_byte(void)
 {
     const GstVideoFormat formats[] = { GST_VIDEO_FORMAT_RGB,  GST_VIDEO_FORMAT_NV12,
                                        GST_VIDEO_FORMAT_YUY2, GST_VIDEO_FORMAT_I420,
-                                       GST_VIDEO_FORMAT_xBGR, GST_VIDEO_FORMAT_Y444 };
+                                       GST_VIDEO_FORMAT_xBGR, GST_VIDEO_FORMAT_Y444,
+                                       GST_VIDEO_FORMAT_ARGB, GST_VIDEO_FORMAT_A420 };
     for (guint f = 0; f < G_N_ELEMENTS(formats); f++) {
         GstVideoInfo info = harness_info(formats[f], 321, 241, NULL);
         g_autoptr(GstVideoFrame) frame = harness_frame_new(&info, 8);

@@ -47,13 +47,14 @@ static NnGraph *rvm_graph(void)
 
 /* ---------------------------------------------------------------- presets */
 
+/* @graph: (transfer full). */
 static void check_match(NnGraph *graph, const char *name)
 {
-    g_autoptr(NnGraph) owned = graph;
     g_autoptr(VideoModelInfo) info = video_model_info_match(graph);
     g_assert_nonnull(info);
     g_assert_cmpstr(info->name, ==, name);
     g_assert_false(info->guessed);
+    nn_graph_free(graph);
 }
 
 static void known_networks_are_recognised(void)
