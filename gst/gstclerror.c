@@ -14,16 +14,17 @@ typedef struct {
     GQuark domain;
     gint code;
     const char *text; /* NULL: the error's own message is for the user */
+    gboolean quote;   /* the user needs the error's message as well: which file, which operator */
 } Meaning;
 
 static Meaning resource(GstResourceError code, const char *text)
 {
-    return (Meaning){ GST_RESOURCE_ERROR, code, text };
+    return (Meaning){ GST_RESOURCE_ERROR, code, text, FALSE };
 }
 
 static Meaning library(GstLibraryError code, const char *text)
 {
-    return (Meaning){ GST_LIBRARY_ERROR, code, text };
+    return (Meaning){ GST_LIBRARY_ERROR, code, text, FALSE };
 }
 
 static Meaning meaning_of_ocl(const GError *error)
@@ -76,36 +77,46 @@ static Meaning meaning_of_nn(const GError *error)
     }
 }
 
+/* The same, with the error's own message behind the text. */
+static Meaning quoting(Meaning meaning)
+{
+    meaning.quote = TRUE;
+    return meaning;
+}
+
 static Meaning meaning_of_file(gboolean is_missing)
 {
-    return is_missing ? resource(GST_RESOURCE_ERROR_NOT_FOUND,
-                                 "A file was not found. Check model-file and its companions.")
-                      : resource(GST_RESOURCE_ERROR_OPEN_READ,
-                                 "A file cannot be read. Check its permissions and its type.");
+    return is_missing
+               ? resource(GST_RESOURCE_ERROR_NOT_FOUND, "A file was not found. Check the path.")
+               : resource(GST_RESOURCE_ERROR_OPEN_READ,
+                          "A file cannot be read. Check its permissions.");
 }
 
 static Meaning meaning_of(const GError *error)
 {
     if (error->domain == GST_RESOURCE_ERROR || error->domain == GST_LIBRARY_ERROR ||
         error->domain == GST_STREAM_ERROR || error->domain == GST_CORE_ERROR)
-        return (Meaning){ error->domain, error->code, NULL };
+        return (Meaning){ error->domain, error->code, NULL, FALSE };
     if (error->domain == OCL_ERROR)
         return meaning_of_ocl(error);
     if (error->domain == NN_ERROR)
-        return meaning_of_nn(error);
+        return quoting(meaning_of_nn(error));
     if (error->domain == G_FILE_ERROR)
-        return meaning_of_file(error->code == G_FILE_ERROR_NOENT);
+        return quoting(meaning_of_file(error->code == G_FILE_ERROR_NOENT));
     if (error->domain == G_IO_ERROR)
-        return meaning_of_file(error->code == G_IO_ERROR_NOT_FOUND);
+        return quoting(meaning_of_file(error->code == G_IO_ERROR_NOT_FOUND));
     if (error->domain == G_KEY_FILE_ERROR)
-        return resource(GST_RESOURCE_ERROR_SETTINGS, "The model's description file is not valid.");
+        return quoting(
+            resource(GST_RESOURCE_ERROR_SETTINGS, "The model's description file is not valid."));
     return library(GST_LIBRARY_ERROR_FAILED, "The element failed.");
 }
 
-/* For the user: what happened, where the error's own words are not yet it. */
 static char *text_for_user(const Meaning *meaning, const GError *error)
 {
-    return g_strdup(meaning->text ? meaning->text : error->message);
+    if (!meaning->text)
+        return g_strdup(error->message);
+    return meaning->quote ? g_strdup_printf("%s (%s)", meaning->text, error->message)
+                          : g_strdup(meaning->text);
 }
 
 void gst_cl_error_post(GstElement *element, const GError *error)

@@ -1,0 +1,273 @@
+/* unetmatte.c - tests of the matting element with networks whose matte is known.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include <string.h>
+
+#include "gstunetmatte.h"
+#include "stage.h"
+#include "tinynet.h"
+
+#define WIDTH 16
+#define HEIGHT 8
+#define RGB_CAPS "video/x-raw,format=RGB,width=16,height=8,framerate=25/1"
+
+typedef char Model;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Model, tinynet_remove)
+
+static Stage *matte_new(const char *model, guint batch_size)
+{
+    return stage_new_with(g_object_new(GST_TYPE_UNET_MATTE, "device", "0:0", "model-file", model,
+                                       "batch-size", batch_size, "batch-timeout",
+                                       (guint64)3600 * GST_SECOND, "precision", 1, NULL));
+}
+
+/* A frame of one colour. */
+static GstBuffer *rgb_frame(guint8 r, guint8 g, guint8 b)
+{
+    guint8 *data = g_malloc(WIDTH * HEIGHT * 3);
+    for (guint i = 0; i < WIDTH * HEIGHT; i++) {
+        data[3 * i] = r;
+        data[3 * i + 1] = g;
+        data[3 * i + 2] = b;
+    }
+    return gst_buffer_new_wrapped(data, WIDTH * HEIGHT * 3);
+}
+
+static GstBuffer *pull(Stage *stage)
+{
+    GstBuffer *out = gst_harness_pull(stage->harness);
+    g_assert_nonnull(out);
+    return out;
+}
+
+/* Checks that all of the frame's pixels of @n bytes are @expected, give or take one. */
+static void assert_pixels(GstBuffer *buffer, guint n, const guint8 *expected)
+{
+    GstMapInfo map;
+    g_assert_true(gst_buffer_map(buffer, &map, GST_MAP_READ));
+    g_assert_cmpuint(map.size, ==, n * WIDTH * HEIGHT);
+    for (gsize i = 0; i < map.size; i++)
+        g_assert_cmpint(ABS(map.data[i] - expected[i % n]), <=, 1);
+    gst_buffer_unmap(buffer, &map);
+}
+
+static void start_with(Stage *stage, const char *in, const char *out)
+{
+    if (out) {
+        g_autofree char *caps = g_strdup_printf("video/x-raw,format=%s", out);
+        gst_harness_set_sink_caps_str(stage->harness, caps);
+    }
+    g_autofree char *caps =
+        g_strdup_printf("video/x-raw,format=%s,width=16,height=8,framerate=25/1", in);
+    stage_set_caps(stage, caps);
+}
+
+static const char *negotiated(Stage *stage)
+{
+    g_autoptr(GstCaps) caps = gst_pad_get_current_caps(stage->harness->sinkpad);
+    return g_intern_string(gst_structure_get_string(gst_caps_get_structure(caps, 0), "format"));
+}
+
+/* ---------------------------------------------------------------- what comes out */
+
+static void the_matte_is_straight_alpha(void)
+{
+    g_autoptr(Model) model = tinynet_red();
+    g_autoptr(Stage) stage = matte_new(model, 4);
+    start_with(stage, "RGB", NULL);
+    for (guint i = 0; i < 8; i++)
+        gst_harness_push(stage->harness, rgb_frame(i * 36, 100, 200));
+    for (guint i = 0; i < 8; i++) {
+        g_autoptr(GstBuffer) out = pull(stage);
+        assert_pixels(out, 4, (guint8[]){ i * 36, 100, 200, i * 36 });
+    }
+    g_assert_cmpstr(negotiated(stage), ==, "RGBA");
+}
+
+static void the_matte_alone_is_grey(void)
+{
+    g_autoptr(Model) model = tinynet_red();
+    g_autoptr(Stage) stage = matte_new(model, 1);
+    start_with(stage, "RGB", "GRAY8");
+    gst_harness_push(stage->harness, rgb_frame(77, 1, 2));
+    g_autoptr(GstBuffer) out = pull(stage);
+    assert_pixels(out, 1, (guint8[]){ 77 });
+}
+
+static void the_outputs_family_is_that_of_the_input(void)
+{
+    static const char *const pairs[][3] = {
+        /* input, with alpha, composed */
+        { "RGB", "RGBA", "RGB" },   { "BGRx", "BGRA", "BGRx" }, { "BGRA", "BGRA", "BGRA" },
+        { "I420", "A420", "I420" }, { "NV12", "A420", "NV12" }, { "YUY2", "AYUV", "YUY2" },
+    };
+    g_autoptr(Model) model = tinynet_red();
+    for (guint i = 0; i < G_N_ELEMENTS(pairs); i++) {
+        for (guint composed = 0; composed < 2; composed++) {
+            g_autoptr(Stage) stage = matte_new(model, 1);
+            g_object_set(stage->element, "background", composed ? 1 : 0, NULL);
+            start_with(stage, pairs[i][0], NULL);
+            gst_harness_push(stage->harness, gst_buffer_new_allocate(NULL, 16 * 8 * 4, NULL));
+            gst_buffer_unref(pull(stage));
+            g_assert_cmpstr(negotiated(stage), ==, pairs[i][1 + composed]);
+        }
+    }
+}
+
+static void a_colour_comes_behind_the_foreground(void)
+{
+    g_autoptr(Model) model = tinynet_red();
+    g_autoptr(Stage) stage = matte_new(model, 2);
+    g_object_set(stage->element, "background", 1, "background-color", 0xff102030, NULL);
+    start_with(stage, "RGB", NULL);
+    gst_harness_push(stage->harness, rgb_frame(255, 100, 200));
+    gst_harness_push(stage->harness, rgb_frame(0, 100, 200));
+    g_autoptr(GstBuffer) front = pull(stage), behind = NULL;
+    behind = pull(stage);
+    assert_pixels(front, 3, (guint8[]){ 255, 100, 200 });
+    assert_pixels(behind, 3, (guint8[]){ 0x10, 0x20, 0x30 });
+}
+
+static void the_look_may_change_from_frame_to_frame(void)
+{
+    g_autoptr(Model) model = tinynet_red();
+    g_autoptr(Stage) stage = matte_new(model, 2);
+    g_object_set(stage->element, "background", 1, "background-color", 0xff000000, NULL);
+    start_with(stage, "RGB", NULL);
+    for (guint i = 0; i < 4; i++) {
+        g_object_set(stage->element, "background-color", 0xff000000 | (i * 50), NULL);
+        gst_harness_push(stage->harness, rgb_frame(0, 9, 9));
+        /* Until it is taken: the first waits for the second, which brings both out. */
+        stage_wait_stat(stage, i % 2 ? "frames-out" : "in-flight", i % 2 ? i + 1 : 1);
+    }
+    for (guint i = 0; i < 4; i++) {
+        g_autoptr(GstBuffer) out = pull(stage);
+        assert_pixels(out, 3, (guint8[]){ 0, 0, i * 50 });
+    }
+}
+
+static void the_background_may_change_while_playing(void)
+{
+    g_autoptr(Model) model = tinynet_red();
+    g_autoptr(Stage) stage = matte_new(model, 1);
+    start_with(stage, "RGB", NULL);
+    gst_harness_push(stage->harness, rgb_frame(0, 1, 2));
+    gst_buffer_unref(pull(stage));
+    g_assert_cmpstr(negotiated(stage), ==, "RGBA");
+    g_object_set(stage->element, "background", 1, "background-color", 0xff445566, NULL);
+    gst_harness_push(stage->harness, rgb_frame(0, 1, 2));
+    g_autoptr(GstBuffer) out = pull(stage);
+    g_assert_cmpstr(negotiated(stage), ==, "RGB");
+    assert_pixels(out, 3, (guint8[]){ 0x44, 0x55, 0x66 });
+    g_object_set(stage->element, "background", 0, NULL);
+    gst_harness_push(stage->harness, rgb_frame(0, 1, 2));
+    gst_buffer_unref(pull(stage));
+    g_assert_cmpstr(negotiated(stage), ==, "RGBA");
+}
+
+static void a_frame_is_the_same_whatever_shares_its_batch(void)
+{
+    g_autoptr(Model) model = tinynet_red();
+    g_autoptr(Stage) alone = matte_new(model, 1), together = matte_new(model, 5);
+    start_with(alone, "RGB", NULL);
+    start_with(together, "RGB", NULL);
+    for (guint i = 0; i < 5; i++) {
+        gst_harness_push(alone->harness, rgb_frame(i * 51, i, 255 - i));
+        gst_harness_push(together->harness, rgb_frame(i * 51, i, 255 - i));
+    }
+    for (guint i = 0; i < 5; i++) {
+        g_autoptr(GstBuffer) a = pull(alone), b = pull(together);
+        GstMapInfo map;
+        gst_buffer_map(a, &map, GST_MAP_READ);
+        g_assert_cmpint(gst_buffer_memcmp(b, 0, map.data, map.size), ==, 0);
+        gst_buffer_unmap(a, &map);
+    }
+}
+
+/* ---------------------------------------------------------------- states */
+
+static void assert_rising(Stage *stage, guint n)
+{
+    for (guint i = 1; i <= n; i++) {
+        g_autoptr(GstBuffer) out = pull(stage);
+        assert_pixels(out, 1, (guint8[]){ MIN(255, i * 64) });
+    }
+}
+
+static void states_are_carried_from_frame_to_frame(void)
+{
+    g_autoptr(Model) model = tinynet_rising();
+    g_autoptr(Stage) stage = matte_new(model, 4);
+    start_with(stage, "RGB", "GRAY8");
+    for (guint i = 0; i < 4; i++)
+        gst_harness_push(stage->harness, rgb_frame(255, 0, 0));
+    assert_rising(stage, 4);
+    g_assert_cmpuint(stage_stat(stage, "batch-size"), ==, 1);
+    stage_flush(stage);
+    for (guint i = 0; i < 3; i++)
+        gst_harness_push(stage->harness, rgb_frame(255, 0, 0));
+    assert_rising(stage, 3);
+    GstBuffer *discont = rgb_frame(255, 0, 0);
+    GST_BUFFER_FLAG_SET(discont, GST_BUFFER_FLAG_DISCONT);
+    gst_harness_push(stage->harness, discont);
+    assert_rising(stage, 1);
+}
+
+/* ---------------------------------------------------------------- what can be wrong */
+
+static GError *start_fails(GstElement *element)
+{
+    g_autoptr(GstBus) bus = gst_bus_new();
+    gst_element_set_bus(gst_object_ref_sink(element), bus);
+    g_assert_cmpint(gst_element_set_state(element, GST_STATE_READY), ==, GST_STATE_CHANGE_FAILURE);
+    g_autoptr(GstMessage) message = gst_bus_pop_filtered(bus, GST_MESSAGE_ERROR);
+    g_assert_nonnull(message);
+    GError *error = NULL;
+    gst_message_parse_error(message, &error, NULL);
+    g_assert_null(gst_bus_pop_filtered(bus, GST_MESSAGE_ERROR));
+    gst_element_set_state(element, GST_STATE_NULL);
+    gst_element_set_bus(element, NULL);
+    gst_object_unref(element);
+    return error;
+}
+
+static void what_is_missing_is_told_when_starting(void)
+{
+    g_autoptr(GError) missing =
+        start_fails(g_object_new(GST_TYPE_UNET_MATTE, "model-file", "/no/such.onnx", NULL));
+    g_assert_error(missing, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND);
+    g_assert_nonnull(strstr(missing->message, "/no/such.onnx"));
+
+    g_autoptr(Model) damaged = tinynet_damaged();
+    g_autoptr(GError) broken =
+        start_fails(g_object_new(GST_TYPE_UNET_MATTE, "model-file", damaged, NULL));
+    g_assert_error(broken, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_INIT);
+
+    g_autoptr(Model) model = tinynet_red();
+    g_autoptr(GError) no_picture =
+        start_fails(g_object_new(GST_TYPE_UNET_MATTE, "model-file", model, "background", 3, NULL));
+    g_assert_error(no_picture, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS);
+
+    g_autoptr(GError) lost_picture =
+        start_fails(g_object_new(GST_TYPE_UNET_MATTE, "model-file", model, "background", 3,
+                                 "background-location", "/no/such.png", NULL));
+    g_assert_error(lost_picture, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND);
+    g_assert_nonnull(strstr(lost_picture->message, "/no/such.png"));
+}
+
+int main(int argc, char **argv)
+{
+    stage_init(&argc, &argv);
+    stage_add("the matte is straight alpha", the_matte_is_straight_alpha);
+    stage_add("the matte alone is grey", the_matte_alone_is_grey);
+    stage_add("the output's family is that of the input", the_outputs_family_is_that_of_the_input);
+    stage_add("a colour comes behind the foreground", a_colour_comes_behind_the_foreground);
+    stage_add("the look may change from frame to frame", the_look_may_change_from_frame_to_frame);
+    stage_add("the background may change while playing", the_background_may_change_while_playing);
+    stage_add("a frame is the same whatever shares its batch",
+              a_frame_is_the_same_whatever_shares_its_batch);
+    stage_add("states are carried from frame to frame", states_are_carried_from_frame_to_frame);
+    stage_add("what is missing is told when starting", what_is_missing_is_told_when_starting);
+    return g_test_run();
+}
