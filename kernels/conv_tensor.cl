@@ -6,6 +6,8 @@
  * dimension runs over filter taps and input channels: out[p][k] = sum over (r, s, c) of
  * in[p + (r, s)][c] * w[k][r][s][c]. Nothing is unrolled into memory; the gather happens while
  * loading (after CUTLASS's multistage implicit GEMM).
+ * The inner dimension is one row of taps times channels rounded up to 8: a step of BK covers several
+ * taps where there are few channels, and none is filled up at the end of a tap.
  *
  * Defines   BM, BN, BK     tile: pixels x channels x halves of the inner dimension (32 or 64)
  *           WM, WN         part of the tile that one warp computes
@@ -20,6 +22,8 @@
  * Sums in fp32. Launch: one work-group of THREADS per (pixel tile, channel tile * SPLITS, sample).
  */
 #include "common.clh"
+#include "types.clh"
+#include "wide.clh"
 
 #define WARPS_M (BM / WM)
 #define WARPS_N (BN / WN)
@@ -89,40 +93,40 @@ conv_tensor(__global const ushort *restrict in_base, Map in, __global const usho
         row_x[i] = (m - y * out.w) * f.stride_x - f.pad_x;
     }
 
-    /* The steps of this split, and the tap and channel that the next load starts at. */
-    const int steps_c = (in.c + BK - 1) / BK;
-    const int steps_all = f.rows * f.columns * steps_c;
+    /* The steps of this split, and the tap and channel of the chunk that this thread loads next. */
+    const int depth = f.rows * f.columns * c8;
+    const int steps_all = (depth + BK - 1) / BK;
     const int first = (int)((long)steps_all * split / SPLITS);
     const int steps = (int)((long)steps_all * (split + 1) / SPLITS) - first;
-    int c = (first % steps_c) * BK, s = (first / steps_c) % f.columns,
-        r = first / steps_c / f.columns;
+    int flat = first * BK + load_chunk * 8;
+    const int columns = max(f.columns, 1); /* no taps: a phase that no input reaches */
+    int c = flat % c8, s = flat / c8 % columns, r = flat / c8 / columns;
 
 #define LOAD_STAGE(stage)                                                                          \
     do {                                                                                           \
         const uint to_a = base + (stage)*STAGE_BYTES, to_b = to_a + BM * BK * 2;                   \
-        const int channel = c + load_chunk * 8;                                                    \
-        const int bytes = clamp(2 * (in.c - channel), 0, 16);                                      \
+        const int bytes = flat < depth ? min(2 * (in.c - c), 16) : 0;                              \
+        const int dy = r * f.dilation_y, dx = s * f.dilation_x;                                    \
         _Pragma("unroll") for (int i = 0; i < A_ROWS; i++)                                         \
         {                                                                                          \
-            const int iy = row_y[i] + r * f.dilation_y, ix = row_x[i] + s * f.dilation_x;          \
+            const int iy = row_y[i] + dy, ix = row_x[i] + dx;                                      \
             const int inside = bytes > 0 && (uint)iy < (uint)in.h && (uint)ix < (uint)in.w;        \
-            __global const ushort *from =                                                          \
-                inside ? x + (long)iy * in.sh + (long)ix * in.sw + channel : x;                    \
+            __global const ushort *from = inside ? x + (long)iy * in.sh + (long)ix * in.sw + c : x; \
             COPY_ASYNC(to_a + SWIZZLE(load_row + i * ROWS_PER_PASS, load_chunk), from,             \
                        inside ? bytes : 0);                                                        \
         }                                                                                          \
         _Pragma("unroll") for (int i = 0; i < B_ROWS; i++)                                         \
         {                                                                                          \
             const int row = load_row + i * ROWS_PER_PASS;                                          \
-            const int inside = channel < c8 && n0 + row < out.c;                                   \
-            __global const ushort *from =                                                          \
-                inside ? w + ((long)((n0 + row) * f.rows + r) * f.columns + s) * c8 + channel : w; \
+            const int inside = flat < depth && n0 + row < out.c;                                   \
+            __global const ushort *from = inside ? w + (long)(n0 + row) * depth + flat : w;        \
             if (BN % ROWS_PER_PASS == 0 || row < BN)                                               \
                 COPY_ASYNC(to_b + SWIZZLE(row, load_chunk), from, inside ? 16 : 0);                \
         }                                                                                          \
+        flat += BK;                                                                                \
         c += BK;                                                                                   \
-        if (c >= in.c) {                                                                           \
-            c = 0;                                                                                 \
+        while (c >= c8) {                                                                          \
+            c -= c8;                                                                               \
             if (++s == f.columns) {                                                                \
                 s = 0;                                                                             \
                 r++;                                                                               \
@@ -197,20 +201,22 @@ conv_tensor(__global const ushort *restrict in_base, Map in, __global const usho
             }
 #else
     /* Through local memory, so that global memory is written in 16-byte pieces of whole rows. */
-    __local half *rows = (__local half *)tile;
+    __local ushort *rows = (__local ushort *)tile;
 #pragma unroll
     for (int i = 0; i < WM / 16; i++)
 #pragma unroll
         for (int j = 0; j < WN / 8; j++)
 #pragma unroll
-            for (int e = 0; e < 4; e++) {
+            for (int e = 0; e < 4; e += 2) {
                 const int row = warp_m * WM + i * 16 + (lane >> 2) + 8 * (e >> 1);
-                const int n = warp_n * WN + j * 8 + (lane & 3) * 2 + (e & 1);
-                float v = sum[i][j][e] + (n0 + n < out.c ? bias[n0 + n] : 0.0f);
+                const int n = warp_n * WN + j * 8 + (lane & 3) * 2;
+                float2 v = (float2)(sum[i][j][e], sum[i][j][e + 1]);
+                if (n0 + n < out.c)
+                    v += *(__global const float2 *)(bias + n0 + n);
 #ifndef RESIDUAL
                 v = ACTIVATE(v, alpha, beta);
 #endif
-                vstore_half(v, row * OUT_PITCH + n, rows);
+                *(__local uint *)(rows + row * OUT_PITCH + n) = halves_of(v);
             }
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int q = thread; q < BM * BN / 8; q += THREADS) {
@@ -220,13 +226,11 @@ conv_tensor(__global const ushort *restrict in_base, Map in, __global const usho
         const int y = m / out.w, xx = m - y * out.w;
         uint4 v = *(__local const uint4 *)(tile + (row * OUT_PITCH + n) * 2);
 #ifdef RESIDUAL
-        float8 sum8 = vload_half8(0, (const half *)&v) +
-                      vload_half8(0, (__global const half *)(residual_base + residual.offset +
-                                                             sample * residual.sample +
-                                                             (long)y * residual.sh +
-                                                             (long)xx * residual.sw + n0 + n));
-        sum8 = ACTIVATE(sum8, alpha, beta);
-        vstore_half8(sum8, 0, (half *)&v);
+        const float8 sum8 = wide_unpack(v) + WIDE_READ(half, residual_base + residual.offset +
+                                                                 sample * residual.sample +
+                                                                 (long)y * residual.sh +
+                                                                 (long)xx * residual.sw + n0 + n);
+        v = wide_pack(ACTIVATE(sum8, alpha, beta));
 #endif
         *(__global uint4 *)(out_base + out.offset + sample * out.sample + (long)y * out.sh +
                             (long)xx * out.sw + n0 + n) = v;
@@ -236,7 +240,7 @@ conv_tensor(__global const ushort *restrict in_base, Map in, __global const usho
 
 #if SPLITS > 1
 /* Adds the splits' sums in a fixed order, then bias, residual and activation.
- * Launch: (out.c / 8, pixels, sample). */
+ * Launch: (out.c / 8 * pixels rounded up, 1, sample). */
 __kernel void conv_tensor_reduce(__global const float *restrict partial,
                                  __global const float *restrict bias,
 #ifdef RESIDUAL
@@ -245,19 +249,22 @@ __kernel void conv_tensor_reduce(__global const float *restrict partial,
                                  __global ushort *restrict out_base, Map out, float alpha,
                                  float beta)
 {
-    const int n = get_global_id(0) * 8, m = get_global_id(1);
+    const int m = get_global_id(0) / (out.c / 8), n = (get_global_id(0) - m * (out.c / 8)) * 8;
     const ulong sample = get_global_id(2), pixels = out.h * out.w;
+    if (m >= (int)pixels)
+        return;
     const int y = m / out.w, x = m - y * out.w;
-    float8 v = vload8(0, bias + n);
+    float8 v = WIDE_READ(float, bias + n);
+#pragma unroll
     for (int split = 0; split < SPLITS; split++)
-        v += vload8(0, partial + ((sample * SPLITS + split) * pixels + m) * out.c + n);
+        v += WIDE_READ(float, partial + ((sample * SPLITS + split) * pixels + m) * out.c + n);
 #ifdef RESIDUAL
-    v += vload_half8(0, (__global const half *)(residual_base + residual.offset +
-                                                sample * residual.sample + (long)y * residual.sh +
-                                                (long)x * residual.sw + n));
+    v += WIDE_READ(half, residual_base + residual.offset + sample * residual.sample +
+                             (long)y * residual.sh + (long)x * residual.sw + n);
 #endif
-    v = ACTIVATE(v, alpha, beta);
-    vstore_half8(v, 0, (__global half *)(out_base + out.offset + sample * out.sample +
-                                         (long)y * out.sh + (long)x * out.sw + n));
+    WIDE_WRITE(half,
+               out_base + out.offset + sample * out.sample + (long)y * out.sh + (long)x * out.sw +
+                   n,
+               ACTIVATE(v, alpha, beta));
 }
 #endif

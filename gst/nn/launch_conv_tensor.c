@@ -8,34 +8,57 @@
 
 /* A tile of the implicit GEMM, see kernels/conv_tensor.cl. */
 typedef struct {
+    const char *name; /* tests force it by "conv_tensor:NAME" */
     int bm, bn, bk, wm, wn, stages;
 } Tile;
 
-/* From the widest to the narrowest; measured on an H200 (docs/performance.md). A warp tile of 64x64
- * keeps local memory from being the limit; narrow outputs waste less of a narrow tile. */
+/* A warp tile of 64x64 keeps local memory from being the limit of deep layers; narrow outputs waste
+ * less of a narrow tile; layers of a few steps need many groups at once rather than many stages. */
+enum { TILE_128X128, TILE_128X96, TILE_128X64, TILE_128X32, TILE_128X16, TILE_SMALL, TILE_SHALLOW };
 static const Tile tiles[] = {
-    { 128, 128, 32, 64, 64, 3 },
-    { 128, 64, 32, 64, 32, 4 },
-    { 128, 32, 64, 64, 16, 2 },
-    { 64, 64, 64, 32, 32, 3 },
+    [TILE_128X128] = { "128x128", 128, 128, 32, 64, 64, 3 },
+    [TILE_128X96] = { "128x96", 128, 96, 32, 64, 48, 3 },
+    [TILE_128X64] = { "128x64", 128, 64, 32, 64, 32, 4 },
+    [TILE_128X32] = { "128x32", 128, 32, 32, 64, 16, 4 },
+    [TILE_128X16] = { "128x16", 128, 16, 32, 32, 16, 4 },
+    [TILE_SMALL] = { "small", 64, 64, 64, 32, 32, 3 },
+    [TILE_SHALLOW] = { "shallow", 128, 64, 32, 32, 32, 2 },
 };
 
-/* Work-groups below which a small map is cut along the inner dimension, too: two on each of the
- * H200's 132 multiprocessors. */
-#define ENOUGH_GROUPS 264
+/* Work-groups below which a small map is cut along the inner dimension, too: as many as leave none
+ * of the H200's 132 multiprocessors idle. */
+#define ENOUGH_GROUPS 128
+/* Halves of the inner dimension up to which starting up is most of a group's work. */
+#define SHALLOW 128
 
 static gsize groups(const Tile *tile, gsize pixels, gsize channels)
 {
     return ((pixels + tile->bm - 1) / tile->bm) * ((channels + tile->bn - 1) / tile->bn);
 }
 
-static const Tile *choose_tile(gsize pixels, gsize channels)
+/* "" if this variant is forced, the tile's name if that is, too; else NULL. */
+static const char *forced_tile(const ConvJob *job)
 {
+    const char *forced = nn_recorder_forced_variant(job->recorder);
+    if (!forced || !g_str_has_prefix(forced, "conv_tensor"))
+        return NULL;
+    const char *name = strchr(forced, ':');
+    return name ? name + 1 : "";
+}
+
+static const Tile *choose_tile(const char *forced, gsize pixels, gsize channels, int depth)
+{
+    for (guint i = 0; forced && i < G_N_ELEMENTS(tiles); i++)
+        if (strcmp(tiles[i].name, forced) == 0)
+            return &tiles[i];
+    if (channels <= 16)
+        return &tiles[TILE_128X16];
     if (channels <= 32)
-        return &tiles[2];
-    if (channels <= 64)
-        return groups(&tiles[1], pixels, channels) < ENOUGH_GROUPS / 4 ? &tiles[3] : &tiles[1];
-    return groups(&tiles[0], pixels, channels) < ENOUGH_GROUPS / 4 ? &tiles[3] : &tiles[0];
+        return &tiles[TILE_128X32];
+    if (depth <= SHALLOW)
+        return &tiles[TILE_SHALLOW];
+    const int wide = channels <= 64 ? TILE_128X64 : channels <= 96 ? TILE_128X96 : TILE_128X128;
+    return &tiles[groups(&tiles[wide], pixels, channels) < ENOUGH_GROUPS / 2 ? TILE_SMALL : wide];
 }
 
 /* Parts to cut the inner dimension into, so that enough work-groups run; each keeps at least eight
@@ -61,9 +84,7 @@ gboolean nn_conv_tensor_fits(gconstpointer data)
 {
     const ConvJob *job = data;
     const OclDevice *device = nn_recorder_device(job->recorder);
-    const char *forced = nn_recorder_forced_variant(job->recorder);
-    const gboolean emulated = forced && strcmp(forced, "conv_tensor") == 0;
-    return (emulated ||
+    return (forced_tile(job) ||
             (device->device_class == OCL_CLASS_NVIDIA && device->compute_capability >= 80)) &&
            job->shape.groups == 1 && job->shape.k % 8 == 0 && job->weight_values &&
            (!job->has_bias || job->bias_values) && is_aligned(&job->x) && is_aligned(&job->y) &&
@@ -111,8 +132,9 @@ static Cut choose_cut(const ConvJob *job)
     NnMap y;
     nn_view_map(&job->y, &y);
     Cut cut = { .pixels = (gsize)y.h * (gsize)y.w, .channels = (gsize)y.c };
-    cut.tile = choose_tile(cut.pixels, cut.channels);
-    const int steps = shape->kh * shape->kw * ((shape->c + cut.tile->bk - 1) / cut.tile->bk);
+    const int depth = shape->kh * shape->kw * ((shape->c + 7) & ~7);
+    cut.tile = choose_tile(forced_tile(job), cut.pixels, cut.channels, depth);
+    const int steps = (depth + cut.tile->bk - 1) / cut.tile->bk;
     cut.splits = choose_splits(cut.tile, cut.pixels, cut.channels, steps);
     const OclDevice *device = nn_recorder_device(job->recorder);
     cut.options = g_strdup_printf(
@@ -134,8 +156,7 @@ static void record_reduce(const ConvJob *job, const Cut *cut, const NnView *part
         nn_launch_map(launch, &job->residual);
     nn_launch_map(launch, &job->y);
     nn_launch_activation(launch, job->node);
-    const gsize global[3] = { cut->channels / 8, cut->pixels, 1 };
-    nn_launch_size(launch, 3, global, NULL, 2);
+    nn_launch_items(launch, &job->y, (gint64)(cut->channels / 8 * cut->pixels), 1);
 }
 
 gboolean nn_conv_tensor_record(gconstpointer data, GError **error)
