@@ -423,41 +423,23 @@ gboolean nn_reference_one_hot(const NnNode *node, const NnArray *const *in, NnAr
 
 /* ---- GridSample */
 
-typedef enum {
-    SAMPLE_NEAREST,
-    SAMPLE_LINEAR,
-    SAMPLE_CUBIC,
-} SampleMode;
-
-typedef enum {
-    BEYOND_ZEROS,
-    BEYOND_BORDER,
-    BEYOND_REFLECTION,
-} Beyond;
-
-typedef struct {
-    SampleMode mode;
-    Beyond beyond;
-    gboolean align_corners;
-} Sampler;
-
 #define MAX_TAPS 4
 
 /* Opset 20 calls bilinear linear and bicubic cubic. */
-static gboolean read_sampler(const NnNode *node, Sampler *s, GError **error)
+gboolean nn_sample_params(const NnNode *node, NnSampleParams *s, GError **error)
 {
     const char *mode = nn_node_string(node, "mode", "linear");
     const char *beyond = nn_node_string(node, "padding_mode", "zeros");
 
-    s->mode = g_str_has_suffix(mode, "linear")  ? SAMPLE_LINEAR
-              : g_str_has_suffix(mode, "cubic") ? SAMPLE_CUBIC
-                                                : SAMPLE_NEAREST;
-    s->beyond = g_str_equal(beyond, "border")       ? BEYOND_BORDER
-                : g_str_equal(beyond, "reflection") ? BEYOND_REFLECTION
-                                                    : BEYOND_ZEROS;
+    s->mode = g_str_has_suffix(mode, "linear")  ? NN_SAMPLE_LINEAR
+              : g_str_has_suffix(mode, "cubic") ? NN_SAMPLE_CUBIC
+                                                : NN_SAMPLE_NEAREST;
+    s->beyond = g_str_equal(beyond, "border")       ? NN_BEYOND_BORDER
+                : g_str_equal(beyond, "reflection") ? NN_BEYOND_REFLECTION
+                                                    : NN_BEYOND_ZEROS;
     s->align_corners = nn_node_int(node, "align_corners", 0) != 0;
-    if ((s->mode == SAMPLE_NEAREST && !g_str_equal(mode, "nearest")) ||
-        (s->beyond == BEYOND_ZEROS && !g_str_equal(beyond, "zeros")))
+    if ((s->mode == NN_SAMPLE_NEAREST && !g_str_equal(mode, "nearest")) ||
+        (s->beyond == NN_BEYOND_ZEROS && !g_str_equal(beyond, "zeros")))
         return nn_node_error(node, error, NN_ERROR_BAD_MODEL, "mode \"%s\", padding_mode \"%s\"",
                              mode, beyond);
     return TRUE;
@@ -468,10 +450,10 @@ gboolean nn_infer_grid_sample(NnNode *node, GError **error)
 {
     const NnValue *x, *grid;
     gint64 dims[NN_MAX_RANK];
-    Sampler s;
+    NnSampleParams s;
 
     if (!nn_check_arity(node, 2, 2, 1, error) || !nn_check_type(node, 0, NN_TYPES_FLOAT, error) ||
-        !nn_check_type(node, 1, NN_TYPES_FLOAT, error) || !read_sampler(node, &s, error))
+        !nn_check_type(node, 1, NN_TYPES_FLOAT, error) || !nn_sample_params(node, &s, error))
         return FALSE;
     x = nn_node_input(node, 0);
     grid = nn_node_input(node, 1);
@@ -499,18 +481,18 @@ static double reflect(double x, double low, double high)
 }
 
 /* The taps of coordinate @g, of -1..1, on an axis of @n: indices, -1 for a zero, and weights. */
-static int sample_axis(const Sampler *s, double g, gint64 n, gint64 *index, double *weight)
+static int sample_axis(const NnSampleParams *s, double g, gint64 n, gint64 *index, double *weight)
 {
     double low = s->align_corners ? 0 : -0.5, high = s->align_corners ? n - 1 : n - 0.5;
     double x = low + (g + 1) / 2 * (high - low);
-    int taps = s->mode == SAMPLE_NEAREST ? 1 : s->mode == SAMPLE_LINEAR ? 2 : 4;
+    int taps = s->mode == NN_SAMPLE_NEAREST ? 1 : s->mode == NN_SAMPLE_LINEAR ? 2 : 4;
 
-    x = s->mode == SAMPLE_NEAREST ? rint(x) : x;
+    x = s->mode == NN_SAMPLE_NEAREST ? rint(x) : x;
     /* Beyond the border a cubic's taps go back one by one, other modes' coordinates do. */
-    if (s->mode != SAMPLE_CUBIC && !(x >= low && x <= high)) {
-        if (s->beyond == BEYOND_BORDER)
+    if (s->mode != NN_SAMPLE_CUBIC && !(x >= low && x <= high)) {
+        if (s->beyond == NN_BEYOND_BORDER)
             x = CLAMP(x, 0, n - 1);
-        else if (s->beyond == BEYOND_REFLECTION)
+        else if (s->beyond == NN_BEYOND_REFLECTION)
             x = reflect(x, low, high);
     }
     if (!(fabs(x) < NN_MAX_EXTENT)) /* also NaN: nothing is there */
@@ -523,9 +505,9 @@ static int sample_axis(const Sampler *s, double g, gint64 n, gint64 *index, doub
                     : taps == 2 ? 1 - d
                     : d <= 1    ? (1.25 * d - 2.25) * d * d + 1
                                 : ((d - 5) * d + 8) * d * -0.75 + 3;
-        if (s->beyond == BEYOND_BORDER)
+        if (s->beyond == NN_BEYOND_BORDER)
             at = CLAMP(at, 0, n - 1);
-        else if (s->beyond == BEYOND_REFLECTION)
+        else if (s->beyond == NN_BEYOND_REFLECTION)
             at = reflect(at, low, high);
         index[t] = at >= 0 && at < n ? at : -1;
     }
@@ -534,8 +516,8 @@ static int sample_axis(const Sampler *s, double g, gint64 n, gint64 *index, doub
 
 /* The value of one channel at the point whose coordinates are grid[first...], the last axis first.
  */
-static double sample_point(const Sampler *s, const NnArray *x, gsize channel, const NnArray *grid,
-                           gsize first)
+static double sample_point(const NnSampleParams *s, const NnArray *x, gsize channel,
+                           const NnArray *grid, gsize first)
 {
     gint64 index[NN_MAX_SPATIAL][MAX_TAPS], taps[NN_MAX_SPATIAL] = { 1, 1, 1 };
     double weight[NN_MAX_SPATIAL][MAX_TAPS], sum = 0;
@@ -570,9 +552,9 @@ gboolean nn_reference_grid_sample(const NnNode *node, const NnArray *const *in, 
     gint64 channels = in[0]->dims[1];
     int n = in[0]->rank - 2;
     NnLanes lanes;
-    Sampler s;
+    NnSampleParams s;
 
-    if (!read_sampler(node, &s, error))
+    if (!nn_sample_params(node, &s, error))
         return FALSE;
     lanes = nn_lanes(out[0]->rank, out[0]->dims, 1);
     for (gsize i = 0; i < out[0]->n; i++) {

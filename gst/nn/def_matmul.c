@@ -198,10 +198,9 @@ gboolean nn_reference_gemm(const NnNode *node, const NnArray *const *in, NnArray
 typedef struct {
     char terms[2][NN_MAX_RANK + 1];
     char result[NN_MAX_RANK + 1];
-    int n_ellipsis; /* most axes that an ellipsis stands for */
-    int n_labels;   /* those of the result, then those that are summed over */
-    char labels[NN_MAX_RANK];
-    gint64 dims[NN_MAX_RANK];
+    int n_ellipsis;           /* most axes that an ellipsis stands for */
+    char labels[NN_MAX_RANK]; /* their characters */
+    NnEinsumParams params;
 } Equation;
 
 /* Copies a term with its ellipsis spelled out for @n_ellipsis axes. */
@@ -249,35 +248,39 @@ static gboolean implicit_result(const NnNode *node, Equation *e, GError **error)
 
 static int label_place(const Equation *e, char label)
 {
-    for (int i = 0; i < e->n_labels; i++)
+    for (int i = 0; i < e->params.n_labels; i++)
         if (e->labels[i] == label)
             return i;
     return -1;
 }
 
-/* Gives each axis of a term, or (@dims NULL) of the result, its place among the labels. */
+/* Gives each axis of a term, or (@dims NULL) of the result, its place among the labels. @places:
+ * (out). */
 static gboolean add_labels(const NnNode *node, Equation *e, const char *term, const gint64 *dims,
-                           GError **error)
+                           int *places, GError **error)
 {
+    NnEinsumParams *p = &e->params;
+
     for (int axis = 0; term[axis]; axis++) {
         int place = label_place(e, term[axis]);
 
-        if (place < 0 && e->n_labels == NN_MAX_RANK)
+        if (place < 0 && p->n_labels == NN_MAX_RANK)
             return nn_node_error(node, error, NN_ERROR_UNSUPPORTED, "too many axes");
         if (!dims && place >= 0)
             return nn_node_error(node, error, NN_ERROR_BAD_MODEL, "a letter is there twice");
         if (place < 0) {
-            place = e->n_labels++;
+            place = p->n_labels++;
             e->labels[place] = term[axis];
-            e->dims[place] = 1;
+            p->dims[place] = 1;
         }
+        places[axis] = place;
         if (!dims || dims[axis] == 1)
             continue;
-        if (e->dims[place] != 1 && e->dims[place] != dims[axis])
+        if (p->dims[place] != 1 && p->dims[place] != dims[axis])
             return nn_node_error(node, error, NN_ERROR_SHAPE,
                                  "%" G_GINT64_FORMAT " elements meet %" G_GINT64_FORMAT, dims[axis],
-                                 e->dims[place]);
-        e->dims[place] = dims[axis];
+                                 p->dims[place]);
+        p->dims[place] = dims[axis];
     }
     return TRUE;
 }
@@ -313,57 +316,63 @@ static gboolean parse_equation(const NnNode *node, Equation *e, GError **error)
     if (g_strv_length(texts) != node->inputs->len || node->inputs->len > 2)
         return nn_node_error(node, error, NN_ERROR_UNSUPPORTED, "the equation \"%s\" for %u inputs",
                              equation, node->inputs->len);
-    if (!parse_terms(node, e, texts, error) ||
-        !(sides[1] ? expand_term(node, sides[1], e->n_ellipsis, e->result, error)
-                   : implicit_result(node, e, error)) ||
-        !add_labels(node, e, e->result, NULL, error))
+    return parse_terms(node, e, texts, error) &&
+           (sides[1] ? expand_term(node, sides[1], e->n_ellipsis, e->result, error)
+                     : implicit_result(node, e, error));
+}
+
+gboolean nn_einsum_params(const NnNode *node, NnEinsumParams *params, GError **error)
+{
+    int places[NN_MAX_RANK];
+    Equation e;
+
+    if (!parse_equation(node, &e, error) || !add_labels(node, &e, e.result, NULL, places, error))
         return FALSE;
+    e.params.n_result = e.params.n_labels;
     for (guint i = 0; i < node->inputs->len; i++)
-        if (!add_labels(node, e, e->terms[i], nn_node_input(node, i)->dims, error))
+        if (!add_labels(node, &e, e.terms[i], nn_node_input(node, i)->dims, e.params.label[i],
+                        error))
             return FALSE;
+    *params = e.params;
     return TRUE;
+}
+
+void nn_einsum_strides(const NnEinsumParams *p, guint operand, int rank, const gint64 *dims,
+                       const gint64 *axis_strides, gint64 *strides)
+{
+    memset(strides, 0, NN_MAX_RANK * sizeof *strides);
+    for (int axis = 0; axis < rank; axis++)
+        if (dims[axis] != 1)
+            strides[p->label[operand][axis]] += axis_strides[axis];
 }
 
 gboolean nn_infer_einsum(NnNode *node, GError **error)
 {
-    Equation e;
+    NnEinsumParams p;
 
     if (!nn_check_arity(node, MAX(node->inputs->len, 1), 2, 1, error) ||
         !nn_check_type(node, 0, NN_TYPES_NUMBER, error) || !nn_check_same_type(node, 1, error) ||
-        !parse_equation(node, &e, error))
+        !nn_einsum_params(node, &p, error))
         return FALSE;
-    return nn_set_output(node, 0, nn_node_input(node, 0)->type, strlen(e.result), e.dims, error);
-}
-
-/* Strides of an operand along the labels; a letter that it has twice walks the diagonal. */
-static void label_strides(const Equation *e, const char *term, const NnArray *x, gint64 *strides)
-{
-    gint64 dense[NN_MAX_RANK];
-
-    memset(strides, 0, NN_MAX_RANK * sizeof *strides);
-    nn_dense_strides(x->rank, x->dims, dense);
-    for (int axis = 0; axis < x->rank; axis++)
-        if (x->dims[axis] != 1)
-            strides[label_place(e, term[axis])] += dense[axis];
+    return nn_set_output(node, 0, nn_node_input(node, 0)->type, p.n_result, p.dims, error);
 }
 
 gboolean nn_reference_einsum(const NnNode *node, const NnArray *const *in, NnArray *const *out,
                              GError **error)
 {
-    gint64 strides[NN_MAX_RANK];
+    gint64 dense[NN_MAX_RANK], strides[NN_MAX_RANK];
+    NnEinsumParams p;
     gsize n_summed;
-    Equation e;
     NnWalk walk;
-    int rank;
 
-    if (!parse_equation(node, &e, error))
+    if (!nn_einsum_params(node, &p, error))
         return FALSE;
-    rank = strlen(e.result);
-    if (!nn_dims_count(e.n_labels - rank, e.dims + rank, &n_summed))
+    if (!nn_dims_count(p.n_labels - p.n_result, p.dims + p.n_result, &n_summed))
         return nn_node_error(node, error, NN_ERROR_TOO_LARGE, "too many products");
-    nn_walk_init(&walk, e.n_labels, e.dims);
+    nn_walk_init(&walk, p.n_labels, p.dims);
     for (guint i = 0; i < node->inputs->len; i++) {
-        label_strides(&e, e.terms[i], in[i], strides);
+        nn_dense_strides(in[i]->rank, in[i]->dims, dense);
+        nn_einsum_strides(&p, i, in[i]->rank, in[i]->dims, dense, strides);
         nn_walk_operand(&walk, strides);
     }
     for (gsize i = 0; i < out[0]->n; i++) {

@@ -205,4 +205,39 @@ typedef struct {
 
 gboolean nn_gemm_params(const NnNode *node, NnGemmParams *params, GError **error);
 
+/* Einsum: y[result labels] = the sum over the other labels of the operands' products. */
+typedef struct {
+    int n_labels, n_result; /* the result's, in its order, come first */
+    gint64 dims[NN_MAX_RANK];
+    int label[2][NN_MAX_RANK]; /* of every axis of each operand */
+} NnEinsumParams;
+
+gboolean nn_einsum_params(const NnNode *node, NnEinsumParams *params, GError **error);
+/* Strides of an operand along all labels, made from those of its axes: a label that it has twice
+ * walks its diagonal, one that it does not have stays where it is. @strides: (out) NN_MAX_RANK. */
+void nn_einsum_strides(const NnEinsumParams *params, guint operand, int rank, const gint64 *dims,
+                       const gint64 *axis_strides, gint64 *strides);
+
+/* ---- def_gather.c: GridSample */
+
+typedef enum {
+    NN_SAMPLE_NEAREST,
+    NN_SAMPLE_LINEAR,
+    NN_SAMPLE_CUBIC,
+} NnSampleMode;
+
+typedef enum {
+    NN_BEYOND_ZEROS,
+    NN_BEYOND_BORDER,
+    NN_BEYOND_REFLECTION,
+} NnBeyond;
+
+typedef struct {
+    NnSampleMode mode;
+    NnBeyond beyond;
+    gboolean align_corners;
+} NnSampleParams;
+
+gboolean nn_sample_params(const NnNode *node, NnSampleParams *params, GError **error);
+
 G_END_DECLS

@@ -29,6 +29,9 @@ typedef struct {
     const float *bias_values;   /* (nullable) */
 } ConvJob;
 
+/* launch_conv3d.c: three axes and any number of maps; the only way to run those. */
+gboolean nn_launch_conv_3d(NnRecorder *recorder, const NnNode *node, const NnConvParams *params);
+
 /* launch_conv_tensor.c: on NVIDIA's tensor cores. */
 gboolean nn_conv_tensor_fits(gconstpointer job);
 gboolean nn_conv_tensor_record(gconstpointer job, GError **error);

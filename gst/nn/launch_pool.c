@@ -4,7 +4,7 @@
  *
  * A window that covers the whole map is a reduction and runs as one.
  */
-#include "launch_util.h"
+#include "launch_pool.h"
 
 /* Mirrors kernels/pool.cl. */
 typedef struct {
@@ -126,10 +126,15 @@ gboolean nn_launch_pool(NnRecorder *recorder, const NnNode *node, GError **error
     const NnView *indices = nn_recorder_output(recorder, node, 1);
     if (covers_all(&params) && !indices && whole_reduction(&params))
         return nn_record_reduction(recorder, node, whole_reduction(&params), y, x, ~3u, error);
-    if (params.n_spatial > 2 || params.batch != 1)
-        return nn_node_error(node, error, NN_ERROR_UNSUPPORTED,
-                             "only 1-D and 2-D pooling of one sample runs on devices");
+    if (params.n_spatial > 2 || (params.batch > 1 && indices))
+        return nn_launch_pool_3d(recorder, node, &params, kinds[params.type]);
 
-    Job job = { recorder, node, kinds[params.type], make_shape(&params), *x, *y, indices };
-    return nn_variant_choose(recorder, variants, G_N_ELEMENTS(variants), &job)->record(&job, error);
+    for (gint64 i = 0; i < params.batch; i++) {
+        const NnView map = nn_view_entry(x, i), out = nn_view_entry(y, i);
+        Job job = { recorder, node, kinds[params.type], make_shape(&params), map, out, indices };
+        if (!nn_variant_choose(recorder, variants, G_N_ELEMENTS(variants), &job)
+                 ->record(&job, error))
+            return FALSE;
+    }
+    return TRUE;
 }

@@ -106,6 +106,14 @@ NnView nn_view_strided(const NnView *view, int rank, const gint64 *dims, const g
     return out;
 }
 
+NnView nn_view_entry(const NnView *view, gint64 i)
+{
+    NnView out = *view;
+    out.offset += i * view->strides[0];
+    out.dims[0] = 1;
+    return out;
+}
+
 static void swap_axes(NnView *view, int a, int b)
 {
     const gint64 dim = view->dims[a], stride = view->strides[a];

@@ -34,6 +34,9 @@ gint64 nn_view_count(const NnView *view);
 /* The first axes of @view under other dims and strides: for views made by hand. */
 NnView nn_view_strided(const NnView *view, int rank, const gint64 *dims, const gint64 *strides);
 
+/* Entry @i of axis 0, which stays as an axis of 1: one of the maps of a batch. */
+NnView nn_view_entry(const NnView *view, gint64 i);
+
 /* Views of the same dims walked together. Sorts the axes by the strides of views[0], outermost
  * first, and merges those that one stride can walk in all of them; the rank is at least 1. */
 void nn_views_collapse(NnView *views, guint n);

@@ -17,10 +17,13 @@ NN_LAUNCHER(nn_launch_elementwise); /* unary, binary and n-ary with broadcasting
 NN_LAUNCHER(nn_launch_reduce);      /* Reduce*, ArgMax, ArgMin, CumSum */
 NN_LAUNCHER(nn_launch_softmax);     /* Softmax, LogSoftmax, Hardmax */
 NN_LAUNCHER(nn_launch_matmul);      /* MatMul, Gemm */
+NN_LAUNCHER(nn_launch_einsum);      /* Einsum */
 NN_LAUNCHER(nn_launch_norm);        /* Batch-, Instance-, LayerNormalization, LRN, MVN */
 NN_LAUNCHER(nn_launch_resize);      /* Resize, Upsample */
 NN_LAUNCHER(nn_launch_move);        /* Transpose, Reshape, Slice, Concat, Split, Pad, Expand, Tile... */
 NN_LAUNCHER(nn_launch_gather);      /* Gather*, Scatter*, OneHot */
+NN_LAUNCHER(nn_launch_grid_sample); /* GridSample */
+NN_LAUNCHER(nn_launch_top_k);       /* TopK */
 NN_LAUNCHER(nn_launch_quant);       /* QuantizeLinear, QLinear*, ConvInteger, MatMulInteger... */
 
 G_END_DECLS

@@ -60,6 +60,7 @@ const NnOperator nn_operators[] = {
     /* matrices */
     ROW("MatMul", 7, 21, NN_OP_EPILOGUE, 0, matmul, nn_launch_matmul),
     ROW("Gemm", 7, 21, NN_OP_EPILOGUE, 0, gemm, nn_launch_matmul),
+    ROW("Einsum", 12, 21, 0, 0, einsum, nn_launch_einsum),
 
     /* one operand */
     UNARY("Abs", 7),
@@ -150,12 +151,12 @@ const NnOperator nn_operators[] = {
     ROW("ArgMax", 7, 21, 0, 0, arg_reduce, nn_launch_reduce),
     ROW("ArgMin", 7, 21, 0, 0, arg_reduce, nn_launch_reduce),
     ROW("CumSum", 11, 21, 0, IN(1), cumsum, nn_launch_reduce),
-    ROW("TopK", 7, 21, HOST, IN(1), top_k, NULL),
+    ROW("TopK", 7, 21, 0, IN(1), top_k, nn_launch_top_k),
 
     /* images */
     ROW("Resize", 10, 21, MAP, IN(1) | IN(2) | IN(3), resize, nn_launch_resize),
     ROW("Upsample", 7, 9, MAP, IN(1), resize, nn_launch_resize),
-    ROW("GridSample", 16, 21, HOST, 0, grid_sample, NULL),
+    ROW("GridSample", 16, 21, MAP, 0, grid_sample, nn_launch_grid_sample),
     ROW("DepthToSpace", 7, 21, MAP, 0, shuffle, nn_launch_move),
     ROW("SpaceToDepth", 7, 21, MAP, 0, shuffle, nn_launch_move),
 
@@ -201,7 +202,6 @@ const NnOperator nn_operators[] = {
     ROW("Range", 11, 21, HOST, IN(0) | IN(1) | IN(2), range, NULL),
     ROW("Shape", 7, 21, HOST, 0, shape, NULL),
     ROW("Size", 7, 21, HOST, 0, size, NULL),
-    ROW("Einsum", 12, 21, HOST, 0, einsum, NULL),
 
     { .type = NULL },
 };

@@ -20,7 +20,7 @@ typedef struct {
     NnArgumentKind kind;
     NnView view;
     NnMap map; /* MAP: all but the offsets */
-    guint8 bytes[64];
+    guint8 bytes[96];
     gsize size_b; /* BYTES, LOCAL */
 } NnArgument;
 
