@@ -316,14 +316,22 @@ static gboolean launch_group_norm(NnRecorder *recorder, const NnNode *node, GErr
     return record_affine(recorder, node, &folded, ~2u, error);
 }
 
+/* Outputs 1 and 2, if asked for: mean and inverse deviation of every lane. */
+static gboolean record_moments(NnRecorder *recorder, const NnNode *node, const NnView *factor,
+                               guint mask, GError **error)
+{
+    const NnView *mean = nn_recorder_output(recorder, node, 1);
+    const NnView *inverse = nn_recorder_output(recorder, node, 2);
+    return (!mean || nn_record_reduction(recorder, node, "Mean", mean,
+                                         nn_recorder_input(recorder, node, 0), mask, error)) &&
+           (!inverse || nn_record_copy(recorder, node, inverse, factor, error));
+}
+
 static gboolean launch_layer_norm(NnRecorder *recorder, const NnNode *node, GError **error)
 {
     NnLayerNormParams params;
     if (!nn_layer_norm_params(node, &params, error))
         return FALSE;
-    if (nn_node_output(node, 1) || nn_node_output(node, 2))
-        return nn_node_error(node, error, NN_ERROR_UNSUPPORTED,
-                             "its mean and deviation are not computed on devices");
     const NnView *x = nn_recorder_input(recorder, node, 0);
     const NnView *y = nn_recorder_output(recorder, node, 0);
     const NnView *scale = nn_recorder_input(recorder, node, 1);
@@ -341,7 +349,8 @@ static gboolean launch_layer_norm(NnRecorder *recorder, const NnNode *node, GErr
     const NnView factor = folded_part(&folded, x, mask, 0);
     const NnView shift = folded_part(&folded, x, mask, 1);
     const NnView *first[3] = { x, &factor, &shift }, *second[3] = { &normal, scale, bias };
-    return nn_record_elementwise(recorder, node, "Affine", &normal, first, 3, FALSE, error) &&
+    return record_moments(recorder, node, &factor, mask, error) &&
+           nn_record_elementwise(recorder, node, "Affine", &normal, first, 3, FALSE, error) &&
            nn_record_elementwise(recorder, node, bias ? "Affine" : "Mul", y, second, bias ? 3 : 2,
                                  TRUE, error);
 }
@@ -378,13 +387,8 @@ static gboolean launch_lp_norm(NnRecorder *recorder, const NnNode *node, GError 
     return record_affine(recorder, node, &folded, 1u << axis, error);
 }
 
-static gboolean launch_lrn(NnRecorder *recorder, const NnNode *node, GError **error)
+static void record_lrn(NnRecorder *recorder, const NnNode *node, const NnView *x, const NnView *y)
 {
-    const NnView *x = nn_recorder_input(recorder, node, 0);
-    const NnView *y = nn_recorder_output(recorder, node, 0);
-    NnMap map;
-    if (!nn_view_map(x, &map))
-        return nn_node_error(node, error, NN_ERROR_UNSUPPORTED, "its input is not a map");
     NnLaunch *launch = nn_recorder_launch(recorder, node, "norm.cl", "lrn", "-DTX=%s -DTY=%s",
                                           nn_kernel_type(x->type), nn_kernel_type(y->type));
     nn_launch_map(launch, x);
@@ -394,6 +398,18 @@ static gboolean launch_lrn(NnRecorder *recorder, const NnNode *node, GError **er
     nn_launch_float(launch, nn_node_float(node, "beta", 0.75f));
     nn_launch_float(launch, nn_node_float(node, "bias", 1.0f));
     nn_launch_items(launch, y, nn_view_count(y), 1);
+}
+
+static gboolean launch_lrn(NnRecorder *recorder, const NnNode *node, GError **error)
+{
+    const NnView *x = nn_recorder_input(recorder, node, 0);
+    const NnView *y = nn_recorder_output(recorder, node, 0);
+    if (x->rank > 4)
+        return nn_node_error(node, error, NN_ERROR_UNSUPPORTED, "its input has %d axes", x->rank);
+    for (gint64 i = 0; i < x->dims[0]; i++) {
+        const NnView map = nn_view_entry(x, i), out = nn_view_entry(y, i);
+        record_lrn(recorder, node, &map, &out);
+    }
     return TRUE;
 }
 

@@ -165,44 +165,58 @@ static NnView weight_view(const NnView *weights, const NnConvParams *params)
     return nn_view_strided(&view, 5, dims, strides);
 }
 
+static ConvShape make_shape(const NnConvParams *params)
+{
+    const int i = params->n_spatial - 1; /* the last axis; the one before, if any, is 0 */
+    const gboolean two = i == 1;
+    return (ConvShape){
+        .groups = (gint32)params->groups,
+        .c = (gint32)(params->in_channels / params->groups),
+        .k = (gint32)(params->out_channels / params->groups),
+        .kh = two ? (gint32)params->kernel[0] : 1,
+        .kw = (gint32)params->kernel[i],
+        .stride_h = two ? (gint32)params->stride[0] : 1,
+        .stride_w = (gint32)params->stride[i],
+        .dilation_h = two ? (gint32)params->dilation[0] : 1,
+        .dilation_w = (gint32)params->dilation[i],
+        .pad_h = two ? (gint32)params->pad_begin[0] : 0,
+        .pad_w = (gint32)params->pad_begin[i],
+    };
+}
+
+/* One map of @x into one of @y. */
+static void record_conv(NnRecorder *recorder, const NnNode *node, const Operands *at,
+                        const NnConvParams *params, const NnView *x, const NnView *y)
+{
+    const NnView w = weight_view(nn_recorder_input(recorder, node, (guint)at->w), params);
+    const ConvShape shape = make_shape(params);
+    g_autofree char *options = product_options(recorder, node, at);
+    NnLaunch *launch =
+        nn_recorder_launch(recorder, node, "quant.cl", "conv_integer", "%s", options);
+    nn_launch_map(launch, x);
+    nn_launch_strided(launch, &w);
+    add_scales(launch, recorder, node, at);
+    nn_launch_map(launch, y);
+    nn_launch_bytes(launch, &shape, sizeof shape);
+    nn_launch_cost(launch, 2.0 * (double)nn_view_count(y) * shape.c * shape.kh * shape.kw);
+    nn_launch_items(launch, y, nn_view_count(y), 1);
+}
+
 static gboolean launch_conv(NnRecorder *recorder, const NnNode *node, const Operands *at,
                             GError **error)
 {
     NnConvParams params;
     if (!nn_conv_params(node, &params, error))
         return FALSE;
-    if (params.n_spatial > 2 || params.batch != 1)
+    if (params.n_spatial > 2)
         return nn_node_error(node, error, NN_ERROR_UNSUPPORTED,
-                             "only 1-D and 2-D convolutions of one sample run on devices");
+                             "only 1-D and 2-D convolutions of integers run on devices");
     const NnView x = view_2d(nn_recorder_input(recorder, node, (guint)at->x));
     const NnView y = view_2d(nn_recorder_output(recorder, node, 0));
-    const NnView w = weight_view(nn_recorder_input(recorder, node, (guint)at->w), &params);
-    const int i = params.n_spatial - 1; /* the last axis; the one before, if any, is 0 */
-    const gboolean two = i == 1;
-    const ConvShape shape = {
-        .groups = (gint32)params.groups,
-        .c = (gint32)(params.in_channels / params.groups),
-        .k = (gint32)(params.out_channels / params.groups),
-        .kh = two ? (gint32)params.kernel[0] : 1,
-        .kw = (gint32)params.kernel[i],
-        .stride_h = two ? (gint32)params.stride[0] : 1,
-        .stride_w = (gint32)params.stride[i],
-        .dilation_h = two ? (gint32)params.dilation[0] : 1,
-        .dilation_w = (gint32)params.dilation[i],
-        .pad_h = two ? (gint32)params.pad_begin[0] : 0,
-        .pad_w = (gint32)params.pad_begin[i],
-    };
-
-    g_autofree char *options = product_options(recorder, node, at);
-    NnLaunch *launch =
-        nn_recorder_launch(recorder, node, "quant.cl", "conv_integer", "%s", options);
-    nn_launch_map(launch, &x);
-    nn_launch_strided(launch, &w);
-    add_scales(launch, recorder, node, at);
-    nn_launch_map(launch, &y);
-    nn_launch_bytes(launch, &shape, sizeof shape);
-    nn_launch_cost(launch, 2.0 * (double)nn_view_count(&y) * shape.c * shape.kh * shape.kw);
-    nn_launch_items(launch, &y, nn_view_count(&y), 1);
+    for (gint64 i = 0; i < params.batch; i++) {
+        const NnView map = nn_view_entry(&x, i), out = nn_view_entry(&y, i);
+        record_conv(recorder, node, at, &params, &map, &out);
+    }
     return TRUE;
 }
 
