@@ -346,14 +346,24 @@ static ConvShape plain_shape(const NnConvParams *params)
     return shape;
 }
 
+/* The convolution of one of the maps of a batch. */
+static gboolean record_entry(const ConvJob *all, const NnConvParams *params, gint64 i,
+                             GError **error)
+{
+    ConvJob job = *all;
+    job.x = nn_view_entry(&all->x, i);
+    job.y = nn_view_entry(&all->y, i);
+    job.residual = nn_view_entry(&all->residual, i);
+    return params->transposed ? record_transposed(&job, params, error) : record_conv(&job, error);
+}
+
 gboolean nn_launch_conv(NnRecorder *recorder, const NnNode *node, GError **error)
 {
     NnConvParams params;
     if (!nn_conv_params(node, &params, error))
         return FALSE;
-    if (params.n_spatial > 2 || params.batch != 1)
-        return nn_node_error(node, error, NN_ERROR_UNSUPPORTED,
-                             "only 1-D and 2-D convolutions of one sample run on devices");
+    if (params.n_spatial > 2)
+        return nn_launch_conv_3d(recorder, node, &params);
 
     const NnView *bias = nn_recorder_input(recorder, node, 2);
     const NnView *residual =
@@ -372,5 +382,8 @@ gboolean nn_launch_conv(NnRecorder *recorder, const NnNode *node, GError **error
                     .bias_values = bias_values ? bias_values->data : NULL };
     job.residual = residual ? view_2d(residual) : job.y;
     job.bias = job.has_bias ? *bias : job.weights;
-    return params.transposed ? record_transposed(&job, &params, error) : record_conv(&job, error);
+    for (gint64 i = 0; i < params.batch; i++)
+        if (!record_entry(&job, &params, i, error))
+            return FALSE;
+    return TRUE;
 }
