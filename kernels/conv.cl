@@ -90,9 +90,29 @@ __kernel void conv_general(__global const TX *x, Map xm, __global const TW *w, S
 
 #ifdef KB
 
+/* Adds one tap of all inputs: pixel p's lie at in[p] + offset. Returns the next tap's weights. */
+static inline __global const float *add_tap(V acc[KB][P], __global const REAL *const in[P],
+                                            int offset, __global const float *weights, int n_inputs)
+{
+    for (int c = offset; c < offset + n_inputs; c++, weights += KB * VW) {
+        V w[KB];
+#pragma unroll
+        for (int k = 0; k < KB; k++)
+            w[k] = VLOAD(weights + k * VW);
+#pragma unroll
+        for (int p = 0; p < P; p++) {
+            const V v = (V)(LOAD(in[p], c));
+#pragma unroll
+            for (int k = 0; k < KB; k++)
+                acc[k][p] = fma(v, w[k], acc[k][p]);
+        }
+    }
+    return weights;
+}
+
 /* One work-item: P pixels, counted through the rows of the map, times KB vectors of outputs of one
- * group, all sums in registers. The inputs of a pixel lie side by side (sc == 1, or c == 1). Outside of the
- * map a tap reads `zeros`, so that the inner loop knows no border.
+ * group, all sums in registers. The inputs of a pixel lie side by side (sc == 1, or c == 1). Where
+ * the pixels' windows cross the border, a tap outside of the map reads `zeros`.
  * weights: [groups][blocks of KB * VW outputs][kh][kw][c][KB * VW], zero past the last output.
  * bias: [groups][blocks][KB * VW]. zeros: [c].
  * Global: ceil(OH * OW / P), groups * blocks. */
@@ -104,6 +124,7 @@ __kernel void conv_vector(__global const REAL *restrict x, Map xm,
 {
     const int n = get_global_id(2);
     const int first = get_global_id(0) * P;
+    const int first_y = first / ym.w, first_x = first - first_y * ym.w;
     const int blocks = (conv.k + KB * VW - 1) / (KB * VW);
     const int group = get_global_id(1) / blocks;
     const int k0 = get_global_id(1) % blocks * KB * VW;
@@ -112,12 +133,19 @@ __kernel void conv_vector(__global const REAL *restrict x, Map xm,
     weights += (size_t)get_global_id(1) * conv.kh * conv.kw * conv.c * (KB * VW);
     bias += get_global_id(1) * (KB * VW);
 
+    /* The first tap of each pixel; the last one is reach_y rows and reach_x columns further. */
+    const int reach_y = (conv.kh - 1) * conv.dilation_h, reach_x = (conv.kw - 1) * conv.dilation_w;
+    __global const REAL *in[P];
     int py[P], px[P];
-    int oy = first / ym.w, ox = first % ym.w;
+    int oy = first_y, ox = first_x;
+    bool inside = true;
 #pragma unroll
     for (int p = 0; p < P; p++) {
         py[p] = oy * conv.stride_h - conv.pad_h;
         px[p] = ox * conv.stride_w - conv.pad_w;
+        in[p] = x + py[p] * xm.sh + px[p] * xm.sw;
+        inside = inside && py[p] >= 0 && px[p] >= 0 && py[p] + reach_y < xm.h &&
+                 px[p] + reach_x < xm.w;
         if (++ox == ym.w) {
             ox = 0;
             oy++;
@@ -125,52 +153,44 @@ __kernel void conv_vector(__global const REAL *restrict x, Map xm,
     }
 
     V acc[KB][P];
+    /* The bias comes last: added first, every partial sum would be rounded at its size. On U2NetP
+     * that takes a third off the largest error. */
 #pragma unroll
-    for (int k = 0; k < KB; k++) {
-        const V b = VLOAD(bias + k * VW);
+    for (int k = 0; k < KB; k++)
 #pragma unroll
         for (int p = 0; p < P; p++)
-            acc[k][p] = b;
-    }
+            acc[k][p] = (V)(0.0f);
 
     for (int r = 0; r < conv.kh; r++) {
         for (int s = 0; s < conv.kw; s++) {
-            __global const REAL *in[P];
+            const int dy = r * conv.dilation_h, dx = s * conv.dilation_w;
+            if (inside) {
+                weights = add_tap(acc, in, dy * xm.sh + dx * xm.sw, weights, conv.c);
+                continue;
+            }
+            __global const REAL *checked[P];
 #pragma unroll
             for (int p = 0; p < P; p++) {
-                const int iy = py[p] + r * conv.dilation_h;
-                const int ix = px[p] + s * conv.dilation_w;
-                const bool inside = (uint)iy < (uint)xm.h && (uint)ix < (uint)xm.w;
-                in[p] = inside ? x + iy * xm.sh + ix * xm.sw : zeros;
+                const int iy = py[p] + dy, ix = px[p] + dx;
+                const bool exists = (uint)iy < (uint)xm.h && (uint)ix < (uint)xm.w;
+                checked[p] = exists ? x + iy * xm.sh + ix * xm.sw : zeros;
             }
-            for (int c = 0; c < conv.c; c++) {
-                V w[KB];
-#pragma unroll
-                for (int k = 0; k < KB; k++)
-                    w[k] = VLOAD(weights + k * VW);
-#pragma unroll
-                for (int p = 0; p < P; p++) {
-                    const V v = (V)(LOAD(in[p], c));
-#pragma unroll
-                    for (int k = 0; k < KB; k++)
-                        acc[k][p] = fma(v, w[k], acc[k][p]);
-                }
-                weights += KB * VW;
-            }
+            weights = add_tap(acc, checked, 0, weights, conv.c);
         }
     }
 
     residual += rm.offset + n * rm.sample + (group * conv.k + k0) * rm.sc;
     y += ym.offset + n * ym.sample + (group * conv.k + k0) * ym.sc;
-    oy = first / ym.w;
-    ox = first % ym.w;
+    oy = first_y;
+    ox = first_x;
 #pragma unroll
     for (int p = 0; p < P; p++) {
+        if (oy >= ym.h)
+            return;
 #pragma unroll
         for (int k = 0; k < KB; k++) {
-            /* A return here would keep PoCL from unrolling the loop, and it would say so. */
-            const int left = oy < ym.h ? conv.k - k0 - k * VW : 0;
-            V v = acc[k][p];
+            const int left = conv.k - k0 - k * VW;
+            V v = acc[k][p] + VLOAD(bias + k * VW);
             if (RESIDUAL)
                 v += load_some(residual + oy * rm.sh + ox * rm.sw + k * VW * rm.sc, rm.sc, left);
             store_some(ACTIVATE(v, alpha, beta), y + oy * ym.sh + ox * ym.sw + k * VW * ym.sc,

@@ -169,20 +169,33 @@ static inline A0 floored_remainder(A0 a, A0 b)
 
 #define APPLY(a, b, c) ACTIVATE(PASTE(OP_, OP)(a, b, c), alpha, beta)
 
-/* One element a work-item. Global: elements, rounded up. */
+/* @each elements a work-item, found anew only where a row of the innermost axis ends.
+ * Global: ceil(elements / each), rounded up. */
 __kernel void elementwise_general(__global const T0 *a, Strided as, __global const T1 *b,
                                   Strided bs, __global const T2 *c, Strided cs, __global T *y,
-                                  Strided ys, Extents extents, int count, float p0, float p1,
-                                  float alpha, float beta)
+                                  Strided ys, Extents extents, int count, int each, float p0,
+                                  float p1, float alpha, float beta)
 {
     const int n = get_global_id(2);
-    const int i = get_global_id(0);
-    if (i >= count)
-        return;
-    const A0 va = READ(T0, a + as.offset + n * as.sample, place_of(i, extents, as));
-    const A1 vb = READ(T1, b + bs.offset + n * bs.sample, place_of(i, extents, bs));
-    const A2 vc = READ(T2, c + cs.offset + n * cs.sample, place_of(i, extents, cs));
-    WRITE(T, y + ys.offset + n * ys.sample, place_of(i, extents, ys), APPLY(va, vb, vc));
+    const int end = min(((int)get_global_id(0) + 1) * each, count);
+    const int row = extents.n[RANK - 1];
+    a += as.offset + n * as.sample;
+    b += bs.offset + n * bs.sample;
+    c += cs.offset + n * cs.sample;
+    y += ys.offset + n * ys.sample;
+    for (int i = get_global_id(0) * each, left; i < end; i += left) {
+        left = min(row - i % row, end - i);
+        __global const T0 *pa = a + place_of(i, extents, as);
+        __global const T1 *pb = b + place_of(i, extents, bs);
+        __global const T2 *pc = c + place_of(i, extents, cs);
+        __global T *py = y + place_of(i, extents, ys);
+        for (int k = 0; k < left; k++) {
+            const A0 va = READ(T0, pa, k * as.stride[RANK - 1]);
+            const A1 vb = READ(T1, pb, k * bs.stride[RANK - 1]);
+            const A2 vc = READ(T2, pc, k * cs.stride[RANK - 1]);
+            WRITE(T, py, k * ys.stride[RANK - 1], APPLY(va, vb, vc));
+        }
+    }
 }
 
 #ifdef VW

@@ -10,9 +10,10 @@
  *
  * Defines: VW, P tiles times KB vectors of outputs held in registers, FP16, ACT, RESIDUAL 0 or 1;
  *   SPACE, where V and M lie: __local (winograd_fused, needs TN) or __global (the other three).
- * Buffers: x [C][H][W] with sc == 1 and C a multiple of VW, residual and y [K][OH][OW] as maps;
- *   u [36][ceil(K / KB VW)][C][KB VW], bias [ceil(K / KB VW)][KB VW], zeros [C];
- *   v [36][C / VW][tiles] and m [36][ceil(K / KB VW) KB][tiles] of vectors.
+ * Buffers: x [C][H][W] with sc == 1 and C >= VW, residual and y [K][OH][OW] as maps;
+ *   u [36][ceil(K / KB VW)][ceil(C / VW) VW][KB VW], bias [ceil(K / KB VW)][KB VW], zeros [VW];
+ *   v [36][ceil(C / VW)][tiles] and m [36][ceil(K / KB VW) KB][tiles] of vectors. The last vector of
+ *   input channels ends with the last channel; for those that an earlier one has, u is zero.
  * Accumulation: float.
  * Launch: dimension 2 is the sample; the others beside each kernel.
  */
@@ -177,7 +178,7 @@ __kernel void winograd_fused(__global const REAL *restrict x, Map xm,
 
     for (int block = 0; block < shape.in_blocks; block++)
         for (int t = 0; t < TN; t++)
-            input_tile(x + block * VW, xm, zeros, shape, first + min(t, n_tiles - 1),
+            input_tile(x + min(block * VW, xm.c - VW), xm, zeros, shape, first + min(t, n_tiles - 1),
                        v + block * TN + t, shape.in_blocks * TN);
 
     for (int block = 0; block < shape.out_blocks; block++) {
@@ -211,7 +212,7 @@ __kernel void winograd_input(__global const REAL *restrict x, Map xm,
     const int n = get_global_id(2);
     const int block = get_global_id(1);
     const int first = get_global_id(0) * CHUNK;
-    x += xm.offset + n * xm.sample + block * VW;
+    x += xm.offset + n * xm.sample + min(block * VW, xm.c - VW);
     v += n * v_sample + (size_t)block * shape.stride;
     for (int tile = first; tile < min(first + CHUNK, shape.tiles); tile++)
         input_tile(x, xm, zeros, shape, tile, v + tile, shape.in_blocks * shape.stride);

@@ -69,6 +69,15 @@ static void vector_tile(const ConvJob *job, guint vw, guint *pixels, guint *vect
     *pixels = vw == 16 ? (*vectors == 2 ? 8 : 12) : vw == 8 ? 6 : 4;
 }
 
+/* Lanes: not more than twice the outputs. */
+static guint output_vector_width(const ConvJob *job)
+{
+    guint vw = nn_vector_width(job->recorder);
+    while (vw > 4 && (guint)job->shape.k <= vw / 2)
+        vw /= 2;
+    return vw;
+}
+
 static gboolean fits_vector(gconstpointer data)
 {
     const ConvJob *job = data;
@@ -119,7 +128,7 @@ static NnView zeros(const ConvJob *job)
 static gboolean record_vector(gconstpointer data, GError **error)
 {
     const ConvJob *job = data;
-    const guint vw = nn_vector_width(job->recorder);
+    const guint vw = output_vector_width(job);
     guint pixels, vectors;
     vector_tile(job, vw, &pixels, &vectors);
     const gint64 n = vectors * vw;

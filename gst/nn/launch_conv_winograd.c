@@ -36,7 +36,7 @@ static WinogradShape make_shape(const ConvJob *job)
 {
     const NnMap y = map_of(&job->y);
     const gint32 vw = (gint32)nn_vector_width(job->recorder), n = vw * vectors_of(job);
-    WinogradShape shape = { .in_blocks = job->shape.c / vw,
+    WinogradShape shape = { .in_blocks = (job->shape.c + vw - 1) / vw,
                             .out_blocks = (job->shape.k + n - 1) / n,
                             .tiles_x = (y.w + TILE - 1) / TILE,
                             .pad_h = job->shape.pad_h,
@@ -56,7 +56,7 @@ static gboolean fits_either(const ConvJob *job)
            (!job->has_bias || job->bias_values) && shape->groups == 1 && shape->kh == 3 &&
            shape->kw == 3 && shape->stride_h == 1 && shape->stride_w == 1 &&
            shape->dilation_h == 1 && shape->dilation_w == 1 && x.sc == 1 &&
-           shape->c % (gint32)nn_vector_width(job->recorder) == 0 && job->x.type == job->y.type &&
+           shape->c >= (gint32)nn_vector_width(job->recorder) && job->x.type == job->y.type &&
            job->residual.type == job->y.type;
 }
 
@@ -143,18 +143,22 @@ static void transform_filter(const ConvJob *job, gint64 k, gint64 c, double *u)
     }
 }
 
-/* [36][blocks of n outputs][c][n], zero past the last output. */
+/* [36][blocks of n outputs][c, filled up][n], zero past the last output. The last vector of
+ * channels ends with the last channel. */
 static NnView pack_weights(const ConvJob *job, gint64 n)
 {
-    const gint64 c_count = job->shape.c, blocks = (job->shape.k + n - 1) / n;
+    const gint64 vw = nn_vector_width(job->recorder);
+    const gint64 whole = job->shape.c / vw * vw, c_count = (job->shape.c + vw - 1) / vw * vw;
+    const gint64 blocks = (job->shape.k + n - 1) / n;
     const gsize count = (gsize)(PLACES * blocks * c_count * n);
     g_autofree float *packed = g_new0(float, count);
     for (gint64 k = 0; k < job->shape.k; k++)
-        for (gint64 c = 0; c < c_count; c++) {
+        for (gint64 c = 0; c < job->shape.c; c++) {
+            const gint64 at = c < whole ? c : c + c_count - job->shape.c;
             double u[PLACES];
             transform_filter(job, k, c, u);
             for (gint64 place = 0; place < PLACES; place++)
-                packed[((place * blocks + k / n) * c_count + c) * n + k % n] = (float)u[place];
+                packed[((place * blocks + k / n) * c_count + at) * n + k % n] = (float)u[place];
         }
     return nn_recorder_constant(job->recorder, NN_FLOAT32, count, packed);
 }

@@ -47,6 +47,11 @@ static const NnView *input_view(const Job *job, int i)
     return &job->views[i < job->n_inputs ? 1 + i : 1];
 }
 
+static gboolean on_cpu(const Job *job)
+{
+    return nn_recorder_device(job->recorder)->device_class == OCL_CLASS_CPU;
+}
+
 static gint64 inner_stride(const NnView *view)
 {
     return view->strides[view->rank - 1];
@@ -124,7 +129,7 @@ static gboolean fits_rows(gconstpointer data)
 {
     const Job *job = data;
     const NnView *y = &job->views[0];
-    if (!is_vector_op(job->op) || y->dims[y->rank - 1] < nn_vector_width(job->recorder))
+    if (!is_vector_op(job->op))
         return FALSE;
     if (!nn_type_is_float(y->type) || inner_stride(y) != 1)
         return FALSE;
@@ -144,7 +149,8 @@ static gboolean record_rows(gconstpointer data, GError **error)
     g_autofree char *options = common_options(job, outer);
     NnLaunch *launch = nn_recorder_launch(
         job->recorder, job->node, "elementwise.cl", "elementwise_rows",
-        "%s -DVW=%u -DSTEP0=%d -DSTEP1=%d -DSTEP2=%d", options, nn_vector_width(job->recorder),
+        "%s -DVW=%u -DSTEP0=%d -DSTEP1=%d -DSTEP2=%d", options,
+        nn_channel_vector_width(job->recorder, y->dims[y->rank - 1]),
         (int)inner_stride(input_view(job, 0)), (int)inner_stride(input_view(job, 1)),
         (int)inner_stride(input_view(job, 2)));
 
@@ -173,10 +179,16 @@ static gboolean record_general(gconstpointer data, GError **error)
     g_autofree char *options = common_options(job, y->rank);
     NnLaunch *launch = nn_recorder_launch(job->recorder, job->node, "elementwise.cl",
                                           "elementwise_general", "%s", options);
+    const gint64 count = nn_view_count(y);
+    const gint64 each = on_cpu(job) ? MIN(nn_chunk_elements(job->recorder), 1024) : 1;
     add_operands(launch, job, y->rank);
-    nn_launch_int(launch, (gint32)nn_view_count(y));
+    nn_launch_int(launch, (gint32)count);
+    nn_launch_int(launch, (gint32)each);
     add_parameters(launch, job);
-    nn_launch_items(launch, y, nn_view_count(y), 1);
+    if (each > 1)
+        nn_launch_tiles(job->recorder, launch, y, (count + each - 1) / each, 1);
+    else
+        nn_launch_items(launch, y, count, 1);
     return TRUE;
 }
 

@@ -19,6 +19,7 @@ const Case cases[] = {
     { "Conv", 13, "f:1,16,9,11 !f:16,16,3,3 !f:16", SAME, WINOGRAD, .dresses = EPILOGUES },
     { "Conv", 13, "f:1,32,17,37 !f:33,32,3,3", "pads=0,2,1,0", WINOGRAD, .dresses = EPILOGUES },
     { "Conv", 13, "f:1,48,4,3 !f:7,48,3,3 !f:7", SAME, WINOGRAD, .dresses = EPILOGUES },
+    { "Conv", 13, "f:1,35,13,9 !f:16,35,3,3 !f:16", SAME, WINOGRAD, .dresses = EPILOGUES },
     { "Conv", 13, "f:1,16,70,67 !f:64,16,3,3 !f:64", SAME, WINOGRAD, .dresses = PLAIN },
     { "Conv", 13, "f:1,17,8,8 !f:33,17,3,3 !f:33", SAME, CONV, .dresses = EPILOGUES },
     { "Conv", 13, "f:1,40,13,17 !f:1,40,3,3 !f:1", SAME, CONV " conv_narrow", .dresses = EPILOGUES },
