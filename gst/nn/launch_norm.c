@@ -178,14 +178,20 @@ static NnView folded_part(const NnView *folded, const NnView *x, guint mask, int
     return out;
 }
 
+static gboolean record_affine_views(NnRecorder *recorder, const NnNode *node, const NnView *x,
+                                    const NnView *y, const NnView *folded, guint mask,
+                                    GError **error)
+{
+    const NnView scale = folded_part(folded, x, mask, 0), shift = folded_part(folded, x, mask, 1);
+    const NnView *inputs[3] = { x, &scale, &shift };
+    return nn_record_elementwise(recorder, node, "Affine", y, inputs, 3, TRUE, error);
+}
+
 static gboolean record_affine(NnRecorder *recorder, const NnNode *node, const NnView *folded,
                               guint mask, GError **error)
 {
-    const NnView *x = nn_recorder_input(recorder, node, 0);
-    const NnView scale = folded_part(folded, x, mask, 0), shift = folded_part(folded, x, mask, 1);
-    const NnView *inputs[3] = { x, &scale, &shift };
-    return nn_record_elementwise(recorder, node, "Affine", nn_recorder_output(recorder, node, 0),
-                                 inputs, 3, TRUE, error);
+    return record_affine_views(recorder, node, nn_recorder_input(recorder, node, 0),
+                               nn_recorder_output(recorder, node, 0), folded, mask, error);
 }
 
 /* ---------------------------------------------------------------- BatchNormalization */
@@ -255,15 +261,6 @@ static Job make_job(NnRecorder *recorder, const NnNode *node, const char *kind, 
     return job;
 }
 
-static gboolean launch_instance_norm(NnRecorder *recorder, const NnNode *node, GError **error)
-{
-    Job job = make_job(recorder, node, "INSTANCE", nn_recorder_input(recorder, node, 0), ~2u);
-    job.scale = nn_recorder_input(recorder, node, 1);
-    job.bias = nn_recorder_input(recorder, node, 2);
-    const NnView folded = record_fold(&job);
-    return record_affine(recorder, node, &folded, ~2u, error);
-}
-
 /* Axis 1 of @x as two: groups, channels of a group. */
 static NnView split_channels(const NnView *x, gint64 groups)
 {
@@ -293,6 +290,33 @@ static NnView repeat_per_channel(NnRecorder *recorder, const NnNode *node, const
     return repeated;
 }
 
+/* Every map alone, its channels in @groups, by one scale and bias per channel. */
+static gboolean record_groups(NnRecorder *recorder, const NnNode *node, gint64 groups,
+                              const NnView *scale, const NnView *bias, GError **error)
+{
+    const NnView *x = nn_recorder_input(recorder, node, 0);
+    const NnView *y = nn_recorder_output(recorder, node, 0);
+    for (gint64 i = 0; i < x->dims[0]; i++) {
+        const NnView map = nn_view_entry(x, i), out = nn_view_entry(y, i);
+        const NnView grouped = groups < x->dims[1] ? split_channels(&map, groups) : map;
+        Job job = make_job(recorder, node, "INSTANCE", &grouped, ~2u);
+        job.channels_per_lane = x->dims[1] / groups;
+        job.scale = scale;
+        job.bias = bias;
+        const NnView folded = record_fold(&job);
+        if (!record_affine_views(recorder, node, &map, &out, &folded, ~2u, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean launch_instance_norm(NnRecorder *recorder, const NnNode *node, GError **error)
+{
+    return record_groups(recorder, node, nn_recorder_input(recorder, node, 0)->dims[1],
+                         nn_recorder_input(recorder, node, 1), nn_recorder_input(recorder, node, 2),
+                         error);
+}
+
 static gboolean launch_group_norm(NnRecorder *recorder, const NnNode *node, GError **error)
 {
     const NnView *x = nn_recorder_input(recorder, node, 0);
@@ -302,18 +326,12 @@ static gboolean launch_group_norm(NnRecorder *recorder, const NnNode *node, GErr
     if (x->rank == NN_MAX_RANK)
         return nn_node_error(node, error, NN_ERROR_UNSUPPORTED, "its input has %d axes", x->rank);
 
-    const NnView grouped = split_channels(x, groups);
-    Job job = make_job(recorder, node, "INSTANCE", &grouped, ~2u);
-    job.channels_per_lane = per_group;
     NnView scales = *scale, biases = *bias;
     if (node->opset < 21) {
         scales = repeat_per_channel(recorder, node, scale, per_group, error);
         biases = repeat_per_channel(recorder, node, bias, per_group, error);
     }
-    job.scale = &scales;
-    job.bias = &biases;
-    const NnView folded = record_fold(&job);
-    return record_affine(recorder, node, &folded, ~2u, error);
+    return record_groups(recorder, node, groups, &scales, &biases, error);
 }
 
 /* Outputs 1 and 2, if asked for: mean and inverse deviation of every lane. */
