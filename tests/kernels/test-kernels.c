@@ -149,17 +149,17 @@ static void add_attribute(Onnx__NodeProto *node, const char *word)
 {
     g_auto(GStrv) pair = g_strsplit(word, "=", 2);
     const char *name = pair[0], *value = pair[1];
-    if (is_list(value)) {
+    if (g_ascii_isalpha(*value)) {
+        onnx_node_string(node, name, value);
+    } else if (is_list(value)) {
         g_autofree char *list = g_strdup(value);
         if (g_str_has_suffix(list, ","))
             list[strlen(list) - 1] = 0;
         onnx_node_ints(node, name, list);
     } else if (strchr(value, '.')) {
         onnx_node_float(node, name, (float)g_ascii_strtod(value, NULL));
-    } else if (g_ascii_isdigit(*value) || *value == '-') {
-        onnx_node_int(node, name, g_ascii_strtoll(value, NULL, 10));
     } else {
-        onnx_node_string(node, name, value);
+        onnx_node_int(node, name, g_ascii_strtoll(value, NULL, 10));
     }
 }
 
