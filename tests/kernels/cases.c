@@ -316,6 +316,63 @@ const Case cases[] = {
       "!c=0,1,2 !sf=0.2 !sB=120 !i[-999,999]:3", SAME, "", .dresses = PLAIN },
     { "QLinearMatMul", 13, "c[-128,127]:2,5,7 !sf=0.02 !sc=3 c[-128,127]:7,9 !sf=0.03 !sc=-2 !sf=0.1 !sc=5",
       "", "", .dresses = PLAIN },
+
+    /* ---- three axes */
+    { "Conv", 13, "f:1,3,5,6,7 !f:6,3,3,2,3 !f:6", "pads=1,0,2,0,1,1 strides=1,2,1 dilations=1,1,2", "", .dresses = PLAIN },
+    { "Conv", 13, "f:2,4,3,4,5 f:6,2,1,2,2 f:6", "group=2", "", .dresses = PLAIN },
+    { "ConvTranspose", 13, "f:2,4,3,4,2 !f:4,3,2,3,3 !f:6", "group=2 strides=2,1,3 pads=0,1,1,1,0,0 dilations=1,2,1", "", .dresses = PLAIN },
+    { "MaxPool", 12, "f:2,3,5,6,7", "kernel_shape=2,3,2 strides=2,1,2 pads=0,1,0,1,0,1", "", .dresses = PLAIN, .n_outputs = 2 },
+    { "MaxPool", 12, "f:1,3,5,6,7", "kernel_shape=2,2,2 storage_order=1", "", .dresses = PLAIN, .n_outputs = 2 },
+    { "AveragePool", 11, "f:1,3,5,6,7", "kernel_shape=2,3,2 count_include_pad=1 ceil_mode=1 strides=2,2,2 pads=0,1,0,1,0,1", "", .dresses = PLAIN },
+    { "AveragePool", 11, "f:1,3,5,6,7", "kernel_shape=3,3,2 pads=1,1,0,1,1,1", "", .dresses = PLAIN },
+    { "LpPool", 11, "f:1,3,5,6,7", "kernel_shape=2,2,2 p=3", "", .dresses = PLAIN },
+
+    /* ---- several maps in one tensor */
+    { "Conv", 13, "f:3,16,9,11 !f:20,16,3,3 !f:20", SAME, WINOGRAD, .dresses = EPILOGUES },
+    { "Conv", 13, "f:2,16,9,7 !f:16,1,3,3 !f:16", "group=16 " SAME, CONV " conv_depthwise", .dresses = EPILOGUES },
+    { "Conv", 13, "f:2,5,19 !f:7,5,3 !f:7", "pads=1,1", CONV, .dresses = PLAIN },
+    { "ConvTranspose", 13, "f:2,8,5,7 !f:8,17,2,2 !f:17", "strides=2,2", CONV, .dresses = EPILOGUES },
+    { "ConvInteger", 13, "B[0,255]:2,5,6,7 !c[-128,127]:9,5,3,3 !sB=100", SAME, "", .dresses = PLAIN },
+    { "MaxPool", 12, "f:2,19,9,7", "kernel_shape=2,2 strides=2,2", "pool_general pool_vector", .dresses = LAYOUTS },
+    { "MaxPool", 12, "f:2,3,9,7", "kernel_shape=2,2 strides=2,2", "", .dresses = PLAIN, .n_outputs = 2 },
+    { "MaxPool", 12, "f:2,3,9", "kernel_shape=2, storage_order=1", "", .dresses = PLAIN, .n_outputs = 2 },
+    { "AveragePool", 11, "f:3,8,9,7", "kernel_shape=3,3 " SAME, "pool_general pool_vector", .dresses = LAYOUTS },
+    { "GlobalAveragePool", 13, "f:2,17,9,7", "", "reduce_general reduce_columns", .dresses = LAYOUTS },
+    { "InstanceNormalization", 13, "f:2,16,9,7 f:16 f:16", "", "", .dresses = LAYOUTS },
+    { "GroupNormalization", 21, "f:2,12,5,7 f:12 f:12", "num_groups=3", "", .dresses = LAYOUTS },
+    { "BatchNormalization", 13, "f:2,19,5,3 !f:19 !f:19 !f:19 !f[1,2]:19", "", "", .dresses = LAYOUTS },
+    { "MeanVarianceNormalization", 13, "f:2,6,5,7", "", "", .dresses = LAYOUTS },
+    { "LayerNormalization", 17, "f:2,3,5,7 f:5,7 f:5,7", "axis=2", "", .dresses = LAYOUTS, .n_outputs = 3 },
+    { "LRN", 13, "f:3,7,5,7", "size=5 alpha=0.1", "", .dresses = LAYOUTS },
+    { "LRN", 13, "f:2,7,5", "size=4 alpha=0.1", "", .dresses = PLAIN },
+    { "Resize", 13, "f:2,19,5,7 - !f=1,1,2,2", "mode=linear", MAP, .dresses = LAYOUTS },
+    { "Resize", 13, "f:2,3,5,7 - - !l=2,3,9,4", "mode=nearest", MAP, .dresses = LAYOUTS },
+    { "DepthToSpace", 13, "f:2,12,3,5", "blocksize=2", "", .dresses = LAYOUTS },
+    { "PRelu", 13, "f:2,17,3,3 !f:17,1,1", "", ROWS, .dresses = LAYOUTS },
+
+    /* ---- ranked */
+    { "TopK", 11, "f:3,4,37 !l=5", "", "", .dresses = PLAIN, .n_outputs = 2 },
+    { "TopK", 11, "i[-3,3]:3,37,4 !l=37", "axis=1 largest=0", "", .dresses = PLAIN, .n_outputs = 2 },
+    { "TopK", 11, "B[0,9]:300 !l=20", "", "", .dresses = PLAIN, .n_outputs = 2 },
+    { "TopK", 11, "f:2,9,5,7 !l=3", "axis=1", "", .dresses = LAYOUTS, .n_outputs = 2 },
+
+    /* ---- sums of products */
+    { "Einsum", 12, "f:3,5,7 f:3,7,4", "equation=bij,bjk->bik", "", .dresses = PLAIN },
+    { "Einsum", 12, "f:2,3,5,7 f:2,4,5,7", "equation=bihw,bjhw->bji", "", .dresses = LAYOUTS },
+    { "Einsum", 12, "f:2,3,5 f:1,5", "equation=i...,j...->ij...", "", .dresses = PLAIN },
+    { "Einsum", 12, "f:5,4,5", "equation=iji->j", "", .dresses = PLAIN },
+    { "Einsum", 12, "i[-9,9]:5,4 i[-9,9]:4", "equation=ij,j", "", .dresses = PLAIN },
+    { "Einsum", 12, "f:17 f:17", "equation=i,i->", "", .dresses = PLAIN },
+
+    /* ---- points of a grid */
+#define GRID "f[-1.3,1.3]:2,4,3,2"
+    { "GridSample", 16, "f:2,5,6,7 " GRID, "", "", .dresses = LAYOUTS },
+    { "GridSample", 16, "f:2,5,6,7 " GRID, "align_corners=1 padding_mode=border", "", .dresses = LAYOUTS },
+    { "GridSample", 16, "f:2,5,6,7 " GRID, "mode=nearest padding_mode=reflection", "", .dresses = LAYOUTS },
+    { "GridSample", 16, "f:2,5,6,7 " GRID, "mode=bicubic padding_mode=reflection align_corners=1", "", .dresses = LAYOUTS },
+    { "GridSample", 16, "f:2,5,6,7 " GRID, "mode=bicubic", "", .dresses = LAYOUTS },
+    { "GridSample", 20, "f:1,3,4,5,6 f[-1.3,1.3]:1,2,3,4,3", "mode=linear", "", .dresses = PLAIN },
+    { "GridSample", 20, "f:1,3,9 f[-1.3,1.3]:1,4,1", "mode=cubic padding_mode=border", "", .dresses = PLAIN },
 };
 /* clang-format on */
 
