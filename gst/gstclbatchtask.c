@@ -338,8 +338,10 @@ static void fill_locked(GstClBatchFilter *self)
     if (!drop)
         sync_controls(self, buffer);
     LOCK(p);
-    if (epoch != p->epoch)
+    if (epoch != p->epoch) {
+        p->stats.frames_flushed += !drop;
         return;
+    }
     if (drop) {
         p->discont = TRUE;
         return;

@@ -140,7 +140,7 @@ static void the_device_has_the_next_batch_before_it_is_done_with_one(void)
     stage_set_caps(stage, STAGE_CAPS);
     fakecl_hold(TEST_COMPUTE, 1, FAKECL_ALWAYS, FAKECL_FOREVER);
     stage_push_all(stage, 0, 4);
-    g_assert_true(fakecl_wait_calls(TEST_COMPUTE, 2));
+    g_assert_true(fakecl_wait_held(2));
     g_assert_cmpuint(stage_level(stage), ==, 0);
     fakecl_release();
     stage_pull_all(stage, 0, 4);
@@ -156,6 +156,7 @@ static void upstream_waits_when_the_device_is_slow(void)
     Pusher pusher;
     pusher_start(&pusher, stage, 20);
     stage_wait_stat(stage, "frames-in", most);
+    g_assert_true(fakecl_wait_held(2));
     g_assert_cmpuint(stage_stat(stage, "frames-in"), ==, most);
     fakecl_release();
     for (guint i = 0; i < 20; i++)

@@ -233,6 +233,7 @@ static void the_position_is_of_what_has_left(void)
     fakecl_hold(TEST_COMPUTE, 1, FAKECL_ALWAYS, FAKECL_FOREVER);
     stage_push_all(stage, 0, 4);
     stage_wait_stat(stage, "in-flight", 4);
+    g_assert_true(fakecl_wait_held(2));
     g_autoptr(GstPad) src = gst_element_get_static_pad(stage->element, "src");
     gint64 position = 0;
     g_assert_true(gst_pad_query_position(src, GST_FORMAT_TIME, &position));
