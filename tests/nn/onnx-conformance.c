@@ -5,7 +5,8 @@
  * Each test is a folder with a model and data sets of stored inputs and outputs. A test counts as
  * claimed unless the engine turns its model away as unsupported; a claimed test must give the
  * stored outputs. The reference functions are tested, or with --device the kernels. Ends with
- * status 1 if a claimed test fails, and 77 (skipped, for meson) if there is no test data.
+ * status 1 if a claimed test fails or has no kernel, and 77 (skipped, for meson) if there is no
+ * test data.
  */
 #include <math.h>
 #include <string.h>
@@ -293,6 +294,21 @@ static void print_table(void)
 
 /* ---------------------------------------------------------------- */
 
+/* Prints the counts; the status to end with. */
+static int conclude(const Runner *runner, gboolean on_device)
+{
+    if (runner->n_passed + runner->n_failed + runner->n_host + runner->n_unclaimed == 0) {
+        g_print("skipped: there are no tests; Debian's libonnx-testdata has them\n");
+        return STATUS_SKIPPED;
+    }
+    g_print("%u passed, %u failed, %u unclaimed", runner->n_passed, runner->n_failed,
+            runner->n_unclaimed);
+    if (on_device)
+        g_print(", %u without a kernel", runner->n_host);
+    g_print("\n");
+    return runner->n_failed > 0 || runner->n_host > 0;
+}
+
 static gboolean open_device(Runner *runner, const char *spec, GError **error)
 {
     runner->device = ocl_device_open(spec, error);
@@ -338,14 +354,7 @@ int main(int argc, char **argv)
         run_folder(&runner, argv[i]);
     for (guint i = 0; argc < 2 && standard[i]; i++)
         run_folder(&runner, standard[i]);
-    g_print("%u passed, %u failed, %u unclaimed", runner.n_passed, runner.n_failed,
-            runner.n_unclaimed);
-    if (device)
-        g_print(", %u without a kernel", runner.n_host);
-    g_print("\n");
     g_clear_pointer(&runner.queue, ocl_queue_free);
     g_clear_pointer(&runner.device, ocl_device_unref);
-    if (runner.n_passed + runner.n_failed + runner.n_unclaimed == 0)
-        return STATUS_SKIPPED;
-    return runner.n_failed > 0;
+    return conclude(&runner, device != NULL);
 }
