@@ -53,8 +53,8 @@ struct _GstClBatchFilterClass {
     gboolean (*upload)(GstClBatchFilter *self, GstClBatch batch, OclQueue *upload, guint index,
                        GstVideoFrame *frame, GError **error);
     /* Enqueue the computation of the first @n_frames; uploads are ordered before it. */
-    gboolean (*compute)(GstClBatchFilter *self, GstClBatch batch, OclQueue *compute,
-                        guint n_frames, GError **error);
+    gboolean (*compute)(GstClBatchFilter *self, GstClBatch batch, OclQueue *compute, guint n_frames,
+                        GError **error);
     /* Enqueue the readback of frame @index into @frame on the download queue, ordered after
      * compute. */
     gboolean (*download)(GstClBatchFilter *self, GstClBatch batch, OclQueue *download, guint index,
