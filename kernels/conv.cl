@@ -110,28 +110,15 @@ static inline __global const float *add_tap(V acc[KB][P], __global const REAL *c
     return weights;
 }
 
-/* One work-item: P pixels, counted through the rows of the map, times KB vectors of outputs of one
- * group, all sums in registers. The inputs of a pixel lie side by side (sc == 1, or c == 1). Where
- * the pixels' windows cross the border, a tap outside of the map reads `zeros`.
- * weights: [groups][blocks of KB * VW outputs][kh][kw][c][KB * VW], zero past the last output.
- * bias: [groups][blocks][KB * VW]. zeros: [c].
- * Global: ceil(OH * OW / P), groups * blocks. */
-__kernel void conv_vector(__global const REAL *restrict x, Map xm,
-                          __global const float *restrict weights,
-                          __global const float *restrict bias, __global const REAL *restrict zeros,
-                          __global const REAL *residual, Map rm, __global REAL *y, Map ym,
-                          Conv conv, float alpha, float beta)
+/* P pixels from number @first on, counted through the rows of the map, times KB vectors of outputs,
+ * of which the first @n_outputs exist; all sums in registers. Where the pixels' windows cross the
+ * border, a tap outside of the map reads @zeros. */
+static inline void compute_tile(__global const REAL *x, Map xm, __global const float *weights,
+                                __global const float *bias, __global const REAL *zeros,
+                                __global const REAL *residual, Map rm, __global REAL *y, Map ym,
+                                Conv conv, int first, int n_outputs, float alpha, float beta)
 {
-    const int n = get_global_id(2);
-    const int first = get_global_id(0) * P;
     const int first_y = first / ym.w, first_x = first - first_y * ym.w;
-    const int blocks = (conv.k + KB * VW - 1) / (KB * VW);
-    const int group = get_global_id(1) / blocks;
-    const int k0 = get_global_id(1) % blocks * KB * VW;
-
-    x += xm.offset + n * xm.sample + group * conv.c * xm.sc;
-    weights += (size_t)get_global_id(1) * conv.kh * conv.kw * conv.c * (KB * VW);
-    bias += get_global_id(1) * (KB * VW);
 
     /* The first tap of each pixel; the last one is reach_y rows and reach_x columns further. */
     const int reach_y = (conv.kh - 1) * conv.dilation_h, reach_x = (conv.kw - 1) * conv.dilation_w;
@@ -161,9 +148,16 @@ __kernel void conv_vector(__global const REAL *restrict x, Map xm,
         for (int p = 0; p < P; p++)
             acc[k][p] = (V)(0.0f);
 
+    /* Then the taps of a row of the kernel are one run of inputs. */
+    const bool dense = xm.sw == conv.c && conv.dilation_w == 1;
     for (int r = 0; r < conv.kh; r++) {
+        const int dy = r * conv.dilation_h;
+        if (inside && dense) {
+            weights = add_tap(acc, in, dy * xm.sh, weights, conv.kw * conv.c);
+            continue;
+        }
         for (int s = 0; s < conv.kw; s++) {
-            const int dy = r * conv.dilation_h, dx = s * conv.dilation_w;
+            const int dx = s * conv.dilation_w;
             if (inside) {
                 weights = add_tap(acc, in, dy * xm.sh + dx * xm.sw, weights, conv.c);
                 continue;
@@ -179,17 +173,14 @@ __kernel void conv_vector(__global const REAL *restrict x, Map xm,
         }
     }
 
-    residual += rm.offset + n * rm.sample + (group * conv.k + k0) * rm.sc;
-    y += ym.offset + n * ym.sample + (group * conv.k + k0) * ym.sc;
     oy = first_y;
     ox = first_x;
 #pragma unroll
     for (int p = 0; p < P; p++) {
-        if (oy >= ym.h)
-            return;
 #pragma unroll
         for (int k = 0; k < KB; k++) {
-            const int left = conv.k - k0 - k * VW;
+            /* A return here would keep PoCL from unrolling the loop, and it would say so. */
+            const int left = oy < ym.h ? n_outputs - k * VW : 0;
             V v = acc[k][p] + VLOAD(bias + k * VW);
             if (RESIDUAL)
                 v += load_some(residual + oy * rm.sh + ox * rm.sw + k * VW * rm.sc, rm.sc, left);
@@ -201,6 +192,34 @@ __kernel void conv_vector(__global const REAL *restrict x, Map xm,
             oy++;
         }
     }
+}
+
+/* One work-item: @tiles_each tiles of P pixels, one block of KB vectors of outputs of one group. The
+ * inputs of a pixel lie side by side (sc == 1, or c == 1).
+ * weights: [groups][blocks of KB * VW outputs][kh][kw][c][KB * VW], zero past the last output.
+ * bias: [groups][blocks][KB * VW]. zeros: [c].
+ * Global: ceil(OH * OW / (P * tiles_each)), groups * blocks. */
+__kernel void conv_vector(__global const REAL *restrict x, Map xm,
+                          __global const float *restrict weights,
+                          __global const float *restrict bias, __global const REAL *restrict zeros,
+                          __global const REAL *residual, Map rm, __global REAL *y, Map ym,
+                          Conv conv, float alpha, float beta, int tiles_each)
+{
+    const int n = get_global_id(2);
+    const int start = get_global_id(0) * P * tiles_each;
+    const int end = min(start + P * tiles_each, ym.h * ym.w);
+    const int blocks = (conv.k + KB * VW - 1) / (KB * VW);
+    const int group = get_global_id(1) / blocks;
+    const int k0 = get_global_id(1) % blocks * KB * VW;
+
+    x += xm.offset + n * xm.sample + group * conv.c * xm.sc;
+    weights += (size_t)get_global_id(1) * conv.kh * conv.kw * conv.c * (KB * VW);
+    bias += get_global_id(1) * (KB * VW);
+    residual += rm.offset + n * rm.sample + (group * conv.k + k0) * rm.sc;
+    y += ym.offset + n * ym.sample + (group * conv.k + k0) * ym.sc;
+    for (int first = start; first < end; first += P)
+        compute_tile(x, xm, weights, bias, zeros, residual, rm, y, ym, conv, first, conv.k - k0,
+                     alpha, beta);
 }
 
 #else
@@ -246,7 +265,7 @@ __kernel void conv_depthwise(__global const REAL *restrict x, Map xm,
 #pragma unroll
         for (int p = 0; p < P; p++) {
             if (ox + p >= ym.w)
-                break;
+                continue;
             V v = acc[p];
             if (RESIDUAL)
                 v += VLOAD_REAL(residual + p * rm.sw + c);

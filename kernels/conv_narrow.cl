@@ -85,7 +85,7 @@ __kernel void conv_narrow(__global const REAL *restrict x, Map xm,
         for (int p = 0; p < P; p++) {
             const int oy = (first + p) / ym.w, ox = (first + p) % ym.w;
             if (first + p >= stop)
-                break;
+                continue;
 #pragma unroll
             for (int k = 0; k < K; k++) {
                 float v = sum_of(acc[k][p]) + bias[k];

@@ -144,12 +144,10 @@ static inline void output_tile(SPACE const V *m, int step, V bias, Winograd shap
                          columns[3][r], columns[4][r], columns[5][r] };
         V o[4];
         transform_output(d, o);
-        if (y0 + r >= ym.h)
-            return;
 #pragma unroll
         for (int s = 0; s < 4; s++) {
-            if (x0 + s >= ym.w)
-                break;
+            if (y0 + r >= ym.h || x0 + s >= ym.w)
+                continue;
             V value = o[s] + bias;
             if (RESIDUAL)
                 value += load_some(residual + (y0 + r) * rm.sh + (x0 + s) * rm.sw, rm.sc, left);

@@ -125,6 +125,17 @@ static NnView zeros(const ConvJob *job)
     return nn_recorder_constant(job->recorder, job->x.type, (gsize)job->shape.c, values);
 }
 
+/* Tiles that one work-item goes through: on a CPU at least 4096 multiply-adds of vectors (about 1
+ * us against 9 ns for starting it), but leaving every core 16 work-items or more. */
+static gint64 tiles_each(const ConvJob *job, gint64 tiles, gint64 sums)
+{
+    const OclDevice *device = nn_recorder_device(job->recorder);
+    const gint64 work = sums * job->shape.c * job->shape.kh * job->shape.kw;
+    if (device->device_class != OCL_CLASS_CPU)
+        return 1;
+    return CLAMP(MIN(4096 / MAX(work, 1), tiles / (16 * (gint64)device->compute_units)), 1, 64);
+}
+
 static gboolean record_vector(gconstpointer data, GError **error)
 {
     const ConvJob *job = data;
@@ -149,7 +160,10 @@ static gboolean record_vector(gconstpointer data, GError **error)
     const NnMap y = map_of(&job->y);
     const gint64 tiles = ((gint64)y.h * y.w + pixels - 1) / pixels;
     const gint64 blocks = (job->shape.k + n - 1) / n;
-    nn_launch_tiles(job->recorder, launch, &job->y, tiles, blocks * job->shape.groups);
+    const gint64 each = tiles_each(job, tiles * blocks * job->shape.groups, pixels * vectors);
+    nn_launch_int(launch, (gint32)each);
+    nn_launch_tiles(job->recorder, launch, &job->y, (tiles + each - 1) / each,
+                    blocks * job->shape.groups);
     return TRUE;
 }
 
