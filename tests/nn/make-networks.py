@@ -26,6 +26,7 @@ class Network:
     def __init__(self, name, opset, seed=1):
         self.name, self.opset = name, opset
         self.rng = np.random.default_rng(seed)
+        self.dtype = np.float32  # of weights
         self.nodes, self.weights, self.inputs, self.outputs = [], [], [], []
 
     def op(self, op_type, *inputs, outputs=1, **attributes):
@@ -41,8 +42,8 @@ class Network:
         self.nodes.append(helper.make_node("Identity", [tensor], [name]))
         self.outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
 
-    def const(self, value, dtype=np.float32):
-        array = np.array(value, dtype)
+    def const(self, value, dtype=None):
+        array = np.array(value, dtype or self.dtype)
         self.weights.append(numpy_helper.from_array(array, f"const_{len(self.weights)}"))
         return self.weights[-1].name
 
@@ -92,7 +93,8 @@ class Network:
 
     def resize(self, x, scale, mode="linear"):
         coordinates = "half_pixel" if mode == "linear" else "asymmetric"
-        return self.op("Resize", x, self.const([]), self.const([1, 1, scale, scale]), mode=mode,
+        roi, scales = self.const([], np.float32), self.const([1, 1, scale, scale], np.float32)
+        return self.op("Resize", x, roi, scales, mode=mode,
                        coordinate_transformation_mode=coordinates, nearest_mode="floor")
 
     def resize_like(self, x, other):
@@ -393,6 +395,103 @@ def stylegan(size):
     return net
 
 
+def quantize(net, x, low, high):
+    """x as uint8 of low..high and back: what quantising tools put after every tensor."""
+    scale = (high - low) / 255
+    scale, zero = net.const(scale), net.const(round(-low / scale), np.uint8)
+    return net.op("DequantizeLinear", net.op("QuantizeLinear", x, scale, zero), scale, zero)
+
+
+def quantized_conv(net, x, c_in, c_out, k=3, stride=1, group=1):
+    """Weights as int8 with a scale per output, the bias as int32."""
+    shape, std = [c_out, c_in // group, k, k], (2 / (c_in // group * k * k)) ** 0.5
+    scales = net.rng.uniform(0.5, 1.5, c_out) * std / 40
+    weight = net.const(np.clip(net.rng.standard_normal(shape) * 40, -128, 127), np.int8)
+    weight = net.op("DequantizeLinear", weight, net.const(scales), net.const([0] * c_out, np.int8),
+                    axis=0)
+    bias = net.const(net.rng.standard_normal(c_out) * 2000, np.int32)
+    bias = net.op("DequantizeLinear", bias, net.const(scales / 255),
+                  net.const([0] * c_out, np.int32), axis=0)
+    return net.op("Conv", x, weight, bias, kernel_shape=[k, k], strides=[stride] * 2,
+                  pads=[k // 2] * 4, group=group)
+
+
+def quantized_qdq(size):
+    """Quantised after training: pairs of QuantizeLinear and DequantizeLinear around everything."""
+    net = Network("quantized-qdq", 13)
+    x = quantize(net, net.input("input", ["n", 3, size, size]), 0, 1)
+    x = quantize(net, net.op("Relu", quantized_conv(net, x, 3, 16, stride=2)), 0, 3)
+    skip = x
+    x = quantize(net, net.op("Relu", quantized_conv(net, x, 16, 16, group=16)), 0, 3)
+    x = quantize(net, quantized_conv(net, x, 16, 16, 1), -3, 4)
+    x = quantize(net, net.op("Add", x, skip), -3, 6)
+    x = quantize(net, net.op("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2]), -3, 6)
+    x = quantize(net, net.resize(x, 4, "nearest"), -3, 6)
+    net.output("output", quantize(net, quantized_conv(net, x, 16, 1, 1), -6, 6),
+               ["n", 1, size, size])
+    return net
+
+
+def scaled_integers(net, product, x_scale, scale, bias):
+    """An integer product as the floats that it stands for."""
+    floats = net.op("Cast", product, to=TensorProto.FLOAT)
+    floats = net.op("Mul", floats, net.op("Mul", x_scale, net.const(scale)))
+    return net.op("Add", floats, bias)
+
+
+def dynamic_conv(net, x, c_in, c_out, stride=1):
+    """Activations quantised by the range that they turn out to have."""
+    x, scale, zero = net.op("DynamicQuantizeLinear", x, outputs=3)
+    weight = net.const(net.rng.integers(0, 256, [c_out, c_in, 3, 3]), np.uint8)
+    x = net.op("ConvInteger", x, weight, zero, net.const(128, np.uint8), kernel_shape=[3, 3],
+               strides=[stride] * 2, pads=[1] * 4)
+    return scaled_integers(net, x, scale, 0.02 / (c_in * 9) ** 0.5,
+                           net.random([1, c_out, 1, 1], 0.1))
+
+
+def quantized_dynamic(size):
+    """Quantised while running: ConvInteger, and MatMulInteger for the last layer."""
+    net = Network("quantized-dynamic", 13)
+    x = net.input("input", ["n", 3, size, size])
+    x = net.op("Relu", dynamic_conv(net, x, 3, 16, 2))
+    x = net.op("Relu", dynamic_conv(net, x, 16, 24))
+    x = net.op("Transpose", x, perm=[0, 2, 3, 1])
+    x, scale, zero = net.op("DynamicQuantizeLinear", x, outputs=3)
+    weight = net.const(net.rng.integers(-127, 128, [24, 5]), np.int8)
+    x = net.op("MatMulInteger", x, weight, zero, net.const([0] * 5, np.int8))
+    x = scaled_integers(net, x, scale, 0.005, net.random([5], 0.1))
+    net.output("output", net.op("Softmax", x, axis=-1), ["n", size // 2, size // 2, 5])
+    return net
+
+
+class HalfNetwork(Network):
+    """Weights as float16, and no node before those that use its result."""
+
+    def model(self):
+        model = super().model()
+        halve_weights(model)
+        nodes = list(model.graph.node)
+        del model.graph.node[:]
+        model.graph.node.extend(reversed(nodes))
+        return model
+
+
+def half(size):
+    """Floats of 16 bits: first as weights of a float network, then of all tensors."""
+    net = HalfNetwork("half", 13)
+    x = net.conv_bn_relu(net.input("input", ["n", 3, size, size]), 3, 16, stride=2)
+    x, net.dtype = net.op("Cast", x, to=TensorProto.FLOAT16), np.float16
+    skip = net.conv_bn_relu(x, 16, 16)
+    x = net.op("MaxPool", skip, kernel_shape=[2, 2], strides=[2, 2])
+    x = net.op("InstanceNormalization", net.conv(x, 16, 24), net.const(np.ones(24)),
+               net.const(np.zeros(24)))
+    x = net.op("Concat", net.up_conv(x, 24, 12), skip, axis=1)
+    x = net.op("Mul", x, net.op("Sigmoid", net.conv(x, 28, 28, 1)))
+    x = net.op("Cast", net.conv(x, 28, 1, 1), to=TensorProto.FLOAT)
+    net.output("output", net.resize(x, 2), ["n", 1, size, size])
+    return net
+
+
 # name -> (function, side in pixels that the tests use)
 NETWORKS = {
     "unet": (unet, 64),
@@ -402,6 +501,9 @@ NETWORKS = {
     "salient": (salient, 84),
     "detector": (detector, 0),
     "stylegan": (stylegan, 64),
+    "quantized-qdq": (quantized_qdq, 64),
+    "quantized-dynamic": (quantized_dynamic, 64),
+    "half": (half, 64),
 }
 
 
