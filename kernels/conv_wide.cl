@@ -5,10 +5,10 @@
  * The sums are those of conv.cl. Channels are taken eight at a time, in whole aligned blocks.
  *
  * Defines: ACT, RESIDUAL 0 or 1.
- *   conv_depthwise_wide   T, the type of x, residual and y; KW, STRIDE and DILATION along rows; P
+ *   conv_depthwise_wide   T, the type of x, residual and y; KH KW; STRIDE and DILATION along rows; P
  *                         pixels of a row per work-item
- *   conv_few              TX TR TY, types; K outputs; LANES work-items per pixel, of GROUP in a group,
- *                         both powers of 2
+ *   conv_few              TX TR TY, types; K outputs; LANES work-items for P pixels, of GROUP in a
+ *                         group, all powers of 2
  * Buffers: x [C][H][W], residual and y [K][OH][OW] as maps; weights and bias beside each kernel.
  * Accumulation: float.
  * Launch: dimension 2 is the sample; the others beside each kernel.
@@ -31,7 +31,7 @@ typedef struct {
 
 /* One work-item: P pixels of one row, eight channels. Each column of the window is loaded once and
  * goes to the sums of all pixels that see it.
- * weights: [C / 8][kh][KW][8]. bias: [C]. Global: C / 8 * ceil(OW / P) * OH, rounded up. */
+ * weights: [C / 8][KH][KW][8]. bias: [C]. Global: C / 8 * ceil(OW / P) * OH, rounded up. */
 __kernel void conv_depthwise_wide(__global const T *restrict x, Map xm,
                                   __global const float *restrict weights,
                                   __global const float *restrict bias, __global const T *residual,
@@ -45,26 +45,27 @@ __kernel void conv_depthwise_wide(__global const T *restrict x, Map xm,
         return;
     const int x0 = ox * STRIDE - conv.pad_w;
     x += xm.offset + n * xm.sample + block * WIDE;
-    weights += block * conv.kh * (KW * WIDE);
+    weights += block * (KH * KW * WIDE);
 
     float8 sum[P];
 #pragma unroll
     for (int p = 0; p < P; p++)
         sum[p] = WIDE_READ(float, bias + block * WIDE);
-    for (int r = 0; r < conv.kh; r++, weights += KW * WIDE) {
+#pragma unroll
+    for (int r = 0; r < KH; r++) {
         const int iy = oy * conv.stride_h + r * conv.dilation_h - conv.pad_h;
-        if ((uint)iy >= (uint)xm.h)
-            continue;
+        const bool row_inside = (uint)iy < (uint)xm.h;
         float8 w[KW];
 #pragma unroll
         for (int s = 0; s < KW; s++)
-            w[s] = WIDE_READ(float, weights + s * WIDE);
+            w[s] = WIDE_READ(float, weights + (r * KW + s) * WIDE);
 #pragma unroll
         for (int i = 0; i < WINDOW; i++) {
+            /* Loaded in any case, so that all loads can be on their way at once. */
             const int ix = x0 + i;
-            float8 v = (float8)(0.0f);
-            if ((uint)ix < (uint)xm.w)
-                v = WIDE_READ(T, x + iy * xm.sh + ix * xm.sw);
+            const bool inside = row_inside && (uint)ix < (uint)xm.w;
+            const float8 loaded = WIDE_READ(T, x + (inside ? iy * xm.sh + ix * xm.sw : 0));
+            const float8 v = inside ? loaded : (float8)(0.0f);
 #pragma unroll
             for (int p = 0; p < P; p++) {
                 const int tap = i - p * STRIDE;
@@ -89,66 +90,86 @@ __kernel void conv_depthwise_wide(__global const T *restrict x, Map xm,
 
 #else
 
-#define PIXELS (GROUP / LANES)
+#define PIXELS (GROUP / LANES * P)
 
 static inline float product(float8 a, float8 b)
 {
     return dot(a.lo, b.lo) + dot(a.hi, b.hi);
 }
 
-/* Few outputs, such as the head of a matting network: LANES work-items share the channels of one
- * pixel, so that a group reads whole lines, and their sums are added in a fixed order. y and residual
- * may lie anyhow. weights: [kh][kw][C / 8][K][8]. bias: [K].
+/* Few outputs, such as the head of a matting network: LANES work-items share the channels of P
+ * pixels, so that a group reads whole lines and weights serve P times; their sums are added in a
+ * fixed order. y and residual may lie anyhow. weights: [kh][kw][C / 8][K][8] of type TX. bias: [K].
  * Global: ceil(OW * OH / PIXELS) * GROUP. */
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
-conv_few(__global const TX *restrict x, Map xm, __global const float *restrict weights,
+conv_few(__global const TX *restrict x, Map xm, __global const TX *restrict weights,
          __global const float *restrict bias, __global const TR *residual, Map rm, __global TY *y,
          Map ym, Conv conv, float alpha, float beta)
 {
-    __local float all[GROUP * K];
+    __local float all[GROUP * P * K];
     const int n = get_global_id(2), thread = get_local_id(0), lane = thread % LANES;
-    const int first = get_group_id(0) * PIXELS, pixel = first + thread / LANES;
-    const int oy = pixel / ym.w, ox = pixel - oy * ym.w;
+    const int first = get_group_id(0) * PIXELS;
     const int blocks = xm.c / WIDE;
-
     x += xm.offset + n * xm.sample;
-    float sum[K];
+
+    /* Neighbours go to neighbouring work-items. */
+    int iy0[P], ix0[P];
+    float sum[P][K];
 #pragma unroll
-    for (int k = 0; k < K; k++)
-        sum[k] = 0.0f;
+    for (int p = 0; p < P; p++) {
+        const int pixel = first + p * (GROUP / LANES) + thread / LANES;
+        const int oy = pixel / ym.w, ox = pixel - oy * ym.w;
+        iy0[p] = oy < ym.h ? oy * conv.stride_h - conv.pad_h : -(1 << 28);
+        ix0[p] = ox * conv.stride_w - conv.pad_w;
+#pragma unroll
+        for (int k = 0; k < K; k++)
+            sum[p][k] = 0.0f;
+    }
     for (int tap = 0; tap < conv.kh * conv.kw; tap++) {
         const int r = tap / conv.kw, s = tap - r * conv.kw;
-        const int iy = oy * conv.stride_h + r * conv.dilation_h - conv.pad_h;
-        const int ix = ox * conv.stride_w + s * conv.dilation_w - conv.pad_w;
-        if (oy >= ym.h || (uint)iy >= (uint)xm.h || (uint)ix >= (uint)xm.w)
-            continue;
-        __global const TX *in = x + iy * xm.sh + ix * xm.sw;
-        for (int block = lane; block < blocks; block += LANES) {
-            const float8 v = WIDE_READ(TX, in + block * WIDE);
-            __global const float *w = weights + (tap * blocks + block) * (K * WIDE);
+        int place[P];
 #pragma unroll
-            for (int k = 0; k < K; k++)
-                sum[k] += product(v, WIDE_READ(float, w + k * WIDE));
+        for (int p = 0; p < P; p++) {
+            const int iy = iy0[p] + r * conv.dilation_h, ix = ix0[p] + s * conv.dilation_w;
+            place[p] = (uint)iy < (uint)xm.h && (uint)ix < (uint)xm.w ? iy * xm.sh + ix * xm.sw : -1;
+        }
+        for (int block = lane; block < blocks; block += LANES) {
+            __global const TX *w = weights + (tap * blocks + block) * (K * WIDE);
+            float8 v[P];
+#pragma unroll
+            for (int p = 0; p < P; p++) {
+                const float8 loaded = WIDE_READ(TX, x + max(place[p], 0) + block * WIDE);
+                v[p] = place[p] < 0 ? (float8)(0.0f) : loaded;
+            }
+#pragma unroll
+            for (int k = 0; k < K; k++) {
+                const float8 wk = WIDE_READ(TX, w + k * WIDE);
+#pragma unroll
+                for (int p = 0; p < P; p++)
+                    sum[p][k] += product(v[p], wk);
+            }
         }
     }
 #pragma unroll
-    for (int k = 0; k < K; k++)
-        all[thread * K + k] = sum[k];
+    for (int p = 0; p < P; p++)
+#pragma unroll
+        for (int k = 0; k < K; k++)
+            all[(p * GROUP + thread) * K + k] = sum[p][k];
     barrier(CLK_LOCAL_MEM_FENCE);
 
     residual += rm.offset + n * rm.sample;
     y += ym.offset + n * ym.sample;
     for (int i = thread; i < PIXELS * K; i += GROUP) {
-        const int k = i / PIXELS, p = i % PIXELS;
-        const int to_y = (first + p) / ym.w, to_x = first + p - to_y * ym.w;
-        if (to_y >= ym.h)
+        const int k = i / PIXELS, pixel = i % PIXELS;
+        const int oy = (first + pixel) / ym.w, ox = first + pixel - oy * ym.w;
+        if (oy >= ym.h)
             continue;
         float v = bias[k];
         for (int l = 0; l < LANES; l++)
-            v += all[(p * LANES + l) * K + k];
+            v += all[(pixel * LANES + l) * K + k];
         if (RESIDUAL)
-            v += READ(TR, residual, k * rm.sc + to_y * rm.sh + to_x * rm.sw);
-        WRITE(TY, y, k * ym.sc + to_y * ym.sh + to_x * ym.sw, ACTIVATE(v, alpha, beta));
+            v += READ(TR, residual, k * rm.sc + oy * rm.sh + ox * rm.sw);
+        WRITE(TY, y, k * ym.sc + oy * ym.sh + ox * ym.sw, ACTIVATE(v, alpha, beta));
     }
 }
 

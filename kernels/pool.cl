@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Defines: POOL, one of MAX, AVERAGE, LP; T, the type of x and y. pool_general: INDICES 0 or 1.
- *   pool_vector: VW; FP16 if T is half.
+ *   pool_vector: VW; FP16 if T is half. pool_wide: WIDE_KERNEL, KH KW, the window.
  * Buffers: x [C][H][W], y [C][OH][OW] as maps.
  * Accumulation: float.
  * Launch: dimension 2 is the sample; the others beside each kernel.
@@ -51,7 +51,7 @@ static inline int counted(int o, int taps, int stride, int dilation, int pad, in
 #define ADD(sum, v) SELECT(ADD_, POOL)(sum, v)
 #define END(sum, n) SELECT(END_, POOL)(sum, n)
 
-#ifndef VW
+#if !defined(VW) && !defined(WIDE_KERNEL)
 
 /* One output a work-item, the channels fastest. @indices: [C][OH][OW], dense, where in the whole
  * of x's row-major order the largest is. Global: C * OH * OW, rounded up. */
@@ -93,7 +93,7 @@ __kernel void pool_general(__global const T *x, Map xm, __global T *y, Map ym,
             place + (long)c * xm.h * xm.w;
 }
 
-#else
+#elif defined(VW)
 
 #include "vectors.clh"
 
@@ -133,6 +133,41 @@ __kernel void pool_vector(__global const REAL *restrict x, Map xm, __global REAL
             VSTORE_REAL(END(sum, taps), y + ox * ym.sw + c);
         }
     }
+}
+
+#else
+
+#include "wide.clh"
+
+/* As pool_vector, for GPUs: one work-item takes eight channels of one pixel, which lie in whole aligned
+ * blocks on both sides. Global: C / 8 * OW * OH, rounded up. */
+__kernel void pool_wide(__global const T *restrict x, Map xm, __global T *restrict y, Map ym,
+                        Pool pool)
+{
+    const int n = get_global_id(2);
+    const int blocks = ym.c / WIDE;
+    const int pixel = get_global_id(0) / blocks, c = (get_global_id(0) - pixel * blocks) * WIDE;
+    const int oy = pixel / ym.w, ox = pixel - oy * ym.w;
+    if (oy >= ym.h)
+        return;
+    const int x0 = ox * pool.stride_w - pool.pad_w, y0 = oy * pool.stride_h - pool.pad_h;
+    x += xm.offset + n * xm.sample + c;
+    float8 sum = (float8)(START);
+#pragma unroll
+    for (int r = 0; r < KH; r++)
+#pragma unroll
+        for (int s = 0; s < KW; s++) {
+            const int iy = y0 + r * pool.dilation_h, ix = x0 + s * pool.dilation_w;
+            const bool inside = (uint)iy < (uint)xm.h && (uint)ix < (uint)xm.w;
+            /* Loaded in any case, so that all loads can be on their way at once. */
+            const float8 v = WIDE_READ(T, x + (inside ? iy * xm.sh + ix * xm.sw : 0));
+            if (inside)
+                sum = ADD(sum, v);
+        }
+    const int taps =
+        counted(oy, KH, pool.stride_h, pool.dilation_h, pool.pad_h, xm.h, pool.padded_h) *
+        counted(ox, KW, pool.stride_w, pool.dilation_w, pool.pad_w, xm.w, pool.padded_w);
+    WIDE_WRITE(T, y + ym.offset + n * ym.sample + oy * ym.sh + ox * ym.sw + c, END(sum, taps));
 }
 
 #endif

@@ -7,7 +7,7 @@
  * weight[o][t]. An index of -1 at t = 0 says that o lies outside: it gets the extrapolation value.
  *
  * Defines: resize_axis: TX TY, RANK of the other axes. resize_map: VW, FP16. resize_wide: T, the type
- *   of x and y.
+ *   of x and y, ROW_TAPS and COLUMN_TAPS, 0 where they are many.
  * Accumulation: float; a single tap of any type is copied.
  * Launch: dimension 2 is the sample; the others beside each kernel.
  */
@@ -112,7 +112,8 @@ __kernel void resize_map(__global const REAL *restrict x, Map xm, __global REAL 
 #include "wide.clh"
 
 /* As resize_map, for GPUs: one work-item takes eight channels of one pixel, which lie in whole
- * aligned blocks on both sides. Global: C / 8 * OW * OH, rounded up. */
+ * aligned blocks on both sides. Few taps are unrolled, so that all loads are on their way at once.
+ * Global: C / 8 * OW * OH, rounded up. */
 __kernel void resize_wide(__global const T *restrict x, Map xm, __global T *restrict y, Map ym,
                           __global const int *restrict row_index,
                           __global const float *restrict row_weight, int row_taps,
@@ -134,16 +135,18 @@ __kernel void resize_wide(__global const T *restrict x, Map xm, __global T *rest
     column_weight += ox * column_taps;
     const bool is_outside = row_index[0] < 0 || column_index[0] < 0;
 
-    float8 sum = (float8)(is_outside ? outside : 0.0f);
-    for (int r = 0; r < row_taps && !is_outside; r++) {
-        __global const T *row = x + row_index[r] * xm.sh;
+    float8 sum = (float8)(0.0f);
+#pragma unroll
+    for (int r = 0; r < (ROW_TAPS ? ROW_TAPS : row_taps); r++) {
+        __global const T *row = x + (is_outside ? 0 : row_index[r] * xm.sh);
         float8 row_sum = (float8)(0.0f);
-        for (int s = 0; s < column_taps; s++)
-            row_sum = fma((float8)(column_weight[s]), WIDE_READ(T, row + column_index[s] * xm.sw),
-                          row_sum);
+#pragma unroll
+        for (int s = 0; s < (COLUMN_TAPS ? COLUMN_TAPS : column_taps); s++)
+            row_sum = fma((float8)(column_weight[s]),
+                          WIDE_READ(T, row + (is_outside ? 0 : column_index[s] * xm.sw)), row_sum);
         sum = fma((float8)(row_weight[r]), row_sum, sum);
     }
-    WIDE_WRITE(T, y, sum);
+    WIDE_WRITE(T, y, is_outside ? (float8)(outside) : sum);
 }
 
 #endif

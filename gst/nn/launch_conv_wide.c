@@ -46,8 +46,9 @@ static void add_arguments(NnLaunch *launch, const ConvJob *job, const NnView *we
 
 /* ---------------------------------------------------------------- depthwise */
 
-/* Columns that a work-item keeps in registers at most. */
+/* Columns that four pixels see, and filter taps, that are unrolled at most. */
 #define MOST_COLUMNS 32
+#define MOST_TAPS 64
 /* Work-items that keep a large GPU busy: below, each takes fewer pixels. */
 #define ENOUGH_ITEMS 65536
 
@@ -63,8 +64,8 @@ gboolean nn_conv_depthwise_wide_fits(gconstpointer data)
     return nn_gpu_variant(job->recorder, "conv_depthwise_wide") && shape->c == 1 && shape->k == 1 &&
            has_constants(job) && job->x.type == job->y.type && job->residual.type == job->y.type &&
            3 * shape->stride_w + (shape->kw - 1) * shape->dilation_w + 1 <= MOST_COLUMNS &&
-           nn_view_is_wide(&job->x, 1) && nn_view_is_wide(&job->y, 1) &&
-           nn_view_is_wide(&job->residual, 1);
+           shape->kh * shape->kw <= MOST_TAPS && nn_view_is_wide(&job->x, 1) &&
+           nn_view_is_wide(&job->y, 1) && nn_view_is_wide(&job->residual, 1);
 }
 
 static NnView pack_depthwise(const ConvJob *job)
@@ -86,9 +87,9 @@ gboolean nn_conv_depthwise_wide_record(gconstpointer data, GError **error)
     const int pixels = depthwise_pixels(job);
     NnLaunch *launch = nn_recorder_launch(
         job->recorder, job->node, "conv_wide.cl", "conv_depthwise_wide",
-        "-DT=%s -DKW=%d -DSTRIDE=%d -DDILATION=%d -DP=%d -DRESIDUAL=%d" NN_ACT_OPTION,
-        nn_kernel_type(job->y.type), shape->kw, shape->stride_w, shape->dilation_w, pixels,
-        job->has_residual, job->node->activation.type);
+        "-DT=%s -DKH=%d -DKW=%d -DSTRIDE=%d -DDILATION=%d -DP=%d -DRESIDUAL=%d" NN_ACT_OPTION,
+        nn_kernel_type(job->y.type), shape->kh, shape->kw, shape->stride_w, shape->dilation_w,
+        pixels, job->has_residual, job->node->activation.type);
     add_arguments(launch, job, &weights, &bias);
     const gint64 tiles = (job->y.dims[3] + pixels - 1) / pixels * job->y.dims[2];
     nn_launch_items(launch, &job->y, tiles * shape->groups / NN_WIDE, 1);
@@ -99,6 +100,7 @@ gboolean nn_conv_depthwise_wide_record(gconstpointer data, GError **error)
 
 #define FEW 8 /* outputs that one work-item has sums for */
 #define GROUP 128
+#define FEW_PIXELS 4 /* that share the weights, where there are many */
 #define MOST_LANES 8 /* 128 bytes of halves */
 
 gboolean nn_conv_few_fits(gconstpointer data)
@@ -119,7 +121,12 @@ static NnView pack_few(const ConvJob *job)
             for (gint64 k = 0; k < k_n; k++)
                 packed[((t * shape->c + c / NN_WIDE * NN_WIDE) * k_n) + k * NN_WIDE + c % NN_WIDE] =
                     weight_at(job, 0, k, c, t);
-    return nn_recorder_constant(job->recorder, NN_FLOAT32, MAX(n, 1), packed);
+    g_autofree guint16 *halves = g_new(guint16, MAX(n, 1));
+    for (gsize i = 0; i < n; i++)
+        halves[i] = nn_float_to_half(packed[i]);
+    const gboolean fp16 = job->x.type == NN_FLOAT16;
+    return nn_recorder_constant(job->recorder, job->x.type, MAX(n, 1),
+                                fp16 ? (gconstpointer)halves : packed);
 }
 
 gboolean nn_conv_few_record(gconstpointer data, GError **error)
@@ -129,15 +136,17 @@ gboolean nn_conv_few_record(gconstpointer data, GError **error)
     int lanes = 1;
     while (lanes * 2 <= job->shape.c / NN_WIDE && lanes < MOST_LANES)
         lanes *= 2;
+    const gint64 all = job->y.dims[2] * job->y.dims[3];
+    const int pixels = all * lanes >= ENOUGH_ITEMS * FEW_PIXELS ? FEW_PIXELS : 1;
     NnLaunch *launch = nn_recorder_launch(
         job->recorder, job->node, "conv_wide.cl", "conv_few",
-        "-DTX=%s -DTR=%s -DTY=%s -DK=%d -DLANES=%d -DGROUP=%d -DRESIDUAL=%d" NN_ACT_OPTION,
+        "-DTX=%s -DTR=%s -DTY=%s -DK=%d -DLANES=%d -DP=%d -DGROUP=%d -DRESIDUAL=%d" NN_ACT_OPTION,
         nn_kernel_type(job->x.type), nn_kernel_type(job->residual.type),
-        nn_kernel_type(job->y.type), job->shape.k, lanes, GROUP, job->has_residual,
+        nn_kernel_type(job->y.type), job->shape.k, lanes, pixels, GROUP, job->has_residual,
         job->node->activation.type);
     add_arguments(launch, job, &weights, &bias);
-    const gint64 pixels = job->y.dims[2] * job->y.dims[3], per_group = GROUP / lanes;
-    const gsize global[3] = { (gsize)((pixels + per_group - 1) / per_group) * GROUP, 1, 1 };
+    const gint64 per_group = GROUP / lanes * pixels;
+    const gsize global[3] = { (gsize)((all + per_group - 1) / per_group) * GROUP, 1, 1 };
     const gsize local[3] = { GROUP, 1, 1 };
     nn_launch_size(launch, 3, global, local, 2);
     return TRUE;

@@ -172,6 +172,15 @@ static gboolean record_rows(gconstpointer data, GError **error)
     return TRUE;
 }
 
+/* Work-items of a GPU that walk rows of their own read from as many lines as there are items: what
+ * does not lie in whole blocks runs faster one element each (MODNet's first Concat on an H200, 32
+ * channels at an offset of 3: 0.33 ms for 67 MB). */
+static gboolean rows_pay(gconstpointer data)
+{
+    const Job *job = data;
+    return nn_recorder_device(job->recorder)->device_class == OCL_CLASS_CPU;
+}
+
 static gboolean record_general(gconstpointer data, GError **error)
 {
     const Job *job = data;
@@ -194,7 +203,7 @@ static gboolean record_general(gconstpointer data, GError **error)
 
 static const NnVariant variants[] = {
     { "elementwise_wide", fits_wide, record_wide, NULL },
-    { "elementwise_rows", fits_rows, record_rows, NULL },
+    { "elementwise_rows", fits_rows, record_rows, rows_pay },
     { "elementwise_general", nn_variant_always, record_general, NULL },
 };
 

@@ -5,6 +5,7 @@
  * A window that covers the whole map is a reduction and runs as one.
  */
 #include "launch_pool.h"
+#include "launch_wide.h"
 
 /* Mirrors kernels/pool.cl. */
 typedef struct {
@@ -57,6 +58,31 @@ static gboolean record_vector(gconstpointer data, GError **error)
     return TRUE;
 }
 
+/* Taps that pool_wide unrolls. */
+#define WIDE_TAPS 64
+
+static gboolean fits_wide(gconstpointer data)
+{
+    const Job *job = data;
+    return nn_gpu_variant(job->recorder, "pool_wide") && fits_vector(data) &&
+           job->shape.kh * job->shape.kw <= WIDE_TAPS && nn_view_is_wide(&job->x, 1) &&
+           nn_view_is_wide(&job->y, 1);
+}
+
+static gboolean record_wide(gconstpointer data, GError **error)
+{
+    const Job *job = data;
+    NnLaunch *launch =
+        nn_recorder_launch(job->recorder, job->node, "pool.cl", "pool_wide",
+                           "-DPOOL=%s -DT=%s -DWIDE_KERNEL -DKH=%d -DKW=%d", job->kind,
+                           nn_kernel_type(job->x.type), job->shape.kh, job->shape.kw);
+    nn_launch_map(launch, &job->x);
+    nn_launch_map(launch, &job->y);
+    finish_launch(launch, job);
+    nn_launch_items(launch, &job->y, nn_view_count(&job->y) / NN_WIDE, 1);
+    return TRUE;
+}
+
 static gboolean record_general(gconstpointer data, GError **error)
 {
     const Job *job = data;
@@ -72,6 +98,7 @@ static gboolean record_general(gconstpointer data, GError **error)
 }
 
 static const NnVariant variants[] = {
+    { "pool_wide", fits_wide, record_wide, NULL },
     { "pool_vector", fits_vector, record_vector, NULL },
     { "pool_general", nn_variant_always, record_general, NULL },
 };

@@ -59,35 +59,39 @@ static gboolean fits_map(gconstpointer data)
 }
 
 /* What both kernels for maps are given. */
-static void add_map_arguments(NnLaunch *launch, const Job *job)
+static void add_map_arguments(NnLaunch *launch, const Job *job, const Taps *rows,
+                              const Taps *columns)
 {
-    const Taps rows = make_taps(job, 2), columns = make_taps(job, 3);
     nn_launch_map(launch, job->x);
     nn_launch_map(launch, job->y);
-    nn_launch_buffer(launch, &rows.index);
-    nn_launch_buffer(launch, &rows.weight);
-    nn_launch_int(launch, rows.taps);
-    nn_launch_buffer(launch, &columns.index);
-    nn_launch_buffer(launch, &columns.weight);
-    nn_launch_int(launch, columns.taps);
+    nn_launch_buffer(launch, &rows->index);
+    nn_launch_buffer(launch, &rows->weight);
+    nn_launch_int(launch, rows->taps);
+    nn_launch_buffer(launch, &columns->index);
+    nn_launch_buffer(launch, &columns->weight);
+    nn_launch_int(launch, columns->taps);
     nn_launch_float(launch, (float)job->params->extrapolation);
-    nn_launch_cost(launch, 2.0 * (double)nn_view_count(job->y) * rows.taps * columns.taps);
+    nn_launch_cost(launch, 2.0 * (double)nn_view_count(job->y) * rows->taps * columns->taps);
 }
 
 static gboolean record_map(gconstpointer data, GError **error)
 {
     const Job *job = data;
+    const Taps rows = make_taps(job, 2), columns = make_taps(job, 3);
     const gint64 channels = job->y->dims[1], width = job->y->dims[3];
     const gint64 chunk = MAX(nn_chunk_elements(job->recorder) / channels, 1);
     NnLaunch *launch =
         nn_recorder_launch(job->recorder, job->node, "resize.cl", "resize_map", "-DVW=%u%s",
                            nn_channel_vector_width(job->recorder, channels),
                            job->y->type == NN_FLOAT16 ? " -DFP16" : "");
-    add_map_arguments(launch, job);
+    add_map_arguments(launch, job, &rows, &columns);
     nn_launch_int(launch, (gint32)chunk);
     nn_launch_tiles(job->recorder, launch, job->y, (width + chunk - 1) / chunk, job->y->dims[2]);
     return TRUE;
 }
+
+/* Taps of an axis that resize_wide unrolls: linear and cubic ones. */
+#define FEW_TAPS 4
 
 static gboolean fits_wide(gconstpointer data)
 {
@@ -99,9 +103,12 @@ static gboolean fits_wide(gconstpointer data)
 static gboolean record_wide(gconstpointer data, GError **error)
 {
     const Job *job = data;
-    NnLaunch *launch = nn_recorder_launch(job->recorder, job->node, "resize.cl", "resize_wide",
-                                          "-DT=%s", nn_kernel_type(job->y->type));
-    add_map_arguments(launch, job);
+    const Taps rows = make_taps(job, 2), columns = make_taps(job, 3);
+    NnLaunch *launch = nn_recorder_launch(
+        job->recorder, job->node, "resize.cl", "resize_wide",
+        "-DT=%s -DROW_TAPS=%d -DCOLUMN_TAPS=%d", nn_kernel_type(job->y->type),
+        rows.taps <= FEW_TAPS ? rows.taps : 0, columns.taps <= FEW_TAPS ? columns.taps : 0);
+    add_map_arguments(launch, job, &rows, &columns);
     nn_launch_items(launch, job->y, nn_view_count(job->y) / NN_WIDE, 1);
     return TRUE;
 }
