@@ -13,16 +13,26 @@ typedef struct {
 } Tile;
 
 /* A warp tile of 64x64 keeps local memory from being the limit of deep layers; narrow outputs waste
- * less of a narrow tile; layers of a few steps need many groups at once rather than many stages. */
-enum { TILE_128X128, TILE_128X96, TILE_128X64, TILE_128X32, TILE_128X16, TILE_SMALL, TILE_SHALLOW };
+ * less of a narrow tile. */
+enum {
+    TILE_128X128,
+    TILE_128X96,
+    TILE_128X64,
+    TILE_256X32,
+    TILE_128X32,
+    TILE_256X16,
+    TILE_128X16,
+    TILE_SMALL,
+};
 static const Tile tiles[] = {
     [TILE_128X128] = { "128x128", 128, 128, 32, 64, 64, 3 },
     [TILE_128X96] = { "128x96", 128, 96, 32, 64, 48, 3 },
     [TILE_128X64] = { "128x64", 128, 64, 32, 64, 32, 4 },
+    [TILE_256X32] = { "256x32", 256, 32, 32, 64, 32, 2 },
     [TILE_128X32] = { "128x32", 128, 32, 32, 64, 16, 4 },
+    [TILE_256X16] = { "256x16", 256, 16, 32, 64, 16, 2 },
     [TILE_128X16] = { "128x16", 128, 16, 32, 32, 16, 4 },
     [TILE_SMALL] = { "small", 64, 64, 64, 32, 32, 3 },
-    [TILE_SHALLOW] = { "shallow", 128, 64, 32, 32, 32, 2 },
 };
 
 /* Work-groups below which a small map is cut along the inner dimension, too: as many as leave none
@@ -46,19 +56,32 @@ static const char *forced_tile(const ConvJob *job)
     return name ? name + 1 : "";
 }
 
+/* For more than 32 channels; found by running every layer of MODNet, ISNet and GPEN-512 with every
+ * tile on an H200 (docs/performance.md). */
+static int wide_tile(gsize pixels, gsize channels, int depth)
+{
+    if (channels <= 64)
+        return TILE_128X64;
+    if (channels <= 96)
+        return TILE_128X96;
+    const gsize few = groups(&tiles[TILE_128X128], pixels, channels);
+    const gsize more = groups(&tiles[TILE_128X64], pixels, channels);
+    return depth <= SHALLOW || (few < ENOUGH_GROUPS && more >= ENOUGH_GROUPS) ? TILE_128X64
+                                                                              : TILE_128X128;
+}
+
 static const Tile *choose_tile(const char *forced, gsize pixels, gsize channels, int depth)
 {
     for (guint i = 0; forced && i < G_N_ELEMENTS(tiles); i++)
         if (strcmp(tiles[i].name, forced) == 0)
             return &tiles[i];
-    if (channels <= 16)
-        return &tiles[TILE_128X16];
-    if (channels <= 32)
-        return &tiles[TILE_128X32];
-    if (depth <= SHALLOW)
-        return &tiles[TILE_SHALLOW];
-    const int wide = channels <= 64 ? TILE_128X64 : channels <= 96 ? TILE_128X96 : TILE_128X128;
-    return &tiles[groups(&tiles[wide], pixels, channels) < ENOUGH_GROUPS / 2 ? TILE_SMALL : wide];
+    if (channels <= 32) {
+        const int tall = channels <= 16 ? TILE_256X16 : TILE_256X32;
+        return &tiles[groups(&tiles[tall], pixels, channels) < ENOUGH_GROUPS ? tall + 1 : tall];
+    }
+    const Tile *wide = &tiles[wide_tile(pixels, channels, depth)];
+    const gsize least = wide->bn == 96 ? ENOUGH_GROUPS / 16 : ENOUGH_GROUPS / 4;
+    return groups(wide, pixels, channels) < least ? &tiles[TILE_SMALL] : wide;
 }
 
 /* Parts to cut the inner dimension into, so that enough work-groups run; each keeps at least eight

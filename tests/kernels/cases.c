@@ -56,6 +56,7 @@ const Case cases[] = {
     /* ---- a few outputs, at 1, 2, 4 and 8 work-items per pixel */
     { "Conv", 13, "f:1,8,9,7 !f:1,8,3,3 !f:1", SAME, "conv_few", .dresses = EPILOGUES },
     { "Conv", 13, "f:1,16,33,31 !f:3,16,1,1", "", "conv_few", .dresses = EPILOGUES },
+    { "Conv", 13, "f:1,64,181,183 !f:2,64,3,3 !f:2", SAME, "conv_few", .dresses = PLAIN },
     { "Conv", 13, "f:1,40,9,7 !f:8,40,1,1 !f:8", "", "conv_few", .dresses = EPILOGUES },
     { "Conv", 13, "f:1,72,9,7 !f:5,72,3,3 !f:5", "strides=2,2 dilations=2,1 " SAME, "conv_few", .dresses = EPILOGUES },
 
@@ -65,7 +66,8 @@ const Case cases[] = {
     { "Conv", 13, "f:1,40,9,13 !f:24,40,3,3", "dilations=2,2 pads=2,2,2,2", "conv_tensor", .dresses = EPILOGUES },
     { "Conv", 13, "f:1,72,7,7 !f:48,72,1,1 !f:48", "", "conv_tensor", .dresses = EPILOGUES },
     { "Conv", 13, "f:1,40,15,11 !f:136,40,3,3 !f:136", SAME, "conv_tensor conv_tensor:128x128 conv_tensor:128x96 "
-      "conv_tensor:128x64 conv_tensor:128x32 conv_tensor:128x16 conv_tensor:small conv_tensor:shallow",
+      "conv_tensor:128x64 conv_tensor:256x32 conv_tensor:128x32 "
+      "conv_tensor:256x16 conv_tensor:128x16 conv_tensor:small",
       .dresses = PLAIN | 1u << DRESS_EPILOGUE },
     { "Conv", 13, "f:1,96,5,9 !f:72,96,3,3 !f:72", SAME, "conv_tensor", .dresses = PLAIN | 1u << DRESS_EPILOGUE },
     { "Conv", 13, "f:1,24,9,7 !f:136,24,1,1", "", "conv_tensor", .dresses = PLAIN | 1u << DRESS_EPILOGUE },
@@ -82,16 +84,18 @@ const Case cases[] = {
     { "ConvTranspose", 13, "f:1,3,4,4 f:3,5,3,3", "strides=2,2", "conv_general", .dresses = PLAIN },
 
     /* ---- pools */
-    { "MaxPool", 12, "f:1,16,9,7", "kernel_shape=2,2 strides=2,2 ceil_mode=1", "pool_general pool_vector", .dresses = LAYOUTS },
-    { "MaxPool", 12, "f:1,21,8,8", "kernel_shape=3,3 strides=2,2 " SAME, "pool_general pool_vector", .dresses = LAYOUTS },
+    { "MaxPool", 12, "f:1,16,9,7", "kernel_shape=2,2 strides=2,2 ceil_mode=1", "pool_general pool_vector pool_wide", .dresses = LAYOUTS },
+    { "MaxPool", 12, "f:1,21,8,8", "kernel_shape=3,3 strides=2,2 " SAME, "pool_general pool_vector pool_wide", .dresses = LAYOUTS },
     { "MaxPool", 12, "f:1,3,9,9", "kernel_shape=3,3 dilations=2,2", "pool_general", .dresses = LAYOUTS },
     { "MaxPool", 12, "f:1,3,9", "kernel_shape=2, strides=2,", "pool_general", .dresses = PLAIN },
     { "MaxPool", 12, "f:1,3,5,6", "kernel_shape=2,2 strides=2,1", "pool_general", .dresses = PLAIN, .n_outputs = 2 },
     { "MaxPool", 12, "B[0,255]:1,3,5,6", "kernel_shape=2,2", "pool_general", .dresses = PLAIN },
-    { "AveragePool", 11, "f:1,17,9,7", "kernel_shape=3,3 strides=2,2 ceil_mode=1 " SAME, "pool_general pool_vector", .dresses = LAYOUTS },
-    { "AveragePool", 11, "f:1,8,9,7", "kernel_shape=3,3 count_include_pad=1 " SAME, "pool_general pool_vector", .dresses = LAYOUTS },
+    { "MaxPool", 12, "f:1,40,15,13", "kernel_shape=3,2 strides=2,1 dilations=1,2 " SAME, "pool_wide", .dresses = PLAIN },
+    { "AveragePool", 11, "f:1,24,9,7", "kernel_shape=3,3 strides=2,2 ceil_mode=1 " SAME, "pool_wide", .dresses = PLAIN },
+    { "AveragePool", 11, "f:1,17,9,7", "kernel_shape=3,3 strides=2,2 ceil_mode=1 " SAME, "pool_general pool_vector pool_wide", .dresses = LAYOUTS },
+    { "AveragePool", 11, "f:1,8,9,7", "kernel_shape=3,3 count_include_pad=1 " SAME, "pool_general pool_vector pool_wide", .dresses = LAYOUTS },
     { "AveragePool", 11, "f:1,32,9,7", "kernel_shape=9,7", "reduce_general reduce_columns", .dresses = LAYOUTS },
-    { "LpPool", 11, "f:1,5,6,7", "kernel_shape=2,3 p=3", "pool_general pool_vector", .dresses = LAYOUTS },
+    { "LpPool", 11, "f:1,5,6,7", "kernel_shape=2,3 p=3", "pool_general pool_vector pool_wide", .dresses = LAYOUTS },
     { "GlobalAveragePool", 13, "f:1,37,31,33", "", "reduce_general reduce_columns", .dresses = LAYOUTS },
     { "GlobalMaxPool", 13, "f:1,16,5,3", "", "reduce_general reduce_columns", .dresses = LAYOUTS },
     { "GlobalLpPool", 13, "f:1,16,5,3", "p=2", "reduce_general reduce_columns", .dresses = LAYOUTS },
