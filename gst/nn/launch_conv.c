@@ -12,14 +12,6 @@ static gboolean same_type(const ConvJob *job)
     return job->x.type == job->y.type && job->residual.type == job->y.type;
 }
 
-static NnMap map_of(const NnView *view)
-{
-    NnMap map = { 0 };
-    if (!nn_view_map(view, &map))
-        g_return_val_if_reached(map);
-    return map;
-}
-
 static double flops(const ConvJob *job)
 {
     const ConvShape *shape = &job->shape;
@@ -53,7 +45,7 @@ static gboolean record_general(gconstpointer data, GError **error)
     nn_launch_map(launch, &job->y);
     finish_launch(launch, job);
 
-    const NnMap y = map_of(&job->y);
+    const NnMap y = nn_map_of(&job->y);
     const gint64 blocks = (job->shape.k + GENERAL_OUTPUTS - 1) / GENERAL_OUTPUTS;
     nn_launch_items(launch, &job->y, job->shape.groups * blocks * y.h * y.w, 1);
     return TRUE;
@@ -82,7 +74,7 @@ static gboolean fits_vector(gconstpointer data)
 {
     const ConvJob *job = data;
     return job->weight_values && (!job->has_bias || job->bias_values) && same_type(job) &&
-           (job->shape.c == 1 || map_of(&job->x).sc == 1);
+           (job->shape.c == 1 || nn_map_of(&job->x).sc == 1);
 }
 
 /* Weights as [groups][blocks of @n outputs][kh][kw][c][n], zero past the last output. */
@@ -157,7 +149,7 @@ static gboolean record_vector(gconstpointer data, GError **error)
     nn_launch_map(launch, &job->y);
     finish_launch(launch, job);
 
-    const NnMap y = map_of(&job->y);
+    const NnMap y = nn_map_of(&job->y);
     const gint64 tiles = ((gint64)y.h * y.w + pixels - 1) / pixels;
     const gint64 blocks = (job->shape.k + n - 1) / n;
     const gint64 each = tiles_each(job, tiles * blocks * job->shape.groups, pixels * vectors);
@@ -175,8 +167,8 @@ static gboolean fits_depthwise(gconstpointer data)
 {
     const ConvJob *job = data;
     return job->shape.c == 1 && job->shape.k == 1 && job->weight_values &&
-           (!job->has_bias || job->bias_values) && same_type(job) && map_of(&job->x).sc == 1 &&
-           map_of(&job->y).sc == 1 && map_of(&job->residual).sc == 1;
+           (!job->has_bias || job->bias_values) && same_type(job) && nn_map_of(&job->x).sc == 1 &&
+           nn_map_of(&job->y).sc == 1 && nn_map_of(&job->residual).sc == 1;
 }
 
 /* Weights as [kh][kw][c]. */
@@ -211,7 +203,7 @@ static gboolean record_depthwise(gconstpointer data, GError **error)
     nn_launch_map(launch, &job->y);
     finish_launch(launch, job);
 
-    const NnMap y = map_of(&job->y);
+    const NnMap y = nn_map_of(&job->y);
     nn_launch_tiles(job->recorder, launch, &job->y, (y.w + DEPTHWISE_PIXELS - 1) / DEPTHWISE_PIXELS,
                     y.h);
     return TRUE;

@@ -7,20 +7,13 @@
 #define MAX_OUTPUTS 4 /* beyond, half a vector of outputs does as well */
 #define CHUNK 32      /* CHUNK in conv_narrow.cl */
 
-static NnMap map_of(const NnView *view)
-{
-    NnMap map = { 0 };
-    if (!nn_view_map(view, &map))
-        g_return_val_if_reached(map);
-    return map;
-}
-
 gboolean nn_conv_narrow_fits(gconstpointer data)
 {
     const ConvJob *job = data;
     return job->shape.groups == 1 && job->shape.k <= MAX_OUTPUTS && job->shape.c >= 4 &&
-           job->weight_values && (!job->has_bias || job->bias_values) && map_of(&job->x).sc == 1 &&
-           job->x.type == job->y.type && job->residual.type == job->y.type;
+           job->weight_values && (!job->has_bias || job->bias_values) &&
+           nn_map_of(&job->x).sc == 1 && job->x.type == job->y.type &&
+           job->residual.type == job->y.type;
 }
 
 /* [kh][kw][ceil(c / vw)][k][vw]; the last vector of channels ends with the last channel. */
@@ -70,7 +63,7 @@ gboolean nn_conv_narrow_record(gconstpointer data, GError **error)
     nn_launch_activation(launch, job->node);
     nn_launch_cost(launch, 2.0 * (double)nn_view_count(&job->y) * job->shape.c * job->shape.kh *
                                job->shape.kw);
-    const NnMap y = map_of(&job->y);
+    const NnMap y = nn_map_of(&job->y);
     nn_launch_tiles(job->recorder, launch, &job->y, ((gint64)y.h * y.w + CHUNK - 1) / CHUNK, 1);
     return TRUE;
 }

@@ -18,14 +18,6 @@ typedef struct {
     gint32 pad_h, pad_w;
 } WinogradShape;
 
-static NnMap map_of(const NnView *view)
-{
-    NnMap map = { 0 };
-    if (!nn_view_map(view, &map))
-        g_return_val_if_reached(map);
-    return map;
-}
-
 /* Vectors of outputs that the kernels hold in registers: P * KB sums. */
 static gint32 vectors_of(const ConvJob *job)
 {
@@ -34,7 +26,7 @@ static gint32 vectors_of(const ConvJob *job)
 
 static WinogradShape make_shape(const ConvJob *job)
 {
-    const NnMap y = map_of(&job->y);
+    const NnMap y = nn_map_of(&job->y);
     const gint32 vw = (gint32)nn_vector_width(job->recorder), n = vw * vectors_of(job);
     WinogradShape shape = { .in_blocks = (job->shape.c + vw - 1) / vw,
                             .out_blocks = (job->shape.k + n - 1) / n,
@@ -51,7 +43,7 @@ static WinogradShape make_shape(const ConvJob *job)
 static gboolean fits_either(const ConvJob *job)
 {
     const ConvShape *shape = &job->shape;
-    const NnMap x = map_of(&job->x);
+    const NnMap x = nn_map_of(&job->x);
     return nn_recorder_device(job->recorder)->device_class == OCL_CLASS_CPU && job->weight_values &&
            (!job->has_bias || job->bias_values) && shape->groups == 1 && shape->kh == 3 &&
            shape->kw == 3 && shape->stride_h == 1 && shape->stride_w == 1 &&

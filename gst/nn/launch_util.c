@@ -95,6 +95,14 @@ gint64 nn_view_count(const NnView *view)
     return n;
 }
 
+NnMap nn_map_of(const NnView *view)
+{
+    NnMap map = { 0 };
+    if (!nn_view_map(view, &map))
+        g_return_val_if_reached(map);
+    return map;
+}
+
 NnView nn_view_strided(const NnView *view, int rank, const gint64 *dims, const gint64 *strides)
 {
     NnView out = *view;

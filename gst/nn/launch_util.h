@@ -31,6 +31,8 @@ void nn_launch_tiles(const NnRecorder *recorder, NnLaunch *launch, const NnView 
 gint64 nn_chunk_elements(const NnRecorder *recorder);
 
 gint64 nn_view_count(const NnView *view);
+/* A view that is known to be a map. */
+NnMap nn_map_of(const NnView *view);
 /* The first axes of @view under other dims and strides: for views made by hand. */
 NnView nn_view_strided(const NnView *view, int rank, const gint64 *dims, const gint64 *strides);
 
