@@ -88,7 +88,8 @@ def make_inputs(path, args, batch, rng):
             samples = [photo(args.picture, shape, i / 8) for i in range(batch)]
         else:
             samples = [blobs(rng, shape) for _ in range(batch)]
-        inputs[name] = (np.concatenate(samples) * args.scale).astype(dtype)
+        low, high = (float(limit) for limit in args.range.split(","))
+        inputs[name] = (low + (high - low) * np.concatenate(samples)).astype(dtype)
     return inputs
 
 
@@ -152,6 +153,8 @@ def compare(path, args, batch, folder):
         return 1
     failures = 0
     for output, reference in theirs.items():
+        if args.output and output not in args.output:
+            continue
         error = relative_error(ours[output], reference)
         ok = error <= args.tolerance and output not in different
         failures += not ok
@@ -171,8 +174,10 @@ def main():
     parser.add_argument("--batch", type=int, action="append")
     parser.add_argument("--shape", action="append", default=[], metavar="NAME=1x3x256x256")
     parser.add_argument("--value", action="append", default=[], metavar="NAME=0.25")
+    parser.add_argument("--output", action="append", help="compare only this output")
     parser.add_argument("--picture", help="feed this picture instead of random numbers")
-    parser.add_argument("--scale", type=float, default=1, help="inputs are 0..SCALE")
+    parser.add_argument("--range", default="0,1", metavar="LOW,HIGH",
+                        help="what the network takes for black and white")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--repeat", type=int, default=1)
