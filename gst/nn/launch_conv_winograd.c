@@ -104,14 +104,19 @@ gboolean nn_conv_winograd_pays(gconstpointer data)
 
 /* ---------------------------------------------------------------- weights */
 
-/* G g: three values to six. */
+/* G g: three values to six, the polynomial of g at 0, +-3/4, +-3/2 and infinity by the Lagrange
+ * denominators (kernels/winograd.cl tells why these points). */
 static void transform_three(const double *g, double *o)
 {
-    o[0] = g[0] / 4;
-    o[1] = -(g[0] + g[1] + g[2]) / 6;
-    o[2] = -(g[0] - g[1] + g[2]) / 6;
-    o[3] = g[0] / 24 + g[1] / 12 + g[2] / 6;
-    o[4] = g[0] / 24 - g[1] / 12 + g[2] / 6;
+    const double points[2] = { 0.75, 1.5 };
+    const double squares[2] = { points[0] * points[0], points[1] * points[1] };
+    o[0] = g[0] / (squares[0] * squares[1]);
+    for (int i = 0; i < 2; i++) {
+        const double scale = 1 / (2 * squares[i] * (squares[i] - squares[1 - i]));
+        const double even = g[0] + squares[i] * g[2], odd = points[i] * g[1];
+        o[1 + 2 * i] = scale * (even + odd);
+        o[2 + 2 * i] = scale * (even - odd);
+    }
     o[5] = g[2];
 }
 
