@@ -55,7 +55,8 @@ NnArray *nn_array_reshaped(const NnArray *array, int rank, const gint64 *dims);
 /* The elements converted to @type: floats saturate to integers as ONNX's Cast does. */
 NnArray *nn_array_cast(const NnArray *array, NnType type);
 
-/* Element @i as a number, whatever the type. Exact for integers up to 64 bits with nn_array_int(). */
+/* Element @i as a number, whatever the type. Exact for integers up to 64 bits with nn_array_int().
+ */
 double nn_array_get(const NnArray *array, gsize i);
 gint64 nn_array_get_int(const NnArray *array, gsize i);
 void nn_array_set(NnArray *array, gsize i, double value);

@@ -31,12 +31,13 @@ typedef struct NnOperator NnOperator; /* operator.h */
 typedef struct NnNode NnNode;
 typedef struct NnGraph NnGraph;
 
-/* Activations that other kernels can apply in their epilogue; the values are kernels/common.clh's. */
+/* Activations that other kernels can apply in their epilogue; the values are kernels/common.clh's.
+ */
 typedef enum {
     NN_ACT_NONE,
     NN_ACT_RELU,
-    NN_ACT_LEAKY_RELU,   /* alpha: slope below 0 */
-    NN_ACT_CLIP,         /* to alpha..beta */
+    NN_ACT_LEAKY_RELU, /* alpha: slope below 0 */
+    NN_ACT_CLIP,       /* to alpha..beta */
     NN_ACT_SIGMOID,
     NN_ACT_TANH,
     NN_ACT_HARD_SIGMOID, /* clamp(alpha * x + beta, 0, 1) */
@@ -53,14 +54,14 @@ float nn_activate(const NnActivation *activation, float x);
 /* A tensor of the graph. */
 typedef struct {
     char *name;
-    NnType type;               /* NN_UNKNOWN before inference */
-    int rank;                  /* -1: not known */
-    gint64 dims[NN_MAX_RANK];  /* -1: not known (before inference only) */
-    NnArray *constant;         /* the value, if it is known before running; owned */
-    NnNode *producer;          /* NULL for graph inputs and initialisers */
-    GPtrArray *consumers;      /* NnNode*, one entry per use; not owned */
-    gboolean is_output;        /* a graph output: may not be optimised away */
-    gpointer storage;          /* layout.c: where it lives while the network runs */
+    NnType type;              /* NN_UNKNOWN before inference */
+    int rank;                 /* -1: not known */
+    gint64 dims[NN_MAX_RANK]; /* -1: not known (before inference only) */
+    NnArray *constant;        /* the value, if it is known before running; owned */
+    NnNode *producer;         /* NULL for graph inputs and initialisers */
+    GPtrArray *consumers;     /* NnNode*, one entry per use; not owned */
+    gboolean is_output;       /* a graph output: may not be optimised away */
+    gpointer storage;         /* layout.c: where it lives while the network runs */
 } NnValue;
 
 typedef enum {
@@ -89,13 +90,13 @@ typedef struct {
 } NnAttribute;
 
 struct NnNode {
-    char *name;           /* may be "" */
-    char *type;           /* ONNX operator type, "Conv" */
-    char *domain;         /* "" for ai.onnx */
-    int opset;            /* the version of that domain that the model imports */
-    const NnOperator *op; /* set by nn_graph_infer() */
-    GPtrArray *inputs;    /* NnValue*, NULL where an optional input is left out */
-    GPtrArray *outputs;   /* NnValue*, NULL where an optional output is left out */
+    char *name;            /* may be "" */
+    char *type;            /* ONNX operator type, "Conv" */
+    char *domain;          /* "" for ai.onnx */
+    int opset;             /* the version of that domain that the model imports */
+    const NnOperator *op;  /* set by nn_graph_infer() */
+    GPtrArray *inputs;     /* NnValue*, NULL where an optional input is left out */
+    GPtrArray *outputs;    /* NnValue*, NULL where an optional output is left out */
     GPtrArray *attributes; /* NnAttribute* */
 
     /* Fused by passes (fuse.c): y = activation(op(inputs) + inputs[residual]). */
@@ -104,10 +105,10 @@ struct NnNode {
 };
 
 struct NnGraph {
-    GPtrArray *values;  /* NnValue*, owned */
-    GPtrArray *nodes;   /* NnNode*, owned, in topological order */
-    GPtrArray *inputs;  /* NnValue*, without initialisers */
-    GPtrArray *outputs; /* NnValue* */
+    GPtrArray *values;   /* NnValue*, owned */
+    GPtrArray *nodes;    /* NnNode*, owned, in topological order */
+    GPtrArray *inputs;   /* NnValue*, without initialisers */
+    GPtrArray *outputs;  /* NnValue* */
     GHashTable *by_name; /* char* -> NnValue* */
 };
 
@@ -133,12 +134,13 @@ NnValue *nn_graph_constant(NnGraph *graph, const char *name, NnArray *array);
 NnNode *nn_graph_add_node(NnGraph *graph, const char *type, const char *name, int opset);
 /* A copy of another graph's node. @values: that graph's NnValue* -> this one's. */
 NnNode *nn_graph_copy_node(NnGraph *graph, const NnNode *from, GHashTable *values);
-void nn_node_add_input(NnNode *node, NnValue *value);   /* value may be NULL */
-void nn_node_add_output(NnNode *node, NnValue *value);  /* value may be NULL */
+void nn_node_add_input(NnNode *node, NnValue *value);  /* value may be NULL */
+void nn_node_add_output(NnNode *node, NnValue *value); /* value may be NULL */
 /* Replaces input @i, keeping the consumer lists right. */
 void nn_node_set_input(NnNode *node, guint i, NnValue *value);
-/* Makes every consumer of @from (and the graph output, if it is one) use @to instead. A graph output
- * is known by its name, so @to takes that over; @to must not be a graph input or output then. */
+/* Makes every consumer of @from (and the graph output, if it is one) use @to instead. A graph
+ * output is known by its name, so @to takes that over; @to must not be a graph input or output
+ * then. */
 void nn_value_replace(NnGraph *graph, NnValue *from, NnValue *to);
 /* Takes @node out of the graph and frees it; its outputs lose their producer. */
 void nn_graph_remove_node(NnGraph *graph, NnNode *node);

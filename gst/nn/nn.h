@@ -40,10 +40,10 @@ typedef struct {
     NnPrecision precision;
     const NnBinding *inputs; /* (nullable): shapes and fixed values */
     guint n_inputs;
-    const char *const *outputs;  /* (nullable): names of the outputs wanted, NULL-terminated */
-    const char *variant;         /* (nullable): forces a kernel variant where it applies (tests) */
-    gboolean profiling;          /* keep an event per launch: nn_slot_profile() */
-    gboolean no_fusion;          /* skip the optimising passes (tests) */
+    const char *const *outputs; /* (nullable): names of the outputs wanted, NULL-terminated */
+    const char *variant;        /* (nullable): forces a kernel variant where it applies (tests) */
+    gboolean profiling;         /* keep an event per launch: nn_slot_profile() */
+    gboolean no_fusion;         /* skip the optimising passes (tests) */
 } NnNetworkParams;
 
 typedef struct NnNetwork NnNetwork;
@@ -63,7 +63,7 @@ typedef struct {
     gint64 dims[NN_MAX_RANK]; /* of one sample */
 } NnPort;
 
-guint nn_network_n_inputs(const NnNetwork *network);  /* those that are not fixed */
+guint nn_network_n_inputs(const NnNetwork *network); /* those that are not fixed */
 guint nn_network_n_outputs(const NnNetwork *network);
 const NnPort *nn_network_input(const NnNetwork *network, guint i);
 const NnPort *nn_network_output(const NnNetwork *network, guint i);

@@ -15,19 +15,20 @@ G_BEGIN_DECLS
 typedef struct NnRecorder NnRecorder; /* launch.h */
 
 typedef enum {
-    NN_OP_EPILOGUE = 1 << 0,    /* the launcher applies node->residual and node->activation */
-    NN_OP_ELEMENTWISE = 1 << 1, /* output element i depends on element i of the (broadcast) inputs */
-    NN_OP_MAP = 1 << 2,         /* rank-4 float output is best stored as NHWC */
-    NN_OP_VIEW = 1 << 3,        /* may become another look at its input's memory (layout.c) */
-    NN_OP_HOST_ONLY = 1 << 4,   /* shape arithmetic: runs only when folded, has no launcher */
+    NN_OP_EPILOGUE = 1 << 0, /* the launcher applies node->residual and node->activation */
+    NN_OP_ELEMENTWISE =
+        1 << 1,               /* output element i depends on element i of the (broadcast) inputs */
+    NN_OP_MAP = 1 << 2,       /* rank-4 float output is best stored as NHWC */
+    NN_OP_VIEW = 1 << 3,      /* may become another look at its input's memory (layout.c) */
+    NN_OP_HOST_ONLY = 1 << 4, /* shape arithmetic: runs only when folded, has no launcher */
 } NnOperatorFlags;
 
 struct NnOperator {
-    const char *type;   /* ONNX operator type */
-    int since;          /* lowest opset whose form of the operator is understood */
-    int until;          /* highest */
-    guint flags;        /* NnOperatorFlags */
-    guint host_inputs;  /* bit i: input i steers shapes and must be known before running */
+    const char *type;  /* ONNX operator type */
+    int since;         /* lowest opset whose form of the operator is understood */
+    int until;         /* highest */
+    guint flags;       /* NnOperatorFlags */
+    guint host_inputs; /* bit i: input i steers shapes and must be known before running */
 
     /* Checks inputs and attributes and sets type and shape of every output with nn_value_set().
      * Inputs' types and shapes are known; host_inputs carry a constant. Must reject, never read out

@@ -63,9 +63,9 @@ gboolean nn_layout(NnRecorder *recorder, NnGraph *graph, GHashTable *elided, GEr
 
 /* plan.c: where everything lies. */
 typedef struct {
-    GArray *chunks_b;      /* gsize: the memory objects of a slot */
-    gsize arena_b;         /* their sum */
-    gsize lower_bound_b;   /* the most that is alive at any launch */
+    GArray *chunks_b;    /* gsize: the memory objects of a slot */
+    gsize arena_b;       /* their sum */
+    gsize lower_bound_b; /* the most that is alive at any launch */
 } NnPlan;
 
 /* Places all storages without constant; @graph's inputs live from before the first launch and its

@@ -14,13 +14,13 @@ G_BEGIN_DECLS
 /* A block of memory that exists while a network runs: one per computed tensor that is not a view of
  * another, per scratch area, per constant. The plan gives it a place. */
 typedef struct {
-    gsize size_b;      /* for one sample, aligned for the device; of the whole if shared */
-    gboolean shared;   /* one block for all samples: constants and what is computed from them */
+    gsize size_b;    /* for one sample, aligned for the device; of the whole if shared */
+    gboolean shared; /* one block for all samples: constants and what is computed from them */
     gconstpointer constant; /* host data to upload, NULL: computed */
     gsize constant_b;
-    int first, last;   /* launches between which it must live (plan.c); -1: before the first */
-    int chunk;         /* plan.c: which memory object */
-    gsize offset_b;    /* plan.c: where in it sample 0 lies */
+    int first, last; /* launches between which it must live (plan.c); -1: before the first */
+    int chunk;       /* plan.c: which memory object */
+    gsize offset_b;  /* plan.c: where in it sample 0 lies */
 } NnStorage;
 
 typedef struct {
