@@ -3,11 +3,16 @@
 
 SPDX-License-Identifier: LGPL-2.1-or-later
 
-    engine.py NN-RUN FOLDER     FOLDER holds the networks (see NETWORKS)
+    engine.py [--precision P ...] [--batch N ...] [--profiles DIR] [--tiles] NN-RUN FOLDER
 
-Errors are the largest difference by the range of the output, at batch 2; times are medians in ms of
-nn-run at batch 1 and 8. Needs onnx, onnxruntime and numpy.
+FOLDER holds the networks (see NETWORKS). Errors are the largest difference by the range of the output,
+at batch 2; times are medians of nn-run in ms. --profiles writes the time of every launch to a file per
+network and batch, and prints what the kernels took in all. --tiles then runs every convolution with
+every tile of tensor cores and prints where another one is faster. Needs numpy; without onnxruntime
+there are no errors to tell.
 """
+import argparse
+import collections
 import json
 import os
 import subprocess
@@ -15,7 +20,11 @@ import sys
 import tempfile
 
 import numpy as np
-import onnxruntime
+
+try:
+    import onnxruntime
+except ImportError:
+    onnxruntime = None
 
 # File, the input's shape, other inputs by value.
 NETWORKS = [
@@ -27,6 +36,8 @@ NETWORKS = [
     ("gpen-256.onnx", "input", (3, 256, 256)),
     ("gpen-512.onnx", "input", (3, 512, 512)),
 ]
+# Of gst/nn/launch_conv_tensor.c.
+TILES = ["128x128", "128x96", "128x64", "256x32", "128x32", "256x16", "128x16", "small"]
 
 
 def nn_run(command, arguments):
@@ -45,6 +56,8 @@ def reference(path, name, samples):
 
 
 def error(command, path, name, shape, precision, folder):
+    if onnxruntime is None:
+        return "-"
     rng = np.random.default_rng(1)
     samples = rng.random((2, *shape)).astype(np.float32)
     np.save(os.path.join(folder, "in.npy"), samples)
@@ -58,26 +71,66 @@ def error(command, path, name, shape, precision, folder):
     return f"{np.abs(ours - theirs).max() / (theirs.max() - theirs.min()):.1e}"
 
 
-def main():
-    command, folder = sys.argv[1:3]
-    print(f"{'network':26} {'precision':9} {'error':>9} {'batch 1':>9} {'batch 8':>9}  launches",
-          flush=True)
-    for file, name, shape in NETWORKS:
-        path = os.path.join(folder, file)
-        if not os.path.exists(path):
-            continue
-        for precision in ("fp16", "fp32"):
-            with tempfile.TemporaryDirectory() as scratch:
-                wrong = error(command, path, name, shape, precision, scratch)
-            times, launches = [], ""
-            for batch in (1, 8):
-                dims = "x".join(str(n) for n in (batch, *shape))
-                said, problem = nn_run(command, [path, "--shape", f"{name}={dims}", "--precision",
+def profile(command, path, name, dims, precision, *arguments):
+    """Milliseconds by kernel, and by kernel and shapes, of one run; and nn-run's JSON."""
+    said, problem = nn_run(command, [path, "--shape", f"{name}={dims}", "--precision", precision,
+                                     "--repeat", "3", "--profile", *arguments])
+    kernels, layers = collections.Counter(), collections.Counter()
+    for line in said["profile"] if said else []:
+        kernels[line["kernel"]] += line["ms"]
+        layers[line["kernel"].replace("conv_tensor_reduce", "conv_tensor"), line["shape"]] += line["ms"]
+    return kernels, layers, said or problem
+
+
+def print_profile(command, path, name, dims, precision, options):
+    kernels, layers, said = profile(command, path, name, dims, precision)
+    print("  " + ", ".join(f"{kernel} {ms:.2f}" for kernel, ms in kernels.most_common(8)), flush=True)
+    label = f"{os.path.basename(path)}-{precision}-{dims.split('x', 1)[0]}.json"
+    with open(os.path.join(options.profiles, label), "w", encoding="utf-8") as out:
+        json.dump(said, out, indent=1)
+    if not options.tiles:
+        return
+    ways = {tile: profile(command, path, name, dims, precision, "--variant",
+                          "conv_tensor:" + tile)[1] for tile in TILES}
+    for key, ms in layers.most_common():
+        best = min(TILES, key=lambda tile: ways[tile][key] or ms)
+        if key[0] == "conv_tensor" and ways[best][key] < 0.92 * ms:
+            print(f"  {key[1]:44} {ms:.3f} ms, with {best} {ways[best][key]:.3f}", flush=True)
+
+
+def measure(options, path, name, shape, precision):
+    with tempfile.TemporaryDirectory() as scratch:
+        wrong = error(options.command, path, name, shape, precision, scratch)
+    times, launches = [], ""
+    for batch in options.batch:
+        dims = "x".join(str(n) for n in (batch, *shape))
+        said, problem = nn_run(options.command, [path, "--shape", f"{name}={dims}", "--precision",
                                                  precision, "--repeat", "20"])
-                times.append(f"{said['median_ms']:9.3f}" if said else problem)
-                launches = said.get("launches", "") if said else launches
-            print(f"{file:26} {precision:9} {wrong:>9} {times[0]} {times[1]}  {launches}",
-                  flush=True)
+        times.append(f"{said['median_ms']:9.3f}" if said else problem)
+        launches = said.get("launches", "") if said else launches
+    print(f"{os.path.basename(path):26} {precision:9} {wrong:>9} {' '.join(times)}  {launches}",
+          flush=True)
+    if options.profiles:
+        print_profile(options.command, path, name, dims, precision, options)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--precision", nargs="+", default=["fp16", "fp32"])
+    parser.add_argument("--batch", nargs="+", type=int, default=[1, 8])
+    parser.add_argument("--profiles")
+    parser.add_argument("--tiles", action="store_true")
+    parser.add_argument("command", metavar="NN-RUN")
+    parser.add_argument("folder", metavar="FOLDER")
+    options = parser.parse_args()
+    if options.profiles:
+        os.makedirs(options.profiles, exist_ok=True)
+    heads = " ".join(f"{'batch ' + str(batch):>9}" for batch in options.batch)
+    print(f"{'network':26} {'precision':9} {'error':>9} {heads}  launches", flush=True)
+    for file, name, shape in NETWORKS:
+        path = os.path.join(options.folder, file)
+        for precision in options.precision if os.path.exists(path) else []:
+            measure(options, path, name, shape, precision)
 
 
 if __name__ == "__main__":
