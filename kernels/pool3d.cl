@@ -2,9 +2,9 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Defines: POOL, one of MAX, AVERAGE, LP; T, the type of x and y; INDICES 0 or 1.
- * Buffers: x [N][C][D][H][W], y [N][C][OD][OH][OW]; indices, of y's shape, where in the whole of x's
- *   row-major order the largest is.
+ * Defines: POOL, one of MAX, AVERAGE, LP; TX TY, the types of x and y; INDICES 0 or 1.
+ * Buffers: x [N][C][D][H][W], y [N][C][OD][OH][OW]; indices, of y's shape: where in the whole of
+ *   x's row-major order the largest is.
  * Accumulation: float; integers, which only MAX takes, stay integers.
  * Launch: one output a work-item, in y's row-major order. Global: outputs, rounded up; dimension 2
  *   is the sample.
@@ -28,7 +28,7 @@ typedef struct {
 #define ADD_MAX(sum, v) ((v) > (sum) ? (v) : (sum))
 #define START_AVERAGE 0
 #define START_LP 0
-#define START_MAX LOWEST(T)
+#define START_MAX LOWEST(TX)
 #define END_AVERAGE(sum, n) ((sum) / max(n, 1))
 #define END_LP(sum, n) pow((float)(sum), 1.0f / pool.p)
 #define END_MAX(sum, n) (sum)
@@ -54,7 +54,7 @@ static inline int tap_place(const Pool3d *pool, int axis, int o, int t)
     return i < pool->in[axis] ? i : -1;
 }
 
-__kernel void pool_3d(__global const T *x, Strided xs, __global T *y, Strided ys,
+__kernel void pool_3d(__global const TX *x, Strided xs, __global TY *y, Strided ys,
                       __global long *indices, Strided is, Extents outputs, int count, Pool3d pool)
 {
     const int n = get_global_id(2);
@@ -69,7 +69,7 @@ __kernel void pool_3d(__global const T *x, Strided xs, __global T *y, Strided ys
     x += xs.offset + n * xs.sample + i / outputs.n[1] * xs.stride[0] +
          i % outputs.n[1] * xs.stride[1];
 
-    ARITHMETIC(T) sum = SELECT(START_, POOL);
+    ARITHMETIC(TX) sum = SELECT(START_, POOL);
     const int height = pool.in[1], width = pool.in[2];
     int largest = -1;
     for (int d = 0; d < pool.taps[0]; d++) {
@@ -80,8 +80,8 @@ __kernel void pool_3d(__global const T *x, Strided xs, __global T *y, Strided ys
                 const int ix = tap_place(&pool, 2, o[2], s);
                 if (ix < 0)
                     continue;
-                const ARITHMETIC(T) v =
-                    READ(T, x, iz * xs.stride[2] + iy * xs.stride[3] + ix * xs.stride[4]);
+                const ARITHMETIC(TX) v =
+                    READ(TX, x, iz * xs.stride[2] + iy * xs.stride[3] + ix * xs.stride[4]);
                 if (largest < 0 || v > sum)
                     largest = iz * height * width +
                               (pool.column_major ? ix * height + iy : iy * width + ix);
@@ -91,7 +91,7 @@ __kernel void pool_3d(__global const T *x, Strided xs, __global T *y, Strided ys
     }
     const int taps = counted(&pool, 0, o[0]) * counted(&pool, 1, o[1]) * counted(&pool, 2, o[2]);
     y += ys.offset + n * ys.sample;
-    WRITE(T, y, place_of(at, outputs, ys), SELECT(END_, POOL)(sum, taps));
+    WRITE(TY, y, place_of(at, outputs, ys), SELECT(END_, POOL)(sum, taps));
     if (INDICES)
         indices[is.offset + n * is.sample + place_of(at, outputs, is)] =
             largest + (long)i * pool.in[0] * height * width;

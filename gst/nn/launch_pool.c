@@ -153,7 +153,7 @@ gboolean nn_launch_pool(NnRecorder *recorder, const NnNode *node, GError **error
     const NnView *indices = nn_recorder_output(recorder, node, 1);
     if (covers_all(&params) && !indices && whole_reduction(&params))
         return nn_record_reduction(recorder, node, whole_reduction(&params), y, x, ~3u, error);
-    if (params.n_spatial > 2 || (params.batch > 1 && indices))
+    if (params.n_spatial > 2 || (params.batch > 1 && indices) || x->type != y->type)
         return nn_launch_pool_3d(recorder, node, &params, kinds[params.type]);
 
     for (gint64 i = 0; i < params.batch; i++) {

@@ -8,7 +8,7 @@
 
 G_BEGIN_DECLS
 
-/* launch_pool3d.c: any number of axes and of maps. @kind: POOL in the kernels. */
+/* launch_pool3d.c: any number of axes and of maps, any types. @kind: POOL in the kernels. */
 gboolean nn_launch_pool_3d(NnRecorder *recorder, const NnNode *node, const NnPoolParams *params,
                            const char *kind);
 

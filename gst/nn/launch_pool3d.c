@@ -1,4 +1,4 @@
-/* launch_pool3d.c - pools over three axes, and the indices of pools over several maps.
+/* launch_pool3d.c - pools in general: over three axes, indices of several maps, mixed types.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -50,9 +50,9 @@ gboolean nn_launch_pool_3d(NnRecorder *recorder, const NnNode *node, const NnPoo
     const NnView places = indices ? view_3d(indices) : y;
     const Shape shape = make_shape(params);
 
-    NnLaunch *launch =
-        nn_recorder_launch(recorder, node, "pool3d.cl", "pool_3d", "-DPOOL=%s -DT=%s -DINDICES=%d",
-                           kind, nn_kernel_type(x.type), indices != NULL);
+    NnLaunch *launch = nn_recorder_launch(
+        recorder, node, "pool3d.cl", "pool_3d", "-DPOOL=%s -DTX=%s -DTY=%s -DINDICES=%d", kind,
+        nn_kernel_type(x.type), nn_kernel_type(y.type), indices != NULL);
     nn_launch_strided(launch, &x);
     nn_launch_strided(launch, &y);
     nn_launch_strided(launch, &places);

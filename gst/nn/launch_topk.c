@@ -23,10 +23,10 @@ gboolean nn_launch_top_k(NnRecorder *recorder, const NnNode *node, GError **erro
     if (lanes > G_MAXINT32 / n_lane)
         return nn_node_error(node, error, NN_ERROR_TOO_LARGE, "too many elements");
 
-    NnLaunch *launch =
-        nn_recorder_launch(recorder, node, "topk.cl", "top_k",
-                           "-DT=%s -DLARGEST=%d -DINDICES=%d -DRANK=%d", nn_kernel_type(x->type),
-                           nn_node_int(node, "largest", 1) != 0, indices != NULL, across[0].rank);
+    NnLaunch *launch = nn_recorder_launch(
+        recorder, node, "topk.cl", "top_k", "-DTX=%s -DTY=%s -DLARGEST=%d -DINDICES=%d -DRANK=%d",
+        nn_kernel_type(x->type), nn_kernel_type(y->type), nn_node_int(node, "largest", 1) != 0,
+        indices != NULL, across[0].rank);
     nn_launch_strided(launch, &across[1]);
     nn_launch_strided(launch, &across[0]);
     nn_launch_strided(launch, &across[2]);

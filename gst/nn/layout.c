@@ -161,11 +161,34 @@ static void promise_slices(Layout *layout)
 
 /* ---------------------------------------------------------------- views */
 
-static NnType stored_type(const Layout *layout, NnType type)
+/* Whether halves would not do within the network: sums of integers exceed them, and the factors
+ * that scale those are below; such factors are single numbers, which take no memory to speak of. */
+static gboolean needs_float32(const NnValue *value)
 {
-    if (nn_type_is_float(type))
-        return layout->recorder->fp16 ? NN_FLOAT16 : NN_FLOAT32;
-    return type;
+    if (!value->producer || value->is_output)
+        return FALSE;
+    const NnValue *in = nn_node_input(value->producer, 0);
+    if (strcmp(value->producer->type, "Cast") == 0 && in && !nn_type_is_float(in->type) &&
+        nn_type_size(in->type) > 1)
+        return TRUE;
+    for (int i = 0; i < value->rank; i++)
+        if (value->dims[i] != 1)
+            return FALSE;
+    return TRUE;
+}
+
+static NnType stored_type(const Layout *layout, const NnValue *value)
+{
+    if (nn_type_is_float(value->type))
+        return layout->recorder->fp16 && !needs_float32(value) ? NN_FLOAT16 : NN_FLOAT32;
+    return value->type;
+}
+
+/* Whether @value may be another look at elements of @type. */
+static gboolean can_be_stored_as(const Layout *layout, const NnValue *value, NnType type)
+{
+    return stored_type(layout, value) == type ||
+           (nn_type_is_float(value->type) && nn_type_is_float(type) && !value->is_output);
 }
 
 static void set_view(Layout *layout, NnValue *value, NnView view)
@@ -185,7 +208,7 @@ static gint64 padded(const NnView *view, const AxisOrder *order, int i)
 
 static gboolean dense_view(Layout *layout, const NnValue *value, NnView *view, GError **error)
 {
-    *view = (NnView){ .type = stored_type(layout, value->type), .rank = value->rank };
+    *view = (NnView){ .type = stored_type(layout, value), .rank = value->rank };
     const AxisOrder *order = get_order(layout, value);
     gint64 n = 1;
     for (int i = value->rank - 1; i >= 0; i--) {
@@ -276,7 +299,7 @@ static gboolean elide_node(Layout *layout, const NnNode *node)
     NnView *views = g_newa(NnView, node->outputs->len + 1);
     for (guint i = 0; i < node->outputs->len; i++) {
         const NnValue *out = nn_node_output(node, i);
-        if (out && (stored_type(layout, out->type) != ((const NnView *)in->storage)->type ||
+        if (out && (!can_be_stored_as(layout, out, ((const NnView *)in->storage)->type) ||
                     !elided_view(node, i, in->storage, &views[i])))
             return FALSE;
     }
