@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * y[k][o] = act(bias[k] + residual + sum over c and taps t of x[c][i] * w[k][c][t]), where along
- * every axis i = o * stride + t * dilation - pad; transposed, the i with i * stride + t * dilation -
- * pad = o.
+ * every axis i = o * stride + t * dilation - pad; transposed, it is the i for which
+ * i * stride + t * dilation - pad = o.
  *
  * Defines: TX TW TB TR TY, element types; BIAS, RESIDUAL and TRANSPOSED 0 or 1; ACT.
  * Buffers: x [N][C][D][H][W], residual and y [N][K][OD][OH][OW], w [group][output][input][d][h][w],

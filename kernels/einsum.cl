@@ -2,8 +2,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * y[o] = sum over s of a[o, s] * b[o, s]: each operand has a stride for every axis of the output and
- * for every axis that is summed over, 0 where it does not have that axis.
+ * y[o] = sum over s of a[o, s] * b[o, s]: each operand has a stride for every axis of the output
+ * and for every axis that is summed over, 0 where it does not have that axis.
  *
  * Defines: TA TB TY, element types; OPERANDS 1 or 2 (1: b is never read); RANK of the output,
  *   LANE_RANK of the axes that are summed over.

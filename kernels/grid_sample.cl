@@ -2,8 +2,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A grid's point holds one coordinate per axis of the map, of -1..1, the last axis first. Along each
- * axis a point has TAPS elements and weights; all their combinations are added up.
+ * A grid's point holds one coordinate per axis of the map, of -1..1, the last axis first. Along
+ * each axis a point has TAPS elements and weights; all their combinations are added up.
  *
  * Defines: TX TG TY, types of x, grid and y; AXES of the map, 1 to 3; TAPS, 1 nearest, 2 linear, 4
  *   cubic; BEYOND, what lies outside of the map: 0 zeros, 1 its border, 2 its mirror image;
