@@ -149,6 +149,7 @@ __kernel void norm_fold(__global const float *parts, Strided ps, __global const 
         return;
     parts += ps.offset + n * ps.sample + lane;
     float sum = 0.0f, squares = 0.0f;
+#pragma unroll 8
     for (int part = 0; part < n_parts; part++) {
         sum += parts[part * lanes];
         squares += parts[(n_parts + part) * lanes];
