@@ -9,9 +9,9 @@
  * Defines: norm_parts_general: TX, the type of x, RANK of the axes across lanes, LANE_RANK of those
  *   along one, SHIFTED 0 or 1 (0: no differences, and sums of absolute values).
  *   norm_parts_columns: VW, FP16. norm_parts_wide: T, the type of x, GROUP work-items that take CB
- *   blocks of eight lanes, both powers of 2. norm_fold: TS TB, types of scale and bias, SCALE and BIAS 0 or 1,
- *   KIND one of INSTANCE (mean and deviation, epsilon within the root), DEVIATION (epsilon outside
- *   of it), LP1, LP2 (the norm alone).
+ *   blocks of eight lanes, both powers of 2.
+ *   norm_fold: TS TB, types of scale and bias, SCALE and BIAS 0 or 1, KIND one of INSTANCE (mean and
+ *   deviation, epsilon within the root), DEVIATION (epsilon outside of it), LP1, LP2 (the norm alone).
  *   batch_fold: TS TB TM TV. lrn: TX TY.
  * Buffers: parts [2 n_parts + 1][lanes] floats: sums, sums of squares, the first element.
  * Accumulation: float.

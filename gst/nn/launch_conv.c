@@ -215,6 +215,7 @@ static const NnVariant variants[] = {
     { "conv_tensor", nn_conv_tensor_fits, nn_conv_tensor_record, NULL },
     { "conv_depthwise_wide", nn_conv_depthwise_wide_fits, nn_conv_depthwise_wide_record, NULL },
     { "conv_few", nn_conv_few_fits, nn_conv_few_record, NULL },
+    { "conv_tiled", nn_conv_tiled_fits, nn_conv_tiled_record, nn_conv_tiled_pays },
     { "conv_winograd_fused", nn_conv_winograd_fused_fits, nn_conv_winograd_fused_record,
       nn_conv_winograd_fused_pays },
     { "conv_winograd", nn_conv_winograd_fits, nn_conv_winograd_record, nn_conv_winograd_pays },

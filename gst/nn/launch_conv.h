@@ -36,11 +36,14 @@ gboolean nn_launch_conv_3d(NnRecorder *recorder, const NnNode *node, const NnCon
 gboolean nn_conv_tensor_fits(gconstpointer job);
 gboolean nn_conv_tensor_record(gconstpointer job, GError **error);
 
-/* launch_conv_wide.c: on GPUs, where memory is the limit. */
+/* launch_conv_wide.c: on GPUs, beside tensor cores. */
 gboolean nn_conv_depthwise_wide_fits(gconstpointer job);
 gboolean nn_conv_depthwise_wide_record(gconstpointer job, GError **error);
 gboolean nn_conv_few_fits(gconstpointer job);
 gboolean nn_conv_few_record(gconstpointer job, GError **error);
+gboolean nn_conv_tiled_fits(gconstpointer job);
+gboolean nn_conv_tiled_pays(gconstpointer job);
+gboolean nn_conv_tiled_record(gconstpointer job, GError **error);
 
 /* launch_conv_narrow.c: a few outputs, on any device. */
 gboolean nn_conv_narrow_fits(gconstpointer job);

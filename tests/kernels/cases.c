@@ -60,6 +60,12 @@ const Case cases[] = {
     { "Conv", 13, "f:1,40,9,7 !f:8,40,1,1 !f:8", "", "conv_few", .dresses = EPILOGUES },
     { "Conv", 13, "f:1,72,9,7 !f:5,72,3,3 !f:5", "strides=2,2 dilations=2,1 " SAME, "conv_few", .dresses = EPILOGUES },
 
+    /* ---- tiles of a GPU without them */
+    { "Conv", 13, "f:1,3,17,13 !f:32,3,3,3 !f:32", "strides=2,2 " SAME, "conv_tiled", .dresses = EPILOGUES },
+    { "Conv", 13, "f:1,17,13,21 !f:67,17,3,3", "dilations=2,1 " SAME, "conv_tiled", .dresses = EPILOGUES },
+    { "Conv", 13, "f:1,40,9,7 !f:12,40,1,1 !f:12", "", "conv_tiled", .dresses = EPILOGUES },
+    { "ConvTranspose", 13, "f:1,6,5,3 !f:6,20,4,4 !f:20", "strides=2,2 " SAME, "conv_tiled", .dresses = PLAIN },
+
     /* ---- tensor cores: channels that fill no step, several taps a step, every tile */
     { "Conv", 13, "f:1,3,17,13 !f:32,3,3,3 !f:32", "strides=2,2 " SAME, "conv_tensor", .dresses = EPILOGUES },
     { "Conv", 13, "f:1,16,9,11 !f:16,16,3,3 !f:16", SAME, "conv_tensor", .dresses = EPILOGUES },

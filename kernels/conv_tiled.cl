@@ -1,0 +1,137 @@
+/* conv_tiled.cl - 2-D convolution for GPUs without tensor cores, and in float32: implicit GEMM.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The sums are those of conv.cl. Rows of the GEMM are the output pixels of one sample, columns its
+ * channels; the inner dimension is one row of filter taps times channels. A work-group brings a tile of
+ * each operand into local memory and each work-item has TM x TN sums in registers; the next tiles are
+ * on their way from global memory while it adds.
+ *
+ * Defines: TX TR TY, types of x, residual and y; ACT, RESIDUAL 0 or 1.
+ * Buffers: x [C][H][W], residual and y [K][OH][OW] as maps of any strides.
+ *   weights: [kh * kw * C rounded up to BK][K rounded up to BN] floats, zero beyond.
+ *   bias: [K] floats.
+ * Accumulation: float.
+ * Launch: ceil(OH * OW / BM) * GROUP, ceil(K / BN), samples.
+ */
+#include "common.clh"
+#include "types.clh"
+
+/* Mirrored in launch_conv_wide.c. */
+#define BM 128
+#define BN 64
+#define BK 16
+#define GROUP 256
+#define TM 8
+#define TN 4
+
+#define A_PITCH (BM + 4) /* keeps the banks of neighbouring rows apart, and rows aligned */
+#define A_EACH (BM * BK / GROUP)
+#define ITEMS_N (BN / TN)
+
+/* As in conv.cl; one group. */
+typedef struct {
+    int groups, c, k;
+    int kh, kw;
+    int stride_h, stride_w, dilation_h, dilation_w;
+    int pad_h, pad_w;
+} Conv;
+
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
+conv_tiled(__global const TX *restrict x, Map xm, __global const float *restrict weights,
+           __global const float *restrict bias, __global const TR *residual, Map rm, __global TY *y,
+           Map ym, Conv conv, float alpha, float beta)
+{
+    __local float a_tile[BK * A_PITCH] __attribute__((aligned(16)));
+    __local float b_tile[BK * BN] __attribute__((aligned(16)));
+    const int n = get_global_id(2), thread = get_local_id(0);
+    const int m0 = get_group_id(0) * BM, k0 = get_group_id(1) * BN;
+    const int pitch = get_num_groups(1) * BN;
+    x += xm.offset + n * xm.sample;
+
+    /* Each work-item loads one column of the inner dimension for several pixels. */
+    const int column = thread % BK, row = thread / BK;
+    const int depth = conv.kh * conv.kw * xm.c;
+    int iy0[A_EACH], ix0[A_EACH];
+#pragma unroll
+    for (int i = 0; i < A_EACH; i++) {
+        const int m = m0 + row + i * (GROUP / BK), oy = m / ym.w;
+        iy0[i] = oy < ym.h ? oy * conv.stride_h - conv.pad_h : -(1 << 28);
+        ix0[i] = (m - oy * ym.w) * conv.stride_w - conv.pad_w;
+    }
+    int c = column % xm.c, tap = column / xm.c;
+    weights += (thread / (BN / 4)) * pitch + k0 + thread % (BN / 4) * 4;
+
+    float sum[TM][TN];
+#pragma unroll
+    for (int i = 0; i < TM; i++)
+#pragma unroll
+        for (int j = 0; j < TN; j++)
+            sum[i][j] = 0.0f;
+
+    const int item_m = thread / ITEMS_N * TM, item_n = thread % ITEMS_N * TN;
+    float a_next[A_EACH];
+    float4 b_next;
+#define LOAD_NEXT(first)                                                                           \
+    do {                                                                                           \
+        const int r = tap / conv.kw, s = tap - r * conv.kw;                                        \
+        const bool real = (first) + column < depth;                                                \
+        _Pragma("unroll") for (int i = 0; i < A_EACH; i++)                                         \
+        {                                                                                          \
+            const int iy = iy0[i] + r * conv.dilation_h, ix = ix0[i] + s * conv.dilation_w;        \
+            const bool inside = real && (uint)iy < (uint)xm.h && (uint)ix < (uint)xm.w;            \
+            const float v = READ(TX, x, inside ? c * xm.sc + iy * xm.sh + ix * xm.sw : 0);         \
+            a_next[i] = inside ? v : 0.0f;                                                         \
+        }                                                                                          \
+        b_next = *(__global const float4 *)weights;                                                \
+        weights += BK * pitch;                                                                     \
+        c += BK;                                                                                   \
+        while (c >= xm.c) {                                                                        \
+            c -= xm.c;                                                                             \
+            tap++;                                                                                 \
+        }                                                                                          \
+    } while (0)
+
+    if (depth > 0)
+        LOAD_NEXT(0);
+    for (int first = 0; first < depth; first += BK) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+#pragma unroll
+        for (int i = 0; i < A_EACH; i++)
+            a_tile[column * A_PITCH + row + i * (GROUP / BK)] = a_next[i];
+        *(__local float4 *)(b_tile + thread * 4) = b_next;
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (first + BK < depth)
+            LOAD_NEXT(first + BK);
+#pragma unroll
+        for (int k = 0; k < BK; k++) {
+            float a[TM], b[TN];
+#pragma unroll
+            for (int i = 0; i < TM; i += 4)
+                vstore4(*(__local const float4 *)(a_tile + k * A_PITCH + item_m + i), 0, a + i);
+            vstore4(*(__local const float4 *)(b_tile + k * BN + item_n), 0, b);
+#pragma unroll
+            for (int i = 0; i < TM; i++)
+#pragma unroll
+                for (int j = 0; j < TN; j++)
+                    sum[i][j] = fma(a[i], b[j], sum[i][j]);
+        }
+    }
+
+    residual += rm.offset + n * rm.sample;
+    y += ym.offset + n * ym.sample;
+#pragma unroll
+    for (int i = 0; i < TM; i++) {
+        const int m = m0 + item_m + i, oy = m / ym.w, ox = m - oy * ym.w;
+#pragma unroll
+        for (int j = 0; j < TN; j++) {
+            const int k = k0 + item_n + j;
+            if (oy < ym.h && k < conv.k) {
+                float v = sum[i][j] + bias[k];
+                if (RESIDUAL)
+                    v += READ(TR, residual, k * rm.sc + oy * rm.sh + ox * rm.sw);
+                WRITE(TY, y, k * ym.sc + oy * ym.sh + ox * ym.sw, ACTIVATE(v, alpha, beta));
+            }
+        }
+    }
+}
