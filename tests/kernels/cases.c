@@ -96,7 +96,7 @@ const Case cases[] = {
     { "MaxPool", 12, "f:1,3,9", "kernel_shape=2, strides=2,", "pool_general", .dresses = PLAIN },
     { "MaxPool", 12, "f:1,3,5,6", "kernel_shape=2,2 strides=2,1", "pool_general", .dresses = PLAIN, .n_outputs = 2 },
     { "MaxPool", 12, "B[0,255]:1,3,5,6", "kernel_shape=2,2", "pool_general", .dresses = PLAIN },
-    { "MaxPool", 12, "f:1,40,15,13", "kernel_shape=3,2 strides=2,1 dilations=1,2 " SAME, "pool_wide", .dresses = PLAIN },
+    { "MaxPool", 12, "f:1,40,15,13", "kernel_shape=3,2 strides=2,1 dilations=1,2 " SAME, "pool_general pool_vector pool_wide", .dresses = LAYOUTS },
     { "AveragePool", 11, "f:1,24,9,7", "kernel_shape=3,3 strides=2,2 ceil_mode=1 " SAME, "pool_wide", .dresses = PLAIN },
     { "AveragePool", 11, "f:1,17,9,7", "kernel_shape=3,3 strides=2,2 ceil_mode=1 " SAME, "pool_general pool_vector pool_wide", .dresses = LAYOUTS },
     { "AveragePool", 11, "f:1,8,9,7", "kernel_shape=3,3 count_include_pad=1 " SAME, "pool_general pool_vector pool_wide", .dresses = LAYOUTS },
