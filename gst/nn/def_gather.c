@@ -204,7 +204,7 @@ static void scatter(ScatterReduction reduction, NnArray *y, gsize y_i, const NnA
 /* Updates (input 2) are as many as indices. */
 gboolean nn_infer_scatter_elements(NnNode *node, GError **error)
 {
-    ScatterReduction reduction;
+    ScatterReduction reduction = SCATTER_SET;
     const NnValue *indices;
 
     if (!nn_check_arity(node, 3, 3, 1, error) || !check_element_indices(node, error) ||
@@ -218,7 +218,7 @@ gboolean nn_infer_scatter_elements(NnNode *node, GError **error)
 gboolean nn_reference_scatter_elements(const NnNode *node, const NnArray *const *in,
                                        NnArray *const *out, GError **error)
 {
-    ScatterReduction reduction;
+    ScatterReduction reduction = SCATTER_SET;
     gint64 stride, index;
     NnWalk walk;
     int axis;
@@ -344,7 +344,7 @@ gboolean nn_reference_gather_nd(const NnNode *node, const NnArray *const *in, Nn
 gboolean nn_infer_scatter_nd(NnNode *node, GError **error)
 {
     gint64 dims[2 * NN_MAX_RANK];
-    ScatterReduction reduction;
+    ScatterReduction reduction = SCATTER_SET;
     int rank;
 
     if (!nn_check_arity(node, 3, 3, 1, error) || !check_tuples(node, 0, error) ||
@@ -357,7 +357,7 @@ gboolean nn_infer_scatter_nd(NnNode *node, GError **error)
 gboolean nn_reference_scatter_nd(const NnNode *node, const NnArray *const *in, NnArray *const *out,
                                  GError **error)
 {
-    ScatterReduction reduction;
+    ScatterReduction reduction = SCATTER_SET;
     gint64 first;
     Tuples t;
 
