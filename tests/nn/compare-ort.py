@@ -153,8 +153,6 @@ def compare(path, args, batch, folder):
         return 1
     failures = 0
     for output, reference in theirs.items():
-        if args.output and output not in args.output:
-            continue
         error = relative_error(ours[output], reference)
         ok = error <= args.tolerance and output not in different
         failures += not ok
@@ -174,7 +172,6 @@ def main():
     parser.add_argument("--batch", type=int, action="append")
     parser.add_argument("--shape", action="append", default=[], metavar="NAME=1x3x256x256")
     parser.add_argument("--value", action="append", default=[], metavar="NAME=0.25")
-    parser.add_argument("--output", action="append", help="compare only this output")
     parser.add_argument("--picture", help="feed this picture instead of random numbers")
     parser.add_argument("--range", default="0,1", metavar="LOW,HIGH",
                         help="what the network takes for black and white")
