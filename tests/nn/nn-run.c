@@ -11,10 +11,12 @@
 #include <locale.h>
 #include <math.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "nn.h"
 #include "npy.h"
 #include "operator.h"
+#include "profile.h"
 
 #define STATUS_CANNOT_RUN 2
 
@@ -25,6 +27,15 @@ typedef struct {
     gint repeat, batch, seed;
     gboolean json, profile, no_fusion;
 } Options;
+
+/* From the file to the first frame, in ms. */
+typedef struct {
+    double load;      /* reading the model */
+    double device;    /* opening the device */
+    double build;     /* passes, layout, plan, weights on the device */
+    double slot;      /* memory and kernels of a batch: compiling where nothing is cached */
+    double first_run; /* PoCL links its kernels here */
+} Start;
 
 /* What goes into one graph input. */
 typedef struct {
@@ -40,10 +51,11 @@ typedef struct {
     guint n_samples;
     GPtrArray *outputs; /* NnArray*, in the order of the graph's outputs */
     GArray *times_ms;   /* double, sorted */
-    GArray *profile;    /* (nullable): NnProfileLine */
+    GPtrArray *runs;    /* (nullable): GArray* of NnProfileLine, of every timed run */
+    GArray *profile;    /* (nullable): NnProfileLine, their medians */
     char *where;        /* the device in words */
     NnNetwork *network; /* NULL with the reference */
-    double build_ms;
+    Start start_ms;
 } Run;
 
 /* ---------------------------------------------------------------- options */
@@ -69,8 +81,8 @@ static gboolean parse_options(int *argc, char ***argv, Options *options, GError 
           "Force a kernel variant where it applies", "V" },
         { "no-fusion", 0, 0, G_OPTION_ARG_NONE, &options->no_fusion, "Skip the optimising passes",
           NULL },
-        { "profile", 0, 0, G_OPTION_ARG_NONE, &options->profile, "Print the time of every launch",
-          NULL },
+        { "profile", 0, 0, G_OPTION_ARG_NONE, &options->profile,
+          "Print the median time of every launch, memory and the time to the first frame", NULL },
         { "json", 0, 0, G_OPTION_ARG_NONE, &options->json, "Print JSON", NULL },
         { NULL },
     };
@@ -328,9 +340,14 @@ static double min_ms(const Run *run)
     return g_array_index(run->times_ms, double, 0);
 }
 
+static double ms_since(gint64 since_us)
+{
+    return (double)(g_get_monotonic_time() - since_us) / 1e3;
+}
+
 static void add_time(Run *run, gint64 since_us)
 {
-    const double ms = (double)(g_get_monotonic_time() - since_us) / 1e3;
+    const double ms = ms_since(since_us);
     g_array_append_val(run->times_ms, ms);
 }
 
@@ -357,7 +374,15 @@ static gboolean write_inputs(const Run *run, NnSlot *slot, OclQueue *queue, GErr
     return TRUE;
 }
 
-/* The first run warms up and is not timed. */
+static gboolean keep_profile(Run *run, NnSlot *slot, GError **error)
+{
+    GArray *lines = nn_slot_profile(slot, run->n_samples, error);
+    if (lines)
+        g_ptr_array_add(run->runs, lines);
+    return lines != NULL;
+}
+
+/* The first run warms up and is not among the times. */
 static gboolean time_runs(Run *run, NnSlot *slot, OclQueue *queue, int repeat, GError **error)
 {
     for (int i = 0; i <= repeat; i++) {
@@ -366,8 +391,13 @@ static gboolean time_runs(Run *run, NnSlot *slot, OclQueue *queue, int repeat, G
         const gint64 start_us = g_get_monotonic_time();
         if (!nn_slot_run(slot, queue, run->n_samples, error) || !ocl_queue_finish(queue, error))
             return FALSE;
-        if (i > 0)
-            add_time(run, start_us);
+        if (i == 0) {
+            run->start_ms.first_run = ms_since(start_us);
+            continue;
+        }
+        add_time(run, start_us);
+        if (run->runs && !keep_profile(run, slot, error))
+            return FALSE;
     }
     return TRUE;
 }
@@ -396,26 +426,32 @@ static gboolean build(Run *run, const Options *options, OclDevice *device, GErro
         return FALSE;
     const gint64 start_us = g_get_monotonic_time();
     run->network = nn_network_new(run->model, device, &params, error);
-    run->build_ms = (double)(g_get_monotonic_time() - start_us) / 1e3;
+    run->start_ms.build = ms_since(start_us);
     return run->network != NULL;
 }
 
 static gboolean run_on_device(Run *run, const Options *options, GError **error)
 {
+    gint64 start_us = g_get_monotonic_time();
     g_autoptr(OclDevice) device = ocl_device_open(options->device, error);
+    run->start_ms.device = ms_since(start_us);
     if (!device || !build(run, options, device, error))
         return FALSE;
+    if (options->profile)
+        run->runs = g_ptr_array_new_with_free_func((GDestroyNotify)g_array_unref);
     g_autoptr(OclQueue) queue = ocl_queue_new(device, "compute", options->profile, error);
+    start_us = g_get_monotonic_time();
     g_autoptr(NnSlot) slot = queue ? nn_slot_new(run->network, error) : NULL;
+    run->start_ms.slot = ms_since(start_us);
     if (!slot || !time_runs(run, slot, queue, options->repeat, error) ||
         !read_outputs(run, slot, queue, error))
         return FALSE;
     run->where = g_strdup_printf("%s, %s, %u launches", device->name,
                                  nn_network_fp16(run->network) ? "fp16" : "fp32",
                                  nn_network_n_launches(run->network));
-    if (options->profile)
-        run->profile = nn_slot_profile(slot, run->n_samples, error);
-    return !options->profile || run->profile;
+    if (run->runs)
+        run->profile = profile_medians(run->runs);
+    return TRUE;
 }
 
 /* ---------------------------------------------------------------- by the reference */
@@ -535,6 +571,34 @@ static gboolean save_outputs(const Run *run, const Options *options, GError **er
     return TRUE;
 }
 
+/* The most memory that this process has had at once, the tensors of inputs and outputs included. */
+static gsize peak_resident_b(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (gsize)usage.ru_maxrss * 1024 : 0;
+}
+
+static double first_frame_ms(const Start *start)
+{
+    return start->load + start->device + start->build + start->slot + start->first_run;
+}
+
+static void print_cost(const Run *run)
+{
+    const Start *start = &run->start_ms;
+    gsize weights_b, arena_b, bound_b;
+    nn_network_memory(run->network, &weights_b, &arena_b, &bound_b);
+    const double mib = 1 << 20;
+    g_print("memory: weights %.1f MiB, arena %.1f MiB, %.3f of the %.1f MiB that live at once, "
+            "resident at most %.1f MiB\n",
+            weights_b / mib, arena_b / mib, (double)arena_b / (double)MAX(bound_b, 1),
+            bound_b / mib, peak_resident_b() / mib);
+    g_print("first frame after %.1f ms: model %.1f, device %.1f, build %.1f, kernels %.1f, run "
+            "%.1f\n",
+            first_frame_ms(start), start->load, start->device, start->build, start->slot,
+            start->first_run);
+}
+
 static void print_text(const Run *run)
 {
     for (guint i = 0; i < run->outputs->len; i++) {
@@ -545,10 +609,9 @@ static void print_text(const Run *run)
                 shape, s.min, s.max, s.mean);
         g_print(s.n_not_finite ? ", %" G_GSIZE_FORMAT " not finite\n" : "\n", s.n_not_finite);
     }
-    for (guint i = 0; run->profile && i < run->profile->len; i++) {
-        const NnProfileLine *line = &g_array_index(run->profile, NnProfileLine, i);
-        g_print("%9.3f ms %8.1f GFLOP/s %7.1f GB/s  %-28s %-34s %s\n", line->ms, line->gflops,
-                line->gbytes_per_s, line->kernel, line->shape, line->node);
+    if (run->profile) {
+        profile_print(run->profile);
+        print_cost(run);
     }
     g_print("median %.3f ms, least %.3f ms of %u runs of %u samples (%s)\n", median_ms(run),
             min_ms(run), run->times_ms->len, run->n_samples, run->where);
@@ -590,24 +653,6 @@ static void json_output(JsonBuilder *json, const char *name, const NnArray *arra
     json_builder_end_object(json);
 }
 
-static void json_profile(JsonBuilder *json, const GArray *profile)
-{
-    json_builder_set_member_name(json, "profile");
-    json_builder_begin_array(json);
-    for (guint i = 0; i < profile->len; i++) {
-        const NnProfileLine *line = &g_array_index(profile, NnProfileLine, i);
-        json_builder_begin_object(json);
-        json_string(json, "node", line->node);
-        json_string(json, "kernel", line->kernel);
-        json_string(json, "shape", line->shape);
-        json_member(json, "ms", line->ms);
-        json_member(json, "gflops", line->gflops);
-        json_member(json, "gbytes_per_s", line->gbytes_per_s);
-        json_builder_end_object(json);
-    }
-    json_builder_end_array(json);
-}
-
 static void json_network(JsonBuilder *json, const Run *run)
 {
     gsize weights_b, arena_b, lower_bound_b;
@@ -617,7 +662,13 @@ static void json_network(JsonBuilder *json, const Run *run)
     json_count(json, "weights_b", weights_b);
     json_count(json, "arena_b", arena_b);
     json_count(json, "arena_lower_bound_b", lower_bound_b);
-    json_member(json, "build_ms", run->build_ms);
+    json_count(json, "peak_resident_b", peak_resident_b());
+    json_member(json, "load_ms", run->start_ms.load);
+    json_member(json, "device_ms", run->start_ms.device);
+    json_member(json, "build_ms", run->start_ms.build);
+    json_member(json, "slot_ms", run->start_ms.slot);
+    json_member(json, "first_run_ms", run->start_ms.first_run);
+    json_member(json, "first_frame_ms", first_frame_ms(&run->start_ms));
 }
 
 static void print_json(const Run *run, const Options *options)
@@ -637,7 +688,7 @@ static void print_json(const Run *run, const Options *options)
         json_output(json, output_name(run, i), run->outputs->pdata[i]);
     json_builder_end_array(json);
     if (run->profile)
-        json_profile(json, run->profile);
+        profile_json(json, run->profile);
     json_builder_end_object(json);
     g_autoptr(JsonNode) root = json_builder_get_root(json);
     g_autofree char *text = json_to_string(root, TRUE);
@@ -648,7 +699,9 @@ static void print_json(const Run *run, const Options *options)
 
 static gboolean run_model(Run *run, const Options *options, GError **error)
 {
+    const gint64 start_us = g_get_monotonic_time();
     run->model = nn_model_load(options->model, error);
+    run->start_ms.load = ms_since(start_us);
     if (!run->model || !make_feeds(run, options, error))
         return FALSE;
     run->outputs = g_ptr_array_new_with_free_func((GDestroyNotify)nn_array_unref);
@@ -666,6 +719,7 @@ static void clear_run(Run *run)
 {
     g_clear_pointer(&run->network, nn_network_unref);
     g_clear_pointer(&run->profile, g_array_unref);
+    g_clear_pointer(&run->runs, g_ptr_array_unref);
     g_clear_pointer(&run->times_ms, g_array_unref);
     g_clear_pointer(&run->outputs, g_ptr_array_unref);
     g_clear_pointer(&run->feeds, g_array_unref);

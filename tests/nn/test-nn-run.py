@@ -149,10 +149,34 @@ def check_an_input_that_steers_shapes_is_bound_by_value(folder):
     assert said["outputs"][0]["shape"] == [2, 2, 3]
 
 
-def check_profile_lists_the_launches(folder):
-    said = json.loads(run_ok(relu_model(folder, [1, 6]), "--json", "--profile"))
-    assert said["launches"] == len(said["profile"]) >= 1
-    assert said["profile"][0]["ms"] > 0
+def check_profile_lists_the_launches_and_their_shares(folder):
+    nodes = [helper.make_node("Conv", ["x", "w"], ["a"]),
+             helper.make_node("ReduceMean", ["a"], ["b"], axes=[2]),
+             helper.make_node("ReduceMean", ["b"], ["y"], axes=[3])]
+    model = onnx.load(save(folder, nodes, [("x", TensorProto.FLOAT, [1, 8, 32, 32])],
+                           [("y", TensorProto.FLOAT, [1, 16, 1, 1])]))
+    weights = np.ones([16, 8, 1, 1], np.float32)
+    model.graph.initializer.append(numpy_helper.from_array(weights, "w"))
+    path = os.path.join(folder, "three.onnx")
+    onnx.save(model, path)
+    said = json.loads(run_ok(path, "--json", "--profile", "--repeat", "3"))
+    lines, kernels = said["profile"], said["kernels"]
+    assert said["launches"] == len(lines) == sum(group["launches"] for group in kernels) >= 3
+    assert all(line["ms"] > 0 and line["gbytes_per_s"] > 0 for line in lines), lines
+    assert max(line["gflops"] for line in lines) > 0, lines
+    for rows in (lines, kernels):
+        assert abs(sum(row["share"] for row in rows) - 1) < 1e-6, rows
+    assert kernels == sorted(kernels, key=lambda group: -group["ms"])
+    text = run_ok(path, "--profile")
+    assert "by kernel" in text and "live at once" in text and "first frame" in text, text
+
+
+def check_json_tells_memory_and_the_time_to_the_first_frame(folder):
+    said = json.loads(run_ok(relu_model(folder, [1, 1 << 20]), "--json"))
+    assert said["arena_b"] >= said["arena_lower_bound_b"] >= 2 * 4 << 20, said
+    assert said["peak_resident_b"] > said["arena_b"], said
+    parts = [said[part + "_ms"] for part in ("load", "device", "build", "slot", "first_run")]
+    assert all(part > 0 for part in parts) and abs(said["first_frame_ms"] - sum(parts)) < 1e-6
 
 
 def check_files_that_cannot_be_run_are_refused(folder):
