@@ -203,20 +203,21 @@ void batch_release(GstClBatchFilter *self)
 {
     GstClBatchFilterPrivate *p = PRIVATE(self);
     publish_pool(self, NULL);
-    if (!p->is_prepared)
+    if (!p->build)
         return;
     const gint64 until_us = g_get_monotonic_time() + MAX_DEVICE_WAIT_US;
-    if (wait_for_queue(p, p->upload, until_us) && wait_for_queue(p, p->compute, until_us) &&
-        wait_for_queue(p, p->download, until_us)) {
+    if (wait_for_queue(p, p->upload, until_us) &&
+        (!p->first || wait_for_queue(p, p->first, until_us)) &&
+        wait_for_queue(p, p->compute, until_us) && wait_for_queue(p, p->download, until_us)) {
         free_slots(self);
-        GST_CL_BATCH_FILTER_GET_CLASS(self)->release(self);
+        GST_CL_BATCH_FILTER_GET_CLASS(self)->release(self, p->build);
     } else {
         /* Freeing what a device may still write to would be worse. */
         GST_WARNING_OBJECT(self, "%s does not answer; its memory is lost", p->device->name);
         g_ptr_array_set_size(p->slots, 0);
         p->filling = NULL;
     }
-    p->is_prepared = FALSE;
+    p->build = NULL;
     LOCK(p);
     p->max_frames = 0;
     UNLOCK(p);
@@ -227,15 +228,15 @@ static gboolean build_for(GstClBatchFilter *self, guint max_frames, GError **err
 {
     GstClBatchFilterPrivate *p = PRIVATE(self);
     GstClBatchFilterClass *klass = GST_CL_BATCH_FILTER_GET_CLASS(self);
-    if (!klass->prepare(self, &p->in_info, &p->out_info, max_frames, error))
+    p->build = klass->prepare(self, p->device, &p->in_info, &p->out_info, max_frames, error);
+    if (!p->build)
         return FALSE;
     BatchSlot *slot = batch_slot_new(self, max_frames, error);
     if (!slot) {
-        klass->release(self);
+        klass->release(self, g_steal_pointer(&p->build));
         return FALSE;
     }
     g_ptr_array_add(p->slots, slot);
-    p->is_prepared = TRUE;
     p->needs_reset = TRUE;
     LOCK(p);
     p->max_frames = max_frames;
@@ -272,12 +273,17 @@ static gboolean build(GstClBatchFilter *self, GError **error)
 static gboolean warm_up(GstClBatchFilter *self, GError **error)
 {
     GstClBatchFilterPrivate *p = PRIVATE(self);
+    GstClBatchFilterClass *klass = GST_CL_BATCH_FILTER_GET_CLASS(self);
     BatchSlot *slot = p->slots->pdata[0];
-    const gint64 begin_us = g_get_monotonic_time();
-    if (!GST_CL_BATCH_FILTER_GET_CLASS(self)->compute(self, slot->batch, p->compute,
-                                                      slot->max_frames, error))
+    const gint64 begin_us = g_get_monotonic_time(), until_us = begin_us + MAX_DEVICE_WAIT_US;
+    OclQueue *queue = p->first ? p->first : p->compute;
+    if (!klass->compute(self, slot->batch, queue, slot->max_frames, error))
         return FALSE;
-    if (wait_for_queue(p, p->compute, begin_us + MAX_DEVICE_WAIT_US))
+    if (!wait_for_queue(p, queue, until_us))
+        return TRUE;
+    if (klass->proceed && !klass->proceed(self, slot->batch, p->compute, slot->max_frames, error))
+        return FALSE;
+    if (wait_for_queue(p, p->compute, until_us))
         batch_compute_time_add(self, (g_get_monotonic_time() - begin_us) * GST_USECOND);
     return TRUE;
 }
@@ -314,7 +320,7 @@ GstFlowReturn batch_negotiate(GstClBatchFilter *self, GError **error)
     g_autoptr(GstCaps) out = choose_output(self, p->in_caps);
     g_autoptr(GstCaps) current = gst_pad_get_current_caps(p->srcpad);
     LOCK(p);
-    const gboolean same = current && out && !p->caps_pending && !p->rebuild && p->is_prepared &&
+    const gboolean same = current && out && !p->caps_pending && !p->rebuild && p->build &&
                           gst_caps_is_equal(current, out);
     p->rebuild = FALSE;
     p->caps_pending = FALSE;

@@ -96,13 +96,17 @@ static gboolean open_device(GstClBatchFilter *self, GError **error)
     p->upload = ocl_queue_new(p->device, "upload", TRUE, error);
     p->compute = p->upload ? ocl_queue_new(p->device, "compute", TRUE, error) : NULL;
     p->download = p->compute ? ocl_queue_new(p->device, "download", TRUE, error) : NULL;
-    return p->download != NULL;
+    if (!p->download || !GST_CL_BATCH_FILTER_GET_CLASS(self)->proceed)
+        return p->download != NULL;
+    p->first = ocl_queue_new(p->device, "first compute", TRUE, error);
+    return p->first != NULL;
 }
 
 static void close_device(GstClBatchFilter *self)
 {
     GstClBatchFilterPrivate *p = PRIVATE(self);
     g_clear_pointer(&p->upload, ocl_queue_free);
+    g_clear_pointer(&p->first, ocl_queue_free);
     g_clear_pointer(&p->compute, ocl_queue_free);
     g_clear_pointer(&p->download, ocl_queue_free);
     g_clear_pointer(&p->device, ocl_device_unref);

@@ -17,6 +17,8 @@ G_BEGIN_DECLS
 #define GST_TYPE_CL_BATCH_FILTER (gst_cl_batch_filter_get_type())
 G_DECLARE_DERIVABLE_TYPE(GstClBatchFilter, gst_cl_batch_filter, GST, CL_BATCH_FILTER, GstElement)
 
+/* The subclass's own: what it has built for one device, one pair of formats and a batch size. */
+typedef gpointer GstClBuild;
 /* A batch in flight, the subclass's own: device memory for up to n frames. */
 typedef gpointer GstClBatch;
 
@@ -37,13 +39,17 @@ struct _GstClBatchFilterClass {
     /* Optional: the most frames that a batch may have, 0 for any number. Between start() and
      * stop(). */
     guint (*frame_limit)(GstClBatchFilter *self);
-    /* New caps: build what depends on format and size. @max_frames is the batch size. */
-    gboolean (*prepare)(GstClBatchFilter *self, const GstVideoInfo *in, const GstVideoInfo *out,
-                        guint max_frames, GError **error);
-    /* Caps change or PAUSED -> READY: the counterpart of prepare(). No batch is in flight. */
-    void (*release)(GstClBatchFilter *self);
+    /* New caps: build what depends on device, format and size. @max_frames is the batch size.
+     * Returns: (transfer full): for release(); NULL with an error. */
+    GstClBuild (*prepare)(GstClBatchFilter *self, OclDevice *device, const GstVideoInfo *in,
+                          const GstVideoInfo *out, guint max_frames, GError **error);
+    /* Caps change or PAUSED -> READY: the counterpart of prepare(). No batch of it is left. */
+    void (*release)(GstClBatchFilter *self, GstClBuild build);
 
-    GstClBatch (*batch_new)(GstClBatchFilter *self, guint max_frames, GError **error);
+    /* @build outlives the batch.
+     * Returns: (transfer full): for batch_free(); NULL with an error. */
+    GstClBatch (*batch_new)(GstClBatchFilter *self, GstClBuild build, guint max_frames,
+                            GError **error);
     void (*batch_free)(GstClBatchFilter *self, GstClBatch batch);
 
     /* Frame @index of @batch: keep what the controllable properties are now (called in stream
@@ -55,12 +61,19 @@ struct _GstClBatchFilterClass {
     /* Enqueue the computation of the first @n_frames; uploads are ordered before it. */
     gboolean (*compute)(GstClBatchFilter *self, GstClBatch batch, OclQueue *compute, guint n_frames,
                         GError **error);
+    /* Optional, for what is decided by intermediate results: compute() then is only the first half,
+     * and when its commands have completed, so that what it has read back can be looked at, this
+     * enqueues the second half, in the order of the stream. Meanwhile the first half of the next
+     * batch is computed: compute() is given a queue of its own, so the halves of different batches
+     * overlap and may share no device memory that either writes. */
+    gboolean (*proceed)(GstClBatchFilter *self, GstClBatch batch, OclQueue *compute, guint n_frames,
+                        GError **error);
     /* Enqueue the readback of frame @index into @frame on the download queue, ordered after
      * compute. */
     gboolean (*download)(GstClBatchFilter *self, GstClBatch batch, OclQueue *download, guint index,
                          GstVideoFrame *frame, GError **error);
     /* Optional: stream discontinuity (flush, seek, DISCONT): forget what is carried from frame to
-     * frame. */
+     * frame. All frames before it have been through compute() and proceed(), or never will. */
     void (*reset)(GstClBatchFilter *self);
 };
 

@@ -60,6 +60,7 @@ void batch_fence_unref(BatchFence *fence);
 typedef enum {
     SLOT_FREE,
     SLOT_FILLING,   /* frames are being uploaded */
+    SLOT_DECIDING,  /* computing the first half; proceed() is due once its fence is done */
     SLOT_SUBMITTED, /* computing, or being pushed once its fence is done */
     SLOT_ZOMBIE,    /* abandoned by a flush; free when its fence is done */
 } SlotState;
@@ -79,16 +80,20 @@ typedef struct {
     gboolean closed;    /* submit what there is */
     gboolean finished;  /* the frames are unmapped and ready to be pushed */
     GQueue output;      /* GstBuffer and GstEvent, in the order of the stream */
-    BatchFence *fence;  /* of the last command; NULL before submission */
+    BatchFence *fence;  /* of the last command so far; NULL before submission */
     gint64 submit_us;
+    cl_event first_begin, first_end; /* of the first half, where there are two */
     cl_event compute_begin, compute_end, download_end;
 } BatchSlot;
 
 BatchSlot *batch_slot_new(GstClBatchFilter *filter, guint max_frames, GError **error);
 /* No command of the slot may be running. */
 void batch_slot_free(GstClBatchFilter *filter, BatchSlot *slot);
-/* Enqueues the computation and readback of what was uploaded. On failure the slot is a zombie. */
+/* Enqueues the computation and readback of what was uploaded, or the first half of it. On failure
+ * the slot is a zombie. */
 gboolean batch_slot_submit(GstClBatchFilter *filter, BatchSlot *slot, GError **error);
+/* Looks how the first half has ended and enqueues the second, and the readback. */
+gboolean batch_slot_proceed(GstClBatchFilter *filter, BatchSlot *slot, GError **error);
 /* Unmaps the frames of a slot whose fence is done; the error is that of its commands. */
 gboolean batch_slot_finish(GstClBatchFilter *filter, BatchSlot *slot, GError **error);
 /* Drops what is left of the slot's frames and makes it free. No lock held, no command running. */
@@ -172,12 +177,13 @@ typedef struct {
     gboolean discont;     /* the next buffer out is DISCONT */
     gboolean needs_reset; /* tell the subclass before the next frame */
     gint64 last_done_us;  /* when the batch before was done */
-    gboolean is_prepared;
+    GstClBuild build;     /* NULL: nothing is built */
 
     /* ---- set in NULL -> READY, constant until READY -> NULL */
     GstClContext *context; /* OBJECT_LOCK */
     OclDevice *device;
     OclQueue *upload, *compute, *download;
+    OclQueue *first; /* of the first halves; NULL where a computation is whole */
 } GstClBatchFilterPrivate;
 
 GstClBatchFilterPrivate *gst_cl_batch_filter_private(GstClBatchFilter *self);

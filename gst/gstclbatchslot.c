@@ -65,7 +65,8 @@ BatchFence *batch_fence_new(BatchMonitor *monitor, cl_event event, GError **erro
 
 BatchSlot *batch_slot_new(GstClBatchFilter *filter, guint max_frames, GError **error)
 {
-    GstClBatch batch = GST_CL_BATCH_FILTER_GET_CLASS(filter)->batch_new(filter, max_frames, error);
+    GstClBatch batch = GST_CL_BATCH_FILTER_GET_CLASS(filter)->batch_new(
+        filter, PRIVATE(filter)->build, max_frames, error);
     if (!batch)
         return NULL;
     BatchSlot *slot = g_new0(BatchSlot, 1);
@@ -92,6 +93,8 @@ static void clear_events(BatchSlot *slot)
         ocl_event_clear(&slot->frames[i].upload_begin);
         ocl_event_clear(&slot->frames[i].upload_end);
     }
+    ocl_event_clear(&slot->first_begin);
+    ocl_event_clear(&slot->first_end);
     ocl_event_clear(&slot->compute_begin);
     ocl_event_clear(&slot->compute_end);
     ocl_event_clear(&slot->download_end);
@@ -120,18 +123,34 @@ void batch_slot_free(GstClBatchFilter *filter, BatchSlot *slot)
 
 /* ---------------------------------------------------------------- running */
 
-static gboolean enqueue_compute(GstClBatchFilter *filter, BatchSlot *slot, GError **error)
+/* compute() or proceed(). */
+typedef gboolean (*Compute)(GstClBatchFilter *filter, GstClBatch batch, OclQueue *compute,
+                            guint n_frames, GError **error);
+
+static gboolean mark_end(OclQueue *queue, cl_event *end, GError **error)
 {
-    GstClBatchFilterPrivate *p = PRIVATE(filter);
-    cl_event uploaded = slot->frames[slot->n_frames - 1].upload_end;
-    if (!ocl_queue_wait(p->compute, uploaded, error))
+    *end = ocl_queue_mark(queue, error);
+    return *end && ocl_queue_flush(queue, error);
+}
+
+/* What has been enqueued may still run, also after a failure, so the slot gets its fence anyway. */
+static gboolean enqueue_fence(GstClBatchFilter *filter, BatchSlot *slot, OclQueue *queue,
+                              cl_event *end, GError **error)
+{
+    if (!mark_end(queue, end, error))
         return FALSE;
-    slot->compute_begin = ocl_queue_mark(p->compute, error);
-    if (!slot->compute_begin || !GST_CL_BATCH_FILTER_GET_CLASS(filter)->compute(
-                                    filter, slot->batch, p->compute, slot->n_frames, error))
+    slot->fence = batch_fence_new(PRIVATE(filter)->monitor, *end, error);
+    return slot->fence != NULL;
+}
+
+static gboolean enqueue_compute(GstClBatchFilter *filter, BatchSlot *slot, OclQueue *queue,
+                                Compute compute, cl_event *begin, GError **error)
+{
+    const cl_event uploaded = slot->frames[slot->n_frames - 1].upload_end;
+    if (!ocl_queue_wait(queue, uploaded, error))
         return FALSE;
-    slot->compute_end = ocl_queue_mark(p->compute, error);
-    return slot->compute_end && ocl_queue_flush(p->compute, error);
+    *begin = ocl_queue_mark(queue, error);
+    return *begin && compute(filter, slot->batch, queue, slot->n_frames, error);
 }
 
 static gboolean enqueue_download(GstClBatchFilter *filter, BatchSlot *slot, GError **error)
@@ -146,41 +165,67 @@ static gboolean enqueue_download(GstClBatchFilter *filter, BatchSlot *slot, GErr
     return TRUE;
 }
 
-/* What has been enqueued may still run, also after a failure, so the slot gets its fence anyway. */
-static gboolean enqueue_end(GstClBatchFilter *filter, BatchSlot *slot, GError **error)
+/* The first of two halves. */
+static gboolean enqueue_first(GstClBatchFilter *filter, BatchSlot *slot, Compute compute,
+                              GError **error)
 {
     GstClBatchFilterPrivate *p = PRIVATE(filter);
-    slot->download_end = ocl_queue_mark(p->download, error);
-    if (!slot->download_end || !ocl_queue_flush(p->download, error))
-        return FALSE;
-    slot->fence = batch_fence_new(p->monitor, slot->download_end, error);
-    return slot->fence != NULL;
+    slot->state = SLOT_DECIDING;
+    const gboolean ok = enqueue_compute(filter, slot, p->first, compute, &slot->first_begin, error);
+    return enqueue_fence(filter, slot, p->first, &slot->first_end, ok ? error : NULL) && ok;
+}
+
+/* The second half, or the whole, and the readback. */
+static gboolean enqueue_last(GstClBatchFilter *filter, BatchSlot *slot, Compute compute,
+                             GError **error)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(filter);
+    slot->state = SLOT_SUBMITTED;
+    const gboolean ok =
+        enqueue_compute(filter, slot, p->compute, compute, &slot->compute_begin, error) &&
+        mark_end(p->compute, &slot->compute_end, error) && enqueue_download(filter, slot, error);
+    return enqueue_fence(filter, slot, p->download, &slot->download_end, ok ? error : NULL) && ok;
 }
 
 gboolean batch_slot_submit(GstClBatchFilter *filter, BatchSlot *slot, GError **error)
 {
+    const Compute compute = GST_CL_BATCH_FILTER_GET_CLASS(filter)->compute;
     slot->submit_us = g_get_monotonic_time();
-    slot->state = SLOT_SUBMITTED;
-    const gboolean ok =
-        enqueue_compute(filter, slot, error) && enqueue_download(filter, slot, error);
-    if (enqueue_end(filter, slot, ok ? error : NULL) && ok)
+    if (PRIVATE(filter)->first ? enqueue_first(filter, slot, compute, error)
+                               : enqueue_last(filter, slot, compute, error))
         return TRUE;
     slot->state = SLOT_ZOMBIE;
     return FALSE;
 }
 
+/* The first that failed knows why; those after it only know that they waited for it. */
+static gboolean look_at_status(GstClBatchFilter *filter, BatchSlot *slot, GError **error)
+{
+    const OclDevice *device = PRIVATE(filter)->device;
+    const cl_int status = slot->fence->status;
+    if (status >= 0)
+        return TRUE;
+    const cl_event ends[] = { slot->first_end, slot->compute_end, slot->download_end };
+    for (guint i = 0; i < G_N_ELEMENTS(ends); i++)
+        if (ends[i] && !ocl_event_wait(ends[i], device, error))
+            return FALSE;
+    g_set_error(error, OCL_ERROR, status, "A batch failed on %s: %s (%d)", device->name,
+                ocl_status_name(status), status);
+    return FALSE;
+}
+
+gboolean batch_slot_proceed(GstClBatchFilter *filter, BatchSlot *slot, GError **error)
+{
+    if (!look_at_status(filter, slot, error))
+        return FALSE;
+    g_clear_pointer(&slot->fence, batch_fence_unref);
+    return enqueue_last(filter, slot, GST_CL_BATCH_FILTER_GET_CLASS(filter)->proceed, error);
+}
+
 gboolean batch_slot_finish(GstClBatchFilter *filter, BatchSlot *slot, GError **error)
 {
-    GstClBatchFilterPrivate *p = PRIVATE(filter);
     if (slot->finished)
         return TRUE;
     unmap(slot);
-    if (slot->fence->status >= 0)
-        return TRUE;
-    /* The first that failed knows why; those after it only know that they waited for it. */
-    if (ocl_event_wait(slot->compute_end, p->device, error) &&
-        ocl_event_wait(slot->download_end, p->device, error))
-        g_set_error(error, OCL_ERROR, slot->fence->status, "A batch failed on %s: %s (%d)",
-                    p->device->name, ocl_status_name(slot->fence->status), slot->fence->status);
-    return FALSE;
+    return look_at_status(filter, slot, error);
 }

@@ -22,7 +22,8 @@ void batch_stats_add(GstClBatchFilter *self, BatchSlot *slot)
         upload_ns += span(slot->frames[i].upload_begin, slot->frames[i].upload_end);
         latency_us += slot->fence->done_us - slot->frames[i].arrival_us;
     }
-    const guint64 compute_ns = span(slot->compute_begin, slot->compute_end);
+    const guint64 compute_ns =
+        span(slot->first_begin, slot->first_end) + span(slot->compute_begin, slot->compute_end);
     const guint64 download_ns = span(slot->compute_end, slot->download_end);
     LOCK(p);
     p->stats.upload_ns += upload_ns;

@@ -23,6 +23,7 @@ typedef enum {
     DO_WAIT,
     DO_FILL,
     DO_SUBMIT,
+    DO_PROCEED,
     DO_RIDE,
     DO_PUSH,
     DO_BARRIER,
@@ -382,6 +383,31 @@ static void submit_locked(GstClBatchFilter *self)
         stop_locked(p, epoch, GST_FLOW_ERROR);
 }
 
+/* The oldest batch whose second half is not enqueued yet; NULL: none. */
+static BatchSlot *find_deciding(const GstClBatchFilterPrivate *p)
+{
+    for (GList *l = p->submitted.head; l; l = l->next) {
+        BatchSlot *slot = l->data;
+        if (slot->state == SLOT_DECIDING)
+            return slot;
+    }
+    return NULL;
+}
+
+static void proceed_locked(GstClBatchFilter *self)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(self);
+    const guint epoch = p->epoch;
+    BatchSlot *slot = find_deciding(p);
+    g_autoptr(GError) error = NULL;
+    UNLOCK(p);
+    if (!batch_slot_proceed(self, slot, &error))
+        batch_post_error(self, error);
+    LOCK(p);
+    if (error)
+        stop_locked(p, epoch, GST_FLOW_ERROR);
+}
+
 /* ---------------------------------------------------------------- pushing */
 
 /* The batch has been computed: its frames become ordinary buffers. */
@@ -545,11 +571,13 @@ static Next classify(const BatchItem *item)
     }
 }
 
-/* A frame that must not share a batch with those before it. */
+/* A frame that must not share a batch with those before it, or be taken before they are done with
+ * what is carried from frame to frame. */
 static gboolean starts_anew(GstClBatchFilterPrivate *p, const BatchItem *item)
 {
     return p->caps_pending || p->rebuild || gst_pad_needs_reconfigure(p->srcpad) ||
-           (p->filling && p->filling->n_frames && GST_BUFFER_IS_DISCONT(item->object));
+           (GST_BUFFER_IS_DISCONT(item->object) &&
+            ((p->filling && p->filling->n_frames) || find_deciding(p)));
 }
 
 static gboolean is_ready_locked(GstClBatchFilterPrivate *p, Next next, gboolean anew)
@@ -568,8 +596,11 @@ static Action choose_locked(GstClBatchFilterPrivate *p)
     const Next next = classify(item);
     const gboolean anew = next == NEXT_FRAME && starts_anew(p, item);
     const BatchSlot *oldest = g_queue_peek_head(&p->submitted);
+    const BatchSlot *deciding = find_deciding(p);
     const gboolean filling = p->filling && p->filling->n_frames;
 
+    if (deciding && deciding->fence->done)
+        return DO_PROCEED;
     if (is_ready_locked(p, next, anew))
         return DO_SUBMIT;
     if (next == NEXT_FRAME && !anew &&
@@ -597,6 +628,9 @@ static void act_locked(GstClBatchFilter *self, Action action)
         break;
     case DO_SUBMIT:
         submit_locked(self);
+        break;
+    case DO_PROCEED:
+        proceed_locked(self);
         break;
     case DO_RIDE:
         ride_locked(self);

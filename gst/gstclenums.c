@@ -22,3 +22,10 @@ GType gst_cl_precision_get_type(void)
     }
     return type;
 }
+
+GParamSpec *gst_cl_precision_param_spec(void)
+{
+    return g_param_spec_enum(
+        "precision", "Precision", "Numbers that the network computes with", GST_TYPE_CL_PRECISION,
+        NN_PRECISION_AUTO, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING);
+}

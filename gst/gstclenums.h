@@ -12,4 +12,7 @@ G_BEGIN_DECLS
 #define GST_TYPE_CL_PRECISION (gst_cl_precision_get_type())
 GType gst_cl_precision_get_type(void);
 
+/* The property "precision". (transfer floating) */
+GParamSpec *gst_cl_precision_param_spec(void);
+
 G_END_DECLS

@@ -14,53 +14,61 @@
 /* Recurrent video matting keeps its longer side near this: 0.25 at 1080p (its README). */
 #define AUTO_RATIO_SIDE 512.0
 
-PictureNetwork *picture_network_new(const char *path, GError **error)
+static PictureModel *model_new(NnModel *model, VideoModelInfo *info)
 {
-    g_autoptr(PictureNetwork) self = g_new0(PictureNetwork, 1);
-    self->model = nn_model_load(path, error);
-    if (!self->model)
-        return NULL;
-    self->info = video_model_info_load(path, self->model, error);
-    return self->info ? g_steal_pointer(&self) : NULL;
+    PictureModel *self = g_new0(PictureModel, 1);
+    self->model = model;
+    self->info = info;
+    self->built = g_ptr_array_new_with_free_func((GDestroyNotify)picture_network_unref);
+    return self;
 }
 
-PictureNetwork *picture_network_new_builtin(const char *name, GError **error)
+PictureModel *picture_model_new(const char *path, GError **error)
+{
+    NnModel *model = nn_model_load(path, error);
+    if (!model)
+        return NULL;
+    VideoModelInfo *info = video_model_info_load(path, model, error);
+    if (info)
+        return model_new(model, info);
+    nn_model_unref(model);
+    return NULL;
+}
+
+PictureModel *picture_model_new_builtin(const char *name, GError **error)
 {
     g_autofree char *path = g_strdup_printf("/clmatte/models/%s.onnx", name);
     g_autoptr(GBytes) bytes = g_resource_lookup_data(clmatte_models_get_resource(), path,
                                                      G_RESOURCE_LOOKUP_FLAGS_NONE, NULL);
-    if (!bytes)
-        return NULL;
-    g_autoptr(PictureNetwork) self = g_new0(PictureNetwork, 1);
-    self->model = nn_model_load_bytes(bytes, name, error);
-    if (!self->model)
-        return NULL;
-    self->info = video_model_info_preset("clmatte");
-    return g_steal_pointer(&self);
+    NnModel *model = bytes ? nn_model_load_bytes(bytes, name, error) : NULL;
+    return model ? model_new(model, video_model_info_preset("clmatte")) : NULL;
 }
 
-static void forget_network(PictureNetwork *self)
-{
-    g_clear_pointer(&self->network, nn_network_unref);
-    g_clear_pointer(&self->move, ocl_kernel_free);
-    g_clear_pointer(&self->state_inputs, g_free);
-    g_clear_pointer(&self->state_outputs, g_free);
-    self->n_states = 0;
-}
-
-void picture_network_free(PictureNetwork *self)
+void picture_model_free(PictureModel *self)
 {
     if (!self)
         return;
-    forget_network(self);
-    g_clear_pointer(&self->info, video_model_info_free);
-    g_clear_pointer(&self->model, nn_model_unref);
+    g_ptr_array_unref(self->built);
+    video_model_info_free(self->info);
+    nn_model_unref(self->model);
     g_free(self);
 }
 
-gboolean picture_network_is_recurrent(const PictureNetwork *self)
+gboolean picture_model_is_recurrent(const PictureModel *self)
 {
     return self->info->state_inputs && self->info->state_inputs[0];
+}
+
+void picture_network_unref(PictureNetwork *self)
+{
+    if (!g_ref_count_dec(&self->ref_count))
+        return;
+    g_clear_pointer(&self->network, nn_network_unref);
+    g_clear_pointer(&self->move, ocl_kernel_free);
+    g_free(self->state_inputs);
+    g_free(self->state_outputs);
+    ocl_device_unref(self->device);
+    g_free(self);
 }
 
 /* ---------------------------------------------------------------- names */
@@ -77,21 +85,24 @@ static const NnValue *find_value(const GPtrArray *values, const char *name)
 
 static const NnValue *picture_input(const PictureNetwork *self, GError **error)
 {
-    const GPtrArray *inputs = nn_model_graph(self->model)->inputs;
-    const NnValue *found = self->info->input ? find_value(inputs, self->info->input) : NULL;
-    for (guint i = 0; !self->info->input && !found && i < inputs->len; i++)
+    const GPtrArray *inputs = nn_model_graph(self->model->model)->inputs;
+    const NnValue *found =
+        self->model->info->input ? find_value(inputs, self->model->info->input) : NULL;
+    for (guint i = 0; !self->model->info->input && !found && i < inputs->len; i++)
         if (((NnValue *)inputs->pdata[i])->rank == 4)
             found = inputs->pdata[i];
     if (!found)
         g_set_error(error, NN_ERROR, NN_ERROR_INPUT, "the network has no picture input%s%s",
-                    self->info->input ? " named " : "", self->info->input ? self->info->input : "");
+                    self->model->info->input ? " named " : "",
+                    self->model->info->input ? self->model->info->input : "");
     return found;
 }
 
 static const char *result_output(const PictureNetwork *self)
 {
-    const GPtrArray *outputs = nn_model_graph(self->model)->outputs;
-    return self->info->output ? self->info->output : ((NnValue *)outputs->pdata[0])->name;
+    const GPtrArray *outputs = nn_model_graph(self->model->model)->outputs;
+    return self->model->info->output ? self->model->info->output
+                                     : ((NnValue *)outputs->pdata[0])->name;
 }
 
 /* A network's ports on one side. */
@@ -130,12 +141,12 @@ static gboolean bind_picture(const PictureNetwork *self, GArray *bindings, GErro
     const NnValue *input = picture_input(self, error);
     if (!input)
         return FALSE;
-    const gint64 channels = input->rank == 4 ? input->dims[self->info->nhwc ? 3 : 1] : -1;
+    const gint64 channels = input->rank == 4 ? input->dims[self->model->info->nhwc ? 3 : 1] : -1;
     const gint64 c = channels > 0 ? channels : 3;
     NnBinding binding = { .name = input->name, .rank = 4 };
     const gint64 nchw[4] = { 1, c, self->height, self->width };
     const gint64 nhwc[4] = { 1, self->height, self->width, c };
-    memcpy(binding.dims, self->info->nhwc ? nhwc : nchw, sizeof nchw);
+    memcpy(binding.dims, self->model->info->nhwc ? nhwc : nchw, sizeof nchw);
     g_array_append_val(bindings, binding);
     return TRUE;
 }
@@ -147,7 +158,8 @@ static gboolean bind_fixed(const PictureNetwork *self, GArray *bindings, const c
 {
     g_auto(GStrv) parts = g_strsplit(text, "=", 2);
     const NnValue *input =
-        parts[0] ? find_value(nn_model_graph(self->model)->inputs, g_strstrip(parts[0])) : NULL;
+        parts[0] ? find_value(nn_model_graph(self->model->model)->inputs, g_strstrip(parts[0]))
+                 : NULL;
     if (!input || !parts[1]) {
         g_set_error(error, NN_ERROR, NN_ERROR_INPUT,
                     "the fixed input '%s' is not of the form name=value with an input's name",
@@ -173,12 +185,13 @@ static gboolean bind_fixed(const PictureNetwork *self, GArray *bindings, const c
 static gboolean bind_states(const PictureNetwork *self, GArray *bindings, GError **error)
 {
     const guint first = bindings->len;
-    char *const *inputs = self->info->state_inputs, *const *outputs = self->info->state_outputs;
+    char *const *inputs = self->model->info->state_inputs, *const *outputs =
+                                                               self->model->info->state_outputs;
     for (guint i = 0; inputs[i]; i++) {
         NnBinding binding = { .name = inputs[i], .rank = 4, .dims = { 1, 1, 1, 1 } };
         g_array_append_val(bindings, binding);
     }
-    g_autoptr(NnGraph) graph = nn_graph_copy(nn_model_graph(self->model));
+    g_autoptr(NnGraph) graph = nn_graph_copy(nn_model_graph(self->model->model));
     if (!nn_graph_infer(graph, (NnBinding *)bindings->data, bindings->len, error))
         return FALSE;
     for (guint i = 0; inputs[i]; i++) {
@@ -201,10 +214,10 @@ static GArray *make_bindings(const PictureNetwork *self, GError **error)
     g_array_set_clear_func(bindings, clear_binding);
     if (!bind_picture(self, bindings, error))
         return NULL;
-    for (char **fixed = self->info->fixed_inputs; fixed && *fixed; fixed++)
+    for (char **fixed = self->model->info->fixed_inputs; fixed && *fixed; fixed++)
         if (!bind_fixed(self, bindings, *fixed, error))
             return NULL;
-    if (picture_network_is_recurrent(self) && !bind_states(self, bindings, error))
+    if (picture_model_is_recurrent(self->model) && !bind_states(self, bindings, error))
         return NULL;
     return g_steal_pointer(&bindings);
 }
@@ -215,9 +228,9 @@ static GPtrArray *wanted_outputs(const PictureNetwork *self)
 {
     GPtrArray *names = g_ptr_array_new();
     g_ptr_array_add(names, (gpointer)result_output(self));
-    if (self->info->foreground)
-        g_ptr_array_add(names, self->info->foreground);
-    for (char **state = self->info->state_outputs; state && *state; state++)
+    if (self->model->info->foreground)
+        g_ptr_array_add(names, self->model->info->foreground);
+    for (char **state = self->model->info->state_outputs; state && *state; state++)
         g_ptr_array_add(names, *state);
     g_ptr_array_add(names, NULL);
     return names;
@@ -225,15 +238,16 @@ static GPtrArray *wanted_outputs(const PictureNetwork *self)
 
 static gboolean find_states(PictureNetwork *self, GError **error)
 {
-    if (!picture_network_is_recurrent(self))
+    if (!picture_model_is_recurrent(self->model))
         return TRUE;
-    const guint n = g_strv_length(self->info->state_inputs);
+    const guint n = g_strv_length(self->model->info->state_inputs);
     self->state_inputs = g_new0(guint, n);
     self->state_outputs = g_new0(guint, n);
     for (; self->n_states < n; self->n_states++) {
         const guint i = self->n_states;
-        const gint in = find_input(self, self->info->state_inputs[i], error);
-        const gint out = in < 0 ? -1 : find_output(self, self->info->state_outputs[i], error);
+        const gint in = find_input(self, self->model->info->state_inputs[i], error);
+        const gint out =
+            in < 0 ? -1 : find_output(self, self->model->info->state_outputs[i], error);
         if (out < 0)
             return FALSE;
         self->state_inputs[i] = in;
@@ -250,53 +264,79 @@ static gboolean find_ports(PictureNetwork *self, GError **error)
         return FALSE;
     self->input = input;
     self->output = output;
-    self->foreground =
-        self->info->foreground ? find_output(self, self->info->foreground, error) : -1;
-    if (self->info->foreground && self->foreground < 0)
+    self->foreground = self->model->info->foreground
+                           ? find_output(self, self->model->info->foreground, error)
+                           : -1;
+    if (self->model->info->foreground && self->foreground < 0)
         return FALSE;
     return find_states(self, error);
 }
 
 /* For states that lie differently as output and as input. */
-static gboolean make_move(PictureNetwork *self, OclDevice *device, GError **error)
+static gboolean make_move(PictureNetwork *self, GError **error)
 {
     if (self->n_states == 0)
         return TRUE;
     const char *type = nn_network_fp16(self->network) ? "half" : "float";
     g_autofree char *options = g_strdup_printf("-DTX=%s -DTY=%s -DRANK=%d -DLANE_RANK=%d", type,
                                                type, NN_MAX_RANK, NN_MAX_RANK);
-    self->move = ocl_kernel_new(device, "move.cl", "move_reshaped", options, error);
+    self->move = ocl_kernel_new(self->device, "move.cl", "move_reshaped", options, error);
     return self->move != NULL;
 }
 
-gboolean picture_network_build(PictureNetwork *self, OclDevice *device, guint width, guint height,
-                               guint max_samples, NnPrecision precision, GError **error)
+static gboolean build(PictureNetwork *self, GError **error)
 {
-    guint tensor_width, tensor_height;
-    video_model_size(self->info, self->model, width, height, &tensor_width, &tensor_height);
-    if (self->network && self->width == tensor_width && self->height == tensor_height &&
-        self->max_samples == max_samples && self->precision == precision)
-        return TRUE;
-
-    forget_network(self);
-    self->width = tensor_width;
-    self->height = tensor_height;
-    self->max_samples = max_samples;
-    self->precision = precision;
     g_autoptr(GArray) bindings = make_bindings(self, error);
     if (!bindings)
         return FALSE;
     g_autoptr(GPtrArray) outputs = wanted_outputs(self);
-    const NnNetworkParams params = { .max_samples = max_samples,
-                                     .precision = precision,
+    const NnNetworkParams params = { .max_samples = self->max_samples,
+                                     .precision = self->precision,
                                      .inputs = (NnBinding *)bindings->data,
                                      .n_inputs = bindings->len,
                                      .outputs = (const char *const *)outputs->pdata };
-    self->network = nn_network_new(self->model, device, &params, error);
-    if (self->network && find_ports(self, error) && make_move(self, device, error))
-        return TRUE;
-    forget_network(self);
-    return FALSE;
+    self->network = nn_network_new(self->model->model, self->device, &params, error);
+    return self->network && find_ports(self, error) && make_move(self, error);
+}
+
+/* What is kept for @device, if it is of that kind; another is let go of before its successor needs
+ * its memory. */
+static PictureNetwork *take_kept(PictureModel *model, const PictureNetwork *wanted)
+{
+    for (guint i = 0; i < model->built->len; i++) {
+        PictureNetwork *kept = model->built->pdata[i];
+        if (kept->device != wanted->device)
+            continue;
+        if (kept->width == wanted->width && kept->height == wanted->height &&
+            kept->max_samples == wanted->max_samples && kept->precision == wanted->precision) {
+            g_ref_count_inc(&kept->ref_count);
+            return kept;
+        }
+        g_ptr_array_remove_index(model->built, i);
+        return NULL;
+    }
+    return NULL;
+}
+
+PictureNetwork *picture_network_new(PictureModel *model, OclDevice *device, guint width,
+                                    guint height, guint max_samples, NnPrecision precision,
+                                    GError **error)
+{
+    g_autoptr(PictureNetwork) self = g_new0(PictureNetwork, 1);
+    g_ref_count_init(&self->ref_count);
+    self->model = model;
+    self->device = ocl_device_ref(device);
+    self->max_samples = max_samples;
+    self->precision = precision;
+    video_model_size(model->info, model->model, width, height, &self->width, &self->height);
+    PictureNetwork *kept = take_kept(model, self);
+    if (kept)
+        return kept;
+    if (!build(self, error))
+        return NULL;
+    g_ref_count_inc(&self->ref_count);
+    g_ptr_array_add(model->built, self);
+    return g_steal_pointer(&self);
 }
 
 /* ---------------------------------------------------------------- states */

@@ -9,12 +9,31 @@
 
 G_BEGIN_DECLS
 
-/* Belongs to the element's source task, or to its state change while no task runs. */
+/* A model and how it wants its pictures, the same for all devices. Like its networks it belongs to
+ * the element's source task, or to its state change while no task runs. */
 typedef struct {
     NnModel *model;
     VideoModelInfo *info;
+    GPtrArray *built; /* PictureNetwork: the last of each device, for when the same is asked for */
+} PictureModel;
 
-    /* of the last picture_network_build(); kept while the next asks for the same */
+/* The network of that name that is part of the plugin: "clmatte-fast", "clmatte-fine".
+ * Returns: (nullable): NULL without an error if there is none of that name. */
+PictureModel *picture_model_new_builtin(const char *name, GError **error);
+
+/* Reads @path and its description. G_IO_ERROR or NN_ERROR. */
+PictureModel *picture_model_new(const char *path, GError **error);
+void picture_model_free(PictureModel *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PictureModel, picture_model_free)
+
+/* TRUE if results are carried from frame to frame, so that frames run one by one. */
+gboolean picture_model_is_recurrent(const PictureModel *self);
+
+/* A model built for a device and a size of picture. */
+typedef struct {
+    grefcount ref_count;
+    const PictureModel *model; /* outlives it */
+    OclDevice *device;
     NnNetwork *network;
     guint width, height; /* of the network's input, in pixels */
     guint max_samples;
@@ -27,22 +46,14 @@ typedef struct {
     OclKernel *move;                     /* copies states, NULL: there are none */
 } PictureNetwork;
 
-/* The network of that name that is part of the plugin: "clmatte-fast", "clmatte-fine".
- * Returns: (nullable): NULL without an error if there is none of that name. */
-PictureNetwork *picture_network_new_builtin(const char *name, GError **error);
-
-/* Reads @path and its description. G_IO_ERROR or NN_ERROR. */
-PictureNetwork *picture_network_new(const char *path, GError **error);
-void picture_network_free(PictureNetwork *self);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(PictureNetwork, picture_network_free)
-
-/* TRUE if results are carried from frame to frame, so that frames run one by one. */
-gboolean picture_network_is_recurrent(const PictureNetwork *self);
-
-/* Builds the network for pictures of @width x @height and runs of up to @max_samples; cheap if
- * that is what it was built for last. May take seconds. */
-gboolean picture_network_build(PictureNetwork *self, OclDevice *device, guint width, guint height,
-                               guint max_samples, NnPrecision precision, GError **error);
+/* The network of @model for pictures of @width x @height and runs of up to @max_samples on @device;
+ * cheap if that is what was asked for last on this device. May take seconds.
+ * Returns: (transfer full) */
+PictureNetwork *picture_network_new(PictureModel *model, OclDevice *device, guint width,
+                                    guint height, guint max_samples, NnPrecision precision,
+                                    GError **error);
+void picture_network_unref(PictureNetwork *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PictureNetwork, picture_network_unref)
 
 /* Enqueues copies of the states that the last run left in @from to the inputs of @to; @from NULL:
  * the states of a beginning, all zero. */

@@ -29,7 +29,7 @@
 
 #include "gstclenums.h"
 #include "gstclformats.h"
-#include "gstclnetwork.h"
+#include "gstclpicture.h"
 
 GST_DEBUG_CATEGORY_STATIC(gst_gpen_enhance_debug);
 #define GST_CAT_DEFAULT gst_gpen_enhance_debug
@@ -59,17 +59,19 @@ struct _GstGpenEnhance {
     float blend;
 
     /* the task, or the state change while no task runs */
-    PictureNetwork *network;
+    PictureModel *model;
     VideoFit described_fit; /* as the network's description says */
-    GstVideoInfo in, out;
-    VideoToTensor *to_tensor;
-    VideoFromTensor *from_tensor;
 };
+
+/* What is built for one device. */
+typedef struct {
+    PictureBuild picture;
+    VideoFromTensor *from_tensor; /* from the first batch on */
+} EnhanceBuild;
 
 /* A batch in flight. */
 typedef struct {
-    VideoFrames *in, *out;
-    NnSlot *slot;
+    PictureBatch picture;
     float *blend; /* [max_frames] */
 } EnhanceBatch;
 
@@ -168,16 +170,16 @@ static gboolean gst_gpen_enhance_start(GstClBatchFilter *filter, OclDevice *devi
                     "gpenenhance model-file=/path/to/network.onnx");
         return FALSE;
     }
-    self->network = picture_network_new(path, error);
-    if (!self->network)
+    self->model = picture_model_new(path, error);
+    if (!self->model)
         return FALSE;
-    self->described_fit = self->network->info->fit;
+    self->described_fit = self->model->info->fit;
     return TRUE;
 }
 
 static void gst_gpen_enhance_stop(GstClBatchFilter *filter)
 {
-    g_clear_pointer(&GST_GPEN_ENHANCE(filter)->network, picture_network_free);
+    g_clear_pointer(&GST_GPEN_ENHANCE(filter)->model, picture_model_free);
 }
 
 /* What goes in comes out. */
@@ -187,77 +189,62 @@ static GstCaps *gst_gpen_enhance_transform_caps(GstClBatchFilter *filter, GstPad
     return gst_caps_ref(caps);
 }
 
-static void gst_gpen_enhance_release(GstClBatchFilter *filter)
+static void gst_gpen_enhance_release(GstClBatchFilter *filter, GstClBuild data)
 {
-    GstGpenEnhance *self = GST_GPEN_ENHANCE(filter);
-    g_clear_pointer(&self->to_tensor, video_to_tensor_free);
-    g_clear_pointer(&self->from_tensor, video_from_tensor_free);
+    EnhanceBuild *build = data;
+    g_clear_pointer(&build->from_tensor, video_from_tensor_free);
+    picture_build_clear(&build->picture);
+    g_free(build);
 }
 
-static gboolean gst_gpen_enhance_prepare(GstClBatchFilter *filter, const GstVideoInfo *in,
-                                         const GstVideoInfo *out, guint max_frames, GError **error)
+static GstClBuild gst_gpen_enhance_prepare(GstClBatchFilter *filter, OclDevice *device,
+                                           const GstVideoInfo *in, const GstVideoInfo *out,
+                                           guint max_frames, GError **error)
 {
     GstGpenEnhance *self = GST_GPEN_ENHANCE(filter);
     GST_OBJECT_LOCK(self);
     const NnPrecision precision = self->precision;
     const gboolean aligned = self->faces == FACES_ALIGNED;
     GST_OBJECT_UNLOCK(self);
-    self->in = *in;
-    self->out = *out;
-    self->network->info->fit = aligned ? VIDEO_FIT_STRETCH : self->described_fit;
-    return picture_network_build(self->network, gst_cl_batch_filter_get_device(filter),
-                                 GST_VIDEO_INFO_WIDTH(in), GST_VIDEO_INFO_HEIGHT(in), max_frames,
-                                 precision, error);
+    self->model->info->fit = aligned ? VIDEO_FIT_STRETCH : self->described_fit;
+    EnhanceBuild *build = g_new0(EnhanceBuild, 1);
+    if (picture_build_init(&build->picture, self->model, device, in, out, max_frames, precision,
+                           error))
+        return build;
+    gst_gpen_enhance_release(filter, build);
+    return NULL;
 }
 
 /* ---------------------------------------------------------------- batches */
 
-/* Conversions serve all batches; where the network's tensors lie is known with the first one. */
-static gboolean make_conversions(GstGpenEnhance *self, const EnhanceBatch *batch, guint max_frames,
-                                 GError **error)
+/* It serves all batches; where the network's tensors lie is known with the first one. */
+static gboolean make_conversion(EnhanceBuild *build, const EnhanceBatch *batch, GError **error)
 {
-    OclDevice *device = gst_cl_batch_filter_get_device(GST_CL_BATCH_FILTER(self));
-    const NnPlace input = nn_slot_input(batch->slot, self->network->input);
-    const NnPlace output = nn_slot_output(batch->slot, self->network->output);
-    self->to_tensor =
-        video_to_tensor_new(device, &self->in, self->network->info, max_frames, &input, error);
-    if (!self->to_tensor)
-        return FALSE;
-    self->from_tensor = video_from_tensor_new(device, &self->in, &self->out, self->network->info,
-                                              max_frames, &output, error);
-    return self->from_tensor != NULL;
+    const PictureBuild *picture = &build->picture;
+    const NnPlace output = picture_batch_output(&batch->picture);
+    if (!build->from_tensor)
+        build->from_tensor = video_from_tensor_new(picture->network->device, &picture->in,
+                                                   &picture->out, picture->network->model->info,
+                                                   picture->max_frames, &output, error);
+    return build->from_tensor != NULL;
 }
 
 static void gst_gpen_enhance_batch_free(GstClBatchFilter *filter, GstClBatch data)
 {
     EnhanceBatch *batch = data;
-    g_clear_pointer(&batch->in, video_frames_free);
-    g_clear_pointer(&batch->out, video_frames_free);
-    g_clear_pointer(&batch->slot, nn_slot_free);
+    picture_batch_clear(&batch->picture);
     g_free(batch->blend);
     g_free(batch);
 }
 
-static gboolean fill_batch(GstGpenEnhance *self, EnhanceBatch *batch, guint max_frames,
-                           GError **error)
+static GstClBatch gst_gpen_enhance_batch_new(GstClBatchFilter *filter, GstClBuild data,
+                                             guint max_frames, GError **error)
 {
-    OclDevice *device = gst_cl_batch_filter_get_device(GST_CL_BATCH_FILTER(self));
-    batch->blend = g_new0(float, max_frames);
-    batch->in = video_frames_new(device, &self->in, max_frames, TRUE, error);
-    if (!batch->in)
-        return FALSE;
-    batch->out = video_frames_new(device, &self->out, max_frames, FALSE, error);
-    if (!batch->out)
-        return FALSE;
-    batch->slot = nn_slot_new(self->network->network, error);
-    return batch->slot && (self->from_tensor || make_conversions(self, batch, max_frames, error));
-}
-
-static GstClBatch gst_gpen_enhance_batch_new(GstClBatchFilter *filter, guint max_frames,
-                                             GError **error)
-{
+    EnhanceBuild *build = data;
     EnhanceBatch *batch = g_new0(EnhanceBatch, 1);
-    if (fill_batch(GST_GPEN_ENHANCE(filter), batch, max_frames, error))
+    batch->blend = g_new0(float, max_frames);
+    if (picture_batch_init(&batch->picture, &build->picture, error) &&
+        make_conversion(build, batch, error))
         return batch;
     gst_gpen_enhance_batch_free(filter, batch);
     return NULL;
@@ -270,30 +257,15 @@ static void gst_gpen_enhance_snapshot(GstClBatchFilter *filter, GstClBatch data,
     GST_OBJECT_UNLOCK(filter);
 }
 
-static gboolean gst_gpen_enhance_upload(GstClBatchFilter *filter, GstClBatch data, OclQueue *upload,
-                                        guint index, GstVideoFrame *frame, GError **error)
-{
-    return video_frames_upload(((EnhanceBatch *)data)->in, upload, index, frame, error);
-}
-
 static gboolean gst_gpen_enhance_compute(GstClBatchFilter *filter, GstClBatch data,
                                          OclQueue *compute, guint n_frames, GError **error)
 {
-    GstGpenEnhance *self = GST_GPEN_ENHANCE(filter);
     EnhanceBatch *batch = data;
-    const NnPlace input = nn_slot_input(batch->slot, self->network->input);
-    const NnPlace output = nn_slot_output(batch->slot, self->network->output);
-    return video_to_tensor_run(self->to_tensor, compute, batch->in, n_frames, &input, error) &&
-           nn_slot_run(batch->slot, compute, n_frames, error) &&
-           video_from_tensor_run(self->from_tensor, compute, batch->in, batch->out, n_frames,
-                                 &output, batch->blend, error);
-}
-
-static gboolean gst_gpen_enhance_download(GstClBatchFilter *filter, GstClBatch data,
-                                          OclQueue *download, guint index, GstVideoFrame *frame,
-                                          GError **error)
-{
-    return video_frames_download(((EnhanceBatch *)data)->out, download, index, frame, error);
+    const EnhanceBuild *build = (EnhanceBuild *)batch->picture.build;
+    const NnPlace output = picture_batch_output(&batch->picture);
+    return picture_batch_run(&batch->picture, compute, n_frames, error) &&
+           video_from_tensor_run(build->from_tensor, compute, batch->picture.in, batch->picture.out,
+                                 n_frames, &output, batch->blend, error);
 }
 
 /* ---------------------------------------------------------------- class */
@@ -314,11 +286,7 @@ static void install_properties(GObjectClass *klass)
                             "pictures comes from <model-file>.modelinfo or a preset for known "
                             "networks. Read on the way from NULL to READY",
                             NULL, flags | GST_PARAM_MUTABLE_READY));
-    g_object_class_install_property(klass, PROP_PRECISION,
-                                    g_param_spec_enum("precision", "Precision",
-                                                      "Numbers that the network computes with",
-                                                      GST_TYPE_CL_PRECISION, NN_PRECISION_AUTO,
-                                                      flags | GST_PARAM_MUTABLE_PLAYING));
+    g_object_class_install_property(klass, PROP_PRECISION, gst_cl_precision_param_spec());
     g_object_class_install_property(klass, PROP_FACES,
                                     g_param_spec_enum("faces", "Faces",
                                                       "What of the frame goes through the network",
@@ -361,9 +329,9 @@ static void gst_gpen_enhance_class_init(GstGpenEnhanceClass *klass)
     filter_class->batch_new = gst_gpen_enhance_batch_new;
     filter_class->batch_free = gst_gpen_enhance_batch_free;
     filter_class->snapshot = gst_gpen_enhance_snapshot;
-    filter_class->upload = gst_gpen_enhance_upload;
+    filter_class->upload = picture_upload;
     filter_class->compute = gst_gpen_enhance_compute;
-    filter_class->download = gst_gpen_enhance_download;
+    filter_class->download = picture_download;
 }
 
 static void gst_gpen_enhance_init(GstGpenEnhance *self)

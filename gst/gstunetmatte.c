@@ -37,7 +37,7 @@
 #include "gstclenums.h"
 #include "gstclformats.h"
 #include "gstclimage.h"
-#include "gstclnetwork.h"
+#include "gstclpicture.h"
 
 GST_DEBUG_CATEGORY_STATIC(gst_unet_matte_debug);
 #define GST_CAT_DEFAULT gst_unet_matte_debug
@@ -80,20 +80,21 @@ struct _GstUnetMatte {
     VideoMatteControls look;
 
     /* the task, or the state change while no task runs */
-    PictureNetwork *network;
+    PictureModel *model;
     GstSample *image;     /* decoded background-location, NULL: none */
     char *image_location; /* of image */
-    GstVideoInfo in, out;
-    gboolean opaque; /* out has no alpha */
-    VideoToTensor *to_tensor;
-    VideoCompose *compose;
-    NnSlot *last; /* holds the states after the last frame, NULL: at a beginning */
+    NnSlot *last;         /* holds the states after the last frame, NULL: at a beginning */
 };
+
+/* What is built for one device. */
+typedef struct {
+    PictureBuild picture;
+    VideoCompose *compose; /* from the first batch on */
+} MatteBuild;
 
 /* A batch in flight. */
 typedef struct {
-    VideoFrames *in, *out;
-    NnSlot *slot;
+    PictureBatch picture;
     VideoMatteControls *look; /* [max_frames] */
 } MatteBatch;
 
@@ -257,21 +258,21 @@ static void gst_unet_matte_get_property(GObject *object, guint id, GValue *value
 /* ---------------------------------------------------------------- model and background picture */
 
 /* Without a path, the network that ships: the fine one where a GPU has the speed for it. */
-static PictureNetwork *load_network(GstUnetMatte *self, OclDevice *device, GError **error)
+static PictureModel *load_model(GstUnetMatte *self, OclDevice *device, GError **error)
 {
     GST_OBJECT_LOCK(self);
     g_autofree char *path = g_strdup(self->model_file);
     GST_OBJECT_UNLOCK(self);
     const char *fitting = device->device_class == OCL_CLASS_CPU ? "clmatte-fast" : "clmatte-fine";
     g_autoptr(GError) failure = NULL;
-    PictureNetwork *builtin = picture_network_new_builtin(path && *path ? path : fitting, &failure);
+    PictureModel *builtin = picture_model_new_builtin(path && *path ? path : fitting, &failure);
     if (builtin)
         return builtin;
     if (failure) {
         g_propagate_error(error, g_steal_pointer(&failure));
         return NULL;
     }
-    return picture_network_new(path, error);
+    return picture_model_new(path, error);
 }
 
 /* Decodes background-location if it is not the picture that is held. */
@@ -300,13 +301,14 @@ static gboolean load_image(GstUnetMatte *self, GError **error)
     return self->image != NULL;
 }
 
-static gboolean give_image(GstUnetMatte *self, OclDevice *device, GError **error)
+static gboolean give_image(GstUnetMatte *self, MatteBuild *build, GError **error)
 {
     GstVideoInfo info;
     GstVideoFrame frame;
     if (!self->image)
         return TRUE;
-    g_autoptr(OclQueue) queue = ocl_queue_new(device, "image", FALSE, error);
+    g_autoptr(OclQueue) queue =
+        ocl_queue_new(build->picture.network->device, "image", FALSE, error);
     if (!queue)
         return FALSE;
     if (!gst_video_info_from_caps(&info, gst_sample_get_caps(self->image)) ||
@@ -315,7 +317,7 @@ static gboolean give_image(GstUnetMatte *self, OclDevice *device, GError **error
                     "The picture '%s' cannot be read.", self->image_location);
         return FALSE;
     }
-    const gboolean ok = video_compose_set_image(self->compose, queue, &frame, error) &&
+    const gboolean ok = video_compose_set_image(build->compose, queue, &frame, error) &&
                         ocl_queue_finish(queue, error);
     gst_video_frame_unmap(&frame);
     return ok;
@@ -324,7 +326,7 @@ static gboolean give_image(GstUnetMatte *self, OclDevice *device, GError **error
 static void gst_unet_matte_stop(GstClBatchFilter *filter)
 {
     GstUnetMatte *self = GST_UNET_MATTE(filter);
-    g_clear_pointer(&self->network, picture_network_free);
+    g_clear_pointer(&self->model, picture_model_free);
     g_clear_pointer(&self->image, gst_sample_unref);
     g_clear_pointer(&self->image_location, g_free);
 }
@@ -332,8 +334,8 @@ static void gst_unet_matte_stop(GstClBatchFilter *filter)
 static gboolean gst_unet_matte_start(GstClBatchFilter *filter, OclDevice *device, GError **error)
 {
     GstUnetMatte *self = GST_UNET_MATTE(filter);
-    self->network = load_network(self, device, error);
-    if (self->network && load_image(self, error))
+    self->model = load_model(self, device, error);
+    if (self->model && load_image(self, error))
         return TRUE;
     gst_unet_matte_stop(filter);
     return FALSE;
@@ -356,120 +358,101 @@ static GstCaps *gst_unet_matte_transform_caps(GstClBatchFilter *filter, GstPadDi
 static guint gst_unet_matte_frame_limit(GstClBatchFilter *filter)
 {
     GstUnetMatte *self = GST_UNET_MATTE(filter);
-    return self->network && picture_network_is_recurrent(self->network) ? 1 : 0;
+    return self->model && picture_model_is_recurrent(self->model) ? 1 : 0;
 }
 
-static void gst_unet_matte_release(GstClBatchFilter *filter)
+static void gst_unet_matte_release(GstClBatchFilter *filter, GstClBuild data)
 {
-    GstUnetMatte *self = GST_UNET_MATTE(filter);
-    g_clear_pointer(&self->to_tensor, video_to_tensor_free);
-    g_clear_pointer(&self->compose, video_compose_free);
-    self->last = NULL;
+    MatteBuild *build = data;
+    g_clear_pointer(&build->compose, video_compose_free);
+    picture_build_clear(&build->picture);
+    g_free(build);
+    GST_UNET_MATTE(filter)->last = NULL;
 }
 
-static gboolean gst_unet_matte_prepare(GstClBatchFilter *filter, const GstVideoInfo *in,
-                                       const GstVideoInfo *out, guint max_frames, GError **error)
+static GstClBuild gst_unet_matte_prepare(GstClBatchFilter *filter, OclDevice *device,
+                                         const GstVideoInfo *in, const GstVideoInfo *out,
+                                         guint max_frames, GError **error)
 {
     GstUnetMatte *self = GST_UNET_MATTE(filter);
     GST_OBJECT_LOCK(self);
     const NnPrecision precision = self->precision;
     GST_OBJECT_UNLOCK(self);
-    self->in = *in;
-    self->out = *out;
-    self->opaque = !GST_VIDEO_INFO_HAS_ALPHA(out) && !GST_VIDEO_INFO_IS_GRAY(out);
-    return load_image(self, error) &&
-           picture_network_build(self->network, gst_cl_batch_filter_get_device(filter),
-                                 GST_VIDEO_INFO_WIDTH(in), GST_VIDEO_INFO_HEIGHT(in), max_frames,
-                                 precision, error);
+    MatteBuild *build = g_new0(MatteBuild, 1);
+    if (load_image(self, error) && picture_build_init(&build->picture, self->model, device, in, out,
+                                                      max_frames, precision, error))
+        return build;
+    gst_unet_matte_release(filter, build);
+    return NULL;
 }
 
 /* ---------------------------------------------------------------- batches */
 
-static NnPlace matte_place(const GstUnetMatte *self, const MatteBatch *batch)
-{
-    return nn_slot_output(batch->slot, self->network->output);
-}
-
 /* The foreground's place in *@place, or NULL if the network gives none. */
-static const NnPlace *foreground_place(const GstUnetMatte *self, const MatteBatch *batch,
-                                       NnPlace *place)
+static const NnPlace *foreground_place(const MatteBatch *batch, NnPlace *place)
 {
-    if (self->network->foreground < 0)
+    const PictureNetwork *network = batch->picture.build->network;
+    if (network->foreground < 0)
         return NULL;
-    *place = nn_slot_output(batch->slot, (guint)self->network->foreground);
+    *place = nn_slot_output(batch->picture.slot, (guint)network->foreground);
     return place;
 }
 
-/* Conversions serve all batches; where the network's tensors lie is known with the first one. */
-static gboolean make_conversions(GstUnetMatte *self, const MatteBatch *batch, guint max_frames,
-                                 GError **error)
+/* It serves all batches; where the network's tensors lie is known with the first one. */
+static gboolean make_compose(GstUnetMatte *self, MatteBuild *build, const MatteBatch *batch,
+                             GError **error)
 {
-    OclDevice *device = gst_cl_batch_filter_get_device(GST_CL_BATCH_FILTER(self));
-    const NnPlace input = nn_slot_input(batch->slot, self->network->input);
-    const NnPlace matte = matte_place(self, batch);
+    const PictureBuild *picture = &build->picture;
+    const NnPlace matte = picture_batch_output(&batch->picture);
     NnPlace place;
-    const NnPlace *foreground = foreground_place(self, batch, &place);
-    self->to_tensor =
-        video_to_tensor_new(device, &self->in, self->network->info, max_frames, &input, error);
-    if (!self->to_tensor)
-        return FALSE;
-    self->compose = video_compose_new(device, &self->in, &self->out, self->network->info,
-                                      max_frames, &matte, foreground, error);
-    return self->compose && give_image(self, device, error);
+    if (build->compose)
+        return TRUE;
+    build->compose = video_compose_new(picture->network->device, &picture->in, &picture->out,
+                                       picture->network->model->info, picture->max_frames, &matte,
+                                       foreground_place(batch, &place), error);
+    return build->compose && give_image(self, build, error);
 }
 
 static void gst_unet_matte_batch_free(GstClBatchFilter *filter, GstClBatch data)
 {
     MatteBatch *batch = data;
-    g_clear_pointer(&batch->in, video_frames_free);
-    g_clear_pointer(&batch->out, video_frames_free);
-    g_clear_pointer(&batch->slot, nn_slot_free);
+    picture_batch_clear(&batch->picture);
     g_free(batch->look);
     g_free(batch);
 }
 
-static gboolean fill_batch(GstUnetMatte *self, MatteBatch *batch, guint max_frames, GError **error)
+static GstClBatch gst_unet_matte_batch_new(GstClBatchFilter *filter, GstClBuild data,
+                                           guint max_frames, GError **error)
 {
-    OclDevice *device = gst_cl_batch_filter_get_device(GST_CL_BATCH_FILTER(self));
+    MatteBuild *build = data;
+    MatteBatch *batch = g_new0(MatteBatch, 1);
     batch->look = g_new(VideoMatteControls, max_frames);
     for (guint i = 0; i < max_frames; i++)
         batch->look[i] = default_look;
-    batch->in = video_frames_new(device, &self->in, max_frames, TRUE, error);
-    if (!batch->in)
-        return FALSE;
-    batch->out = video_frames_new(device, &self->out, max_frames, FALSE, error);
-    if (!batch->out)
-        return FALSE;
-    batch->slot = nn_slot_new(self->network->network, error);
-    return batch->slot && (self->compose || make_conversions(self, batch, max_frames, error));
-}
-
-static GstClBatch gst_unet_matte_batch_new(GstClBatchFilter *filter, guint max_frames,
-                                           GError **error)
-{
-    MatteBatch *batch = g_new0(MatteBatch, 1);
-    if (fill_batch(GST_UNET_MATTE(filter), batch, max_frames, error))
+    if (picture_batch_init(&batch->picture, &build->picture, error) &&
+        make_compose(GST_UNET_MATTE(filter), build, batch, error))
         return batch;
     gst_unet_matte_batch_free(filter, batch);
     return NULL;
 }
 
+/* Neither alpha nor the matte alone. */
+static gboolean is_opaque(const GstVideoInfo *info)
+{
+    return !GST_VIDEO_INFO_HAS_ALPHA(info) && !GST_VIDEO_INFO_IS_GRAY(info);
+}
+
 static void gst_unet_matte_snapshot(GstClBatchFilter *filter, GstClBatch data, guint index)
 {
     GstUnetMatte *self = GST_UNET_MATTE(filter);
-    VideoMatteControls *look = &((MatteBatch *)data)->look[index];
+    MatteBatch *batch = data;
+    VideoMatteControls *look = &batch->look[index];
     GST_OBJECT_LOCK(self);
     *look = self->look;
     GST_OBJECT_UNLOCK(self);
     /* Asked for while frames of an opaque format were still to come. */
-    if (look->background == VIDEO_BACKGROUND_TRANSPARENT && self->opaque)
+    if (look->background == VIDEO_BACKGROUND_TRANSPARENT && is_opaque(&batch->picture.build->out))
         look->background = VIDEO_BACKGROUND_COLOR;
-}
-
-static gboolean gst_unet_matte_upload(GstClBatchFilter *filter, GstClBatch data, OclQueue *upload,
-                                      guint index, GstVideoFrame *frame, GError **error)
-{
-    return video_frames_upload(((MatteBatch *)data)->in, upload, index, frame, error);
 }
 
 static gboolean gst_unet_matte_compute(GstClBatchFilter *filter, GstClBatch data, OclQueue *compute,
@@ -477,24 +460,16 @@ static gboolean gst_unet_matte_compute(GstClBatchFilter *filter, GstClBatch data
 {
     GstUnetMatte *self = GST_UNET_MATTE(filter);
     MatteBatch *batch = data;
-    const NnPlace input = nn_slot_input(batch->slot, self->network->input);
-    const NnPlace matte = matte_place(self, batch);
+    PictureBatch *picture = &batch->picture;
+    const MatteBuild *build = (MatteBuild *)picture->build;
+    const NnPlace matte = picture_batch_output(picture);
     NnPlace place;
-    const NnPlace *foreground = foreground_place(self, batch, &place);
-    if (!picture_network_carry(self->network, compute, self->last, batch->slot, error))
+    if (!picture_network_carry(picture->build->network, compute, self->last, picture->slot, error))
         return FALSE;
-    self->last = batch->slot;
-    return video_to_tensor_run(self->to_tensor, compute, batch->in, n_frames, &input, error) &&
-           nn_slot_run(batch->slot, compute, n_frames, error) &&
-           video_compose_run(self->compose, compute, batch->in, batch->out, n_frames, &matte,
-                             foreground, batch->look, error);
-}
-
-static gboolean gst_unet_matte_download(GstClBatchFilter *filter, GstClBatch data,
-                                        OclQueue *download, guint index, GstVideoFrame *frame,
-                                        GError **error)
-{
-    return video_frames_download(((MatteBatch *)data)->out, download, index, frame, error);
+    self->last = picture->slot;
+    return picture_batch_run(picture, compute, n_frames, error) &&
+           video_compose_run(build->compose, compute, picture->in, picture->out, n_frames, &matte,
+                             foreground_place(batch, &place), batch->look, error);
 }
 
 static void gst_unet_matte_reset(GstClBatchFilter *filter)
@@ -524,11 +499,7 @@ static void install_model_properties(GObjectClass *klass)
                             "<model-file>.modelinfo or a preset for known networks. Read on the "
                             "way from NULL to READY",
                             NULL, flags | GST_PARAM_MUTABLE_READY));
-    g_object_class_install_property(klass, PROP_PRECISION,
-                                    g_param_spec_enum("precision", "Precision",
-                                                      "Numbers that the network computes with",
-                                                      GST_TYPE_CL_PRECISION, NN_PRECISION_AUTO,
-                                                      flags | GST_PARAM_MUTABLE_PLAYING));
+    g_object_class_install_property(klass, PROP_PRECISION, gst_cl_precision_param_spec());
 }
 
 static void install_background_properties(GObjectClass *klass)
@@ -624,9 +595,9 @@ static void gst_unet_matte_class_init(GstUnetMatteClass *klass)
     filter_class->batch_new = gst_unet_matte_batch_new;
     filter_class->batch_free = gst_unet_matte_batch_free;
     filter_class->snapshot = gst_unet_matte_snapshot;
-    filter_class->upload = gst_unet_matte_upload;
+    filter_class->upload = picture_upload;
     filter_class->compute = gst_unet_matte_compute;
-    filter_class->download = gst_unet_matte_download;
+    filter_class->download = picture_download;
     filter_class->reset = gst_unet_matte_reset;
 }
 

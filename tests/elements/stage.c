@@ -72,13 +72,23 @@ Stage *stage_new_with(GstElement *element)
     return stage;
 }
 
-Stage *stage_new(guint batch_size)
+static Stage *stage_new_of(GType type, guint batch_size)
 {
-    GstElement *element = g_object_new(TEST_TYPE_FILTER, "device", "0:0", "batch-size", batch_size,
+    GstElement *element = g_object_new(type, "device", "0:0", "batch-size", batch_size,
                                        "batch-timeout", (guint64)3600 * GST_SECOND, NULL);
     Stage *stage = stage_new_with(element);
     stage->filter = TEST_FILTER(element);
     return stage;
+}
+
+Stage *stage_new(guint batch_size)
+{
+    return stage_new_of(TEST_TYPE_FILTER, batch_size);
+}
+
+Stage *stage_new_halves(guint batch_size)
+{
+    return stage_new_of(TEST_TYPE_HALVES, batch_size);
 }
 
 void stage_free(Stage *stage)

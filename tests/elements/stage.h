@@ -29,6 +29,8 @@ typedef struct {
 
 /* Not live, before caps. */
 Stage *stage_new(guint batch_size);
+/* The same with a computation in two halves. */
+Stage *stage_new_halves(guint batch_size);
 /* The same around any element. @element: (transfer full) */
 Stage *stage_new_with(GstElement *element);
 void stage_free(Stage *stage);

@@ -4,6 +4,7 @@
  */
 #include "testfilter.h"
 
+#include <string.h>
 #include <video.h>
 
 enum {
@@ -11,9 +12,18 @@ enum {
     PROP_LEVEL,
 };
 
+#define SCRATCH_B 64
+#define MARK 0x5a
+
+typedef struct {
+    OclDevice *device;
+    GstVideoInfo info;
+} TestBuild;
+
 typedef struct {
     VideoFrames *frames;
     cl_mem scratch;
+    guint8 read_back[SCRATCH_B];
     guint *levels; /* [max_frames] */
 } TestBatch;
 
@@ -53,19 +63,22 @@ static guint frame_limit(GstClBatchFilter *filter)
     return TEST_FILTER(filter)->frame_limit;
 }
 
-static gboolean prepare(GstClBatchFilter *filter, const GstVideoInfo *in, const GstVideoInfo *out,
-                        guint max_frames, GError **error)
+static GstClBuild prepare(GstClBatchFilter *filter, OclDevice *device, const GstVideoInfo *in,
+                          const GstVideoInfo *out, guint max_frames, GError **error)
 {
     TestFilter *self = TEST_FILTER(filter);
     g_assert_cmpint(self->n_prepared, ==, self->n_released);
     self->n_prepared++;
-    self->info = *in;
-    return TRUE;
+    TestBuild *build = g_new0(TestBuild, 1);
+    build->device = device;
+    build->info = *in;
+    return build;
 }
 
-static void release(GstClBatchFilter *filter)
+static void release(GstClBatchFilter *filter, GstClBuild build)
 {
     TEST_FILTER(filter)->n_released++;
+    g_free(build);
 }
 
 static void batch_free(GstClBatchFilter *filter, GstClBatch data)
@@ -78,16 +91,16 @@ static void batch_free(GstClBatchFilter *filter, GstClBatch data)
     g_atomic_int_add(&n_batches, -1);
 }
 
-static GstClBatch batch_new(GstClBatchFilter *filter, guint max_frames, GError **error)
+static GstClBatch batch_new(GstClBatchFilter *filter, GstClBuild data, guint max_frames,
+                            GError **error)
 {
-    OclDevice *device = gst_cl_batch_filter_get_device(filter);
+    const TestBuild *build = data;
     TestBatch *batch = g_new0(TestBatch, 1);
     g_atomic_int_inc(&n_batches);
     batch->levels = g_new0(guint, max_frames);
-    batch->scratch = ocl_buffer_new(device, OCL_BUFFER_READ_WRITE, 64 * max_frames, error);
+    batch->scratch = ocl_buffer_new(build->device, OCL_BUFFER_READ_WRITE, 2 * SCRATCH_B, error);
     if (batch->scratch)
-        batch->frames =
-            video_frames_new(device, &TEST_FILTER(filter)->info, max_frames, TRUE, error);
+        batch->frames = video_frames_new(build->device, &build->info, max_frames, TRUE, error);
     if (batch->frames)
         return batch;
     batch_free(filter, batch);
@@ -113,9 +126,10 @@ static gboolean compute(GstClBatchFilter *filter, GstClBatch data, OclQueue *que
 {
     TestFilter *self = TEST_FILTER(filter);
     TestBatch *batch = data;
+    g_string_append_c(self->calls, 'c');
     g_array_append_vals(self->levels, batch->levels, n_frames);
     g_array_append_val(self->sizes, n_frames);
-    return ocl_fill(queue, batch->scratch, 0, 0, 64, NULL, error);
+    return ocl_fill(queue, batch->scratch, 0, 0, SCRATCH_B, NULL, error);
 }
 
 static gboolean download(GstClBatchFilter *filter, GstClBatch batch, OclQueue *queue, guint index,
@@ -127,6 +141,7 @@ static gboolean download(GstClBatchFilter *filter, GstClBatch batch, OclQueue *q
 static void reset(GstClBatchFilter *filter)
 {
     TEST_FILTER(filter)->n_resets++;
+    g_string_append_c(TEST_FILTER(filter)->calls, 'r');
 }
 
 static void set_property(GObject *object, guint id, const GValue *value, GParamSpec *spec)
@@ -147,6 +162,7 @@ static void finalize(GObject *object)
 {
     TestFilter *self = TEST_FILTER(object);
     g_assert_cmpint(self->n_started, ==, 0);
+    g_string_free(self->calls, TRUE);
     g_array_unref(self->levels);
     g_array_unref(self->sizes);
     G_OBJECT_CLASS(test_filter_parent_class)->finalize(object);
@@ -185,6 +201,48 @@ static void test_filter_class_init(TestFilterClass *klass)
 
 static void test_filter_init(TestFilter *self)
 {
+    self->calls = g_string_new("");
     self->levels = g_array_new(FALSE, FALSE, sizeof(guint));
     self->sizes = g_array_new(FALSE, FALSE, sizeof(guint));
+}
+
+/* ---------------------------------------------------------------- in two halves */
+
+typedef TestFilter TestHalves;
+typedef TestFilterClass TestHalvesClass;
+G_DEFINE_TYPE(TestHalves, test_halves, TEST_TYPE_FILTER)
+
+static gboolean compute_first(GstClBatchFilter *filter, GstClBatch data, OclQueue *queue,
+                              guint n_frames, GError **error)
+{
+    TestBatch *batch = data;
+    g_string_append_c(TEST_FILTER(filter)->calls, 'c');
+    memset(batch->read_back, 0, SCRATCH_B);
+    return ocl_fill(queue, batch->scratch, MARK, 0, SCRATCH_B, NULL, error) &&
+           ocl_read(queue, batch->scratch, 0, batch->read_back, SCRATCH_B, NULL, error);
+}
+
+static gboolean proceed(GstClBatchFilter *filter, GstClBatch data, OclQueue *queue, guint n_frames,
+                        GError **error)
+{
+    TestFilter *self = TEST_FILTER(filter);
+    TestBatch *batch = data;
+    for (guint i = 0; i < SCRATCH_B; i++)
+        g_assert_cmpuint(batch->read_back[i], ==, MARK);
+    g_string_append_c(self->calls, 'p');
+    g_array_append_vals(self->levels, batch->levels, n_frames);
+    const gboolean ok =
+        ocl_copy(queue, batch->scratch, 0, batch->scratch, SCRATCH_B, SCRATCH_B, NULL, error);
+    g_atomic_int_inc(&self->n_proceeded);
+    return ok;
+}
+
+static void test_halves_class_init(TestHalvesClass *klass)
+{
+    GST_CL_BATCH_FILTER_CLASS(klass)->compute = compute_first;
+    GST_CL_BATCH_FILTER_CLASS(klass)->proceed = proceed;
+}
+
+static void test_halves_init(TestHalves *self)
+{
 }
