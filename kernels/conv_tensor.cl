@@ -13,7 +13,7 @@
  *           WM, WN         part of the tile that one warp computes
  *           STAGES         tiles on their way from global memory at once
  *           SPLITS         parts that the inner dimension is cut into (split-K); above 1 the sums
- *                          go to `partial` and conv_tensor_reduce finishes
+ *                          go to `partial` and conv_reduce finishes
  *           ACT, RESIDUAL  epilogue, see common.clh
  * Buffers   in   Map, halves, channels dense, pixel strides and offset multiples of 8
  *           w    [K][R][S][C8] halves, C8 = C rounded up to 8, the rest zero
@@ -30,12 +30,11 @@
 #define THREADS (WARPS_M * WARPS_N * 32)
 #define CHUNKS (BK / 8) /* 16-byte pieces of a row */
 #define STAGE_BYTES ((BM + BN) * BK * 2)
-#define OUT_PITCH (BN + 8) /* halves: 16 more bytes a row keep the banks apart */
 #define LOAD_BYTES (STAGES * STAGE_BYTES)
-#define STORE_BYTES (BM * OUT_PITCH * 2)
 #define TILE_BYTES (LOAD_BYTES > STORE_BYTES ? LOAD_BYTES : STORE_BYTES)
 
 #include "tensor_core.clh"
+#include "conv_epilogue.clh"
 
 /* Where chunk `chunk` of row `row` lies: chunks are permuted within a row so that the eight rows of
  * a matrix load hit eight different groups of banks. */
@@ -200,71 +199,21 @@ conv_tensor(__global const ushort *restrict in_base, Map in, __global const usho
                             to + (long)m * out.c + n);
             }
 #else
-    /* Through local memory, so that global memory is written in 16-byte pieces of whole rows. */
     __local ushort *rows = (__local ushort *)tile;
 #pragma unroll
     for (int i = 0; i < WM / 16; i++)
 #pragma unroll
         for (int j = 0; j < WN / 8; j++)
 #pragma unroll
-            for (int e = 0; e < 4; e += 2) {
-                const int row = warp_m * WM + i * 16 + (lane >> 2) + 8 * (e >> 1);
-                const int n = warp_n * WN + j * 8 + (lane & 3) * 2;
-                float2 v = (float2)(sum[i][j][e], sum[i][j][e + 1]);
-                if (n0 + n < out.c)
-                    v += *(__global const float2 *)(bias + n0 + n);
-#ifndef RESIDUAL
-                v = ACTIVATE(v, alpha, beta);
-#endif
-                *(__local uint *)(rows + row * OUT_PITCH + n) = halves_of(v);
-            }
+            for (int e = 0; e < 4; e += 2)
+                keep_pair(rows, warp_m * WM + i * 16 + (lane >> 2) + 8 * (e >> 1),
+                          warp_n * WN + j * 8 + (lane & 3) * 2,
+                          (float2)(sum[i][j][e], sum[i][j][e + 1]), bias, n0, out.c, alpha, beta);
     barrier(CLK_LOCAL_MEM_FENCE);
-    for (int q = thread; q < BM * BN / 8; q += THREADS) {
-        const int row = q / (BN / 8), n = q % (BN / 8) * 8, m = m0 + row;
-        if (m >= pixels || n0 + n >= out.c)
-            continue;
-        const int y = m / out.w, xx = m - y * out.w;
-        uint4 v = *(__local const uint4 *)(tile + (row * OUT_PITCH + n) * 2);
+    write_rows(rows, thread, m0, n0, sample,
 #ifdef RESIDUAL
-        const float8 sum8 = wide_unpack(v) + WIDE_READ(half, residual_base + residual.offset +
-                                                                 sample * residual.sample +
-                                                                 (long)y * residual.sh +
-                                                                 (long)xx * residual.sw + n0 + n);
-        v = wide_pack(ACTIVATE(sum8, alpha, beta));
+               residual_base, residual,
 #endif
-        *(__global uint4 *)(out_base + out.offset + sample * out.sample + (long)y * out.sh +
-                            (long)xx * out.sw + n0 + n) = v;
-    }
+               out_base, out, alpha, beta);
 #endif
 }
-
-#if SPLITS > 1
-/* Adds the splits' sums in a fixed order, then bias, residual and activation.
- * Launch: (out.c / 8 * pixels rounded up, 1, sample). */
-__kernel void conv_tensor_reduce(__global const float *restrict partial,
-                                 __global const float *restrict bias,
-#ifdef RESIDUAL
-                                 __global const ushort *restrict residual_base, Map residual,
-#endif
-                                 __global ushort *restrict out_base, Map out, float alpha,
-                                 float beta)
-{
-    const int m = get_global_id(0) / (out.c / 8), n = (get_global_id(0) - m * (out.c / 8)) * 8;
-    const ulong sample = get_global_id(2), pixels = out.h * out.w;
-    if (m >= (int)pixels)
-        return;
-    const int y = m / out.w, x = m - y * out.w;
-    float8 v = WIDE_READ(float, bias + n);
-#pragma unroll
-    for (int split = 0; split < SPLITS; split++)
-        v += WIDE_READ(float, partial + ((sample * SPLITS + split) * pixels + m) * out.c + n);
-#ifdef RESIDUAL
-    v += WIDE_READ(half, residual_base + residual.offset + sample * residual.sample +
-                             (long)y * residual.sh + (long)x * residual.sw + n);
-#endif
-    WIDE_WRITE(half,
-               out_base + out.offset + sample * out.sample + (long)y * out.sh + (long)x * out.sw +
-                   n,
-               ACTIVATE(v, alpha, beta));
-}
-#endif

@@ -35,6 +35,11 @@ gboolean nn_launch_conv_3d(NnRecorder *recorder, const NnNode *node, const NnCon
 /* launch_conv_tensor.c: on NVIDIA's tensor cores. */
 gboolean nn_conv_tensor_fits(gconstpointer job);
 gboolean nn_conv_tensor_record(gconstpointer job, GError **error);
+/* [K] floats, zero without a bias. */
+NnView nn_conv_tensor_bias(const ConvJob *job);
+/* The launch that ends a convolution in @splits parts: @partial, [split][pixel][channel] floats per
+ * sample, to the output. */
+void nn_conv_tensor_reduce(const ConvJob *job, const NnView *partial, int splits);
 
 /* launch_conv_wide.c: on GPUs, beside tensor cores. */
 gboolean nn_conv_depthwise_wide_fits(gconstpointer job);

@@ -133,7 +133,7 @@ static NnView pack_weights(const ConvJob *job)
     return nn_recorder_constant(job->recorder, NN_FLOAT16, MAX(n, 1), packed);
 }
 
-static NnView pack_bias(const ConvJob *job)
+NnView nn_conv_tensor_bias(const ConvJob *job)
 {
     g_autofree float *bias = g_new0(float, job->shape.k);
     if (job->has_bias)
@@ -168,18 +168,21 @@ static Cut choose_cut(const ConvJob *job)
     return cut;
 }
 
-static void record_reduce(const ConvJob *job, const Cut *cut, const NnView *partial,
-                          const NnView *bias)
+void nn_conv_tensor_reduce(const ConvJob *job, const NnView *partial, int splits)
 {
-    NnLaunch *launch = nn_recorder_launch(job->recorder, job->node, "conv_tensor.cl",
-                                          "conv_tensor_reduce", "%s", cut->options);
+    const NnMap y = nn_map_of(&job->y);
+    const NnView bias = nn_conv_tensor_bias(job);
+    NnLaunch *launch = nn_recorder_launch(job->recorder, job->node, "conv_reduce.cl", "conv_reduce",
+                                          "-DFP16 -DSPLITS=%d%s" NN_ACT_OPTION, splits,
+                                          job->has_residual ? " -DRESIDUAL" : "",
+                                          job->node->activation.type);
     nn_launch_buffer(launch, partial);
-    nn_launch_buffer(launch, bias);
+    nn_launch_buffer(launch, &bias);
     if (job->has_residual)
         nn_launch_map(launch, &job->residual);
     nn_launch_map(launch, &job->y);
     nn_launch_activation(launch, job->node);
-    nn_launch_items(launch, &job->y, (gint64)(cut->channels / 8 * cut->pixels), 1);
+    nn_launch_items(launch, &job->y, (gint64)y.c / 8 * y.h * y.w, 1);
 }
 
 gboolean nn_conv_tensor_record(gconstpointer data, GError **error)
@@ -188,7 +191,7 @@ gboolean nn_conv_tensor_record(gconstpointer data, GError **error)
     const Cut cut = choose_cut(job);
     g_autofree char *options = cut.options;
     const Tile *tile = cut.tile;
-    const NnView weights = pack_weights(job), bias = pack_bias(job);
+    const NnView weights = pack_weights(job), bias = nn_conv_tensor_bias(job);
 
     NnLaunch *launch = nn_recorder_launch(job->recorder, job->node, "conv_tensor.cl", "conv_tensor",
                                           "%s", options);
@@ -216,6 +219,6 @@ gboolean nn_conv_tensor_record(gconstpointer data, GError **error)
     nn_launch_cost(launch, 2.0 * (double)(cut.pixels * cut.channels) * job->shape.c *
                                job->shape.kh * job->shape.kw);
     if (cut.splits > 1)
-        record_reduce(job, &cut, &partial, &bias);
+        nn_conv_tensor_reduce(job, &partial, cut.splits);
     return TRUE;
 }

@@ -78,7 +78,7 @@ def profile(command, path, name, dims, precision, *arguments):
     kernels, layers = collections.Counter(), collections.Counter()
     for line in said["profile"] if said else []:
         kernels[line["kernel"]] += line["ms"]
-        layers[line["kernel"].replace("conv_tensor_reduce", "conv_tensor"), line["shape"]] += line["ms"]
+        layers[line["kernel"].replace("conv_reduce", "conv_tensor"), line["shape"]] += line["ms"]
     return kernels, layers, said or problem
 
 
