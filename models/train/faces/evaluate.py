@@ -1,0 +1,114 @@
+"""Compare face detectors on held-out pictures, by the size of the face.
+
+    python3 -m faces.evaluate DATA_DIR --labels labels.json --networks clmatte-face=FILE.onnx yunet=FILE.onnx
+                              [--scales 1 .5 .25] [--nn-run BINARY [--device cpu]] [--pictures FOLDER]
+
+DATA_DIR and labels.json as for faces.pack; only pictures whose split is `val`
+are used, which training never sees. The labels are the teacher's, seen in several
+ways: where they are wrong, being right costs. A detection is right if its overlap
+with a face is 0.5 or more; faces below 8 pixels and those the teacher is not
+sure of count neither way. Landmarks: mean distance over the distance of the eyes.
+Every network sees the same pixels: the pictures at the given scales, padded to a
+square. Runs on ONNX Runtime (serve.mjs), or on this project's engine with --nn-run.
+"""
+import argparse
+import json
+import os
+import subprocess
+import tempfile
+
+import cv2
+import numpy as np
+
+from .decode import decode, suppress
+from .measure import Tally
+from .network import NAMES
+from .pack import pictures
+from .session import Session
+
+VIEW = 480
+
+
+class Engine:
+    """The engine of this project, through nn-run."""
+
+    def __init__(self, binary, path, device):
+        self.command = [binary, path] + (['--device', device] if device else [])
+
+    def __call__(self, x):
+        with tempfile.TemporaryDirectory() as folder:
+            file = os.path.join(folder, 'input.npy')
+            np.save(file, x.astype(np.float32))
+            subprocess.run(self.command + ['--input', 'input=' + file, '--output-dir', folder], check=True,
+                           stdout=subprocess.DEVNULL)
+            return {name: np.load(os.path.join(folder, name + '.npy')) for name in NAMES}
+
+
+def held_out(data, labels):
+    """(name, BGR picture, truth in pixels) of the val pictures."""
+    for folder, file, split in pictures(data):
+        if split == 'val':
+            image, name = cv2.imread(os.path.join(data, folder, file)), os.path.splitext(file)[0]
+            unit = np.tile(image.shape[1::-1], 7).astype(float)
+            truth = np.array(labels[name], float).reshape(-1, 15)
+            truth[:, :4] *= unit[:4]
+            truth[:, 5:] *= unit[4:]
+            yield name, image, truth
+
+
+def draw(image, boxes, scores, points, verdict):
+    """Right detections green, wrong ones red, others yellow."""
+    for b, s, p, v in zip(boxes, scores, points, verdict):
+        if s < .3 or v is None and s < .6:
+            continue
+        color = {True: (0, 200, 0), False: (0, 0, 255), None: (0, 220, 220)}[v]
+        x, y, w, h = [int(round(z)) for z in b]
+        cv2.rectangle(image, (x, y), (x + w, y + h), color, 1)
+        for q in p:
+            cv2.circle(image, tuple(int(round(z)) for z in q), 1, (255, 120, 0), -1)
+    return image
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    p.add_argument('data')
+    p.add_argument('--labels', required=True)
+    p.add_argument('--networks', nargs='+', required=True)
+    p.add_argument('--scales', type=float, nargs='+', default=[1, .5, .25])
+    p.add_argument('--threshold', type=float, default=.6)
+    p.add_argument('--nn-run')
+    p.add_argument('--device')
+    p.add_argument('--pictures', help='folder for pictures of what was found')
+    o = p.parse_args()
+    samples = list(held_out(o.data, json.load(open(o.labels))))
+    for spec in o.networks:
+        name, path = spec.split('=', 1)
+        net = Engine(o.nn_run, path, o.device) if o.nn_run else Session(path)
+        tally = Tally()
+        for scale in o.scales:
+            side = -(-int(VIEW * scale) // 32) * 32
+            for k in range(0, len(samples), 32):
+                part, small = samples[k:k + 32], []
+                x = np.zeros((len(part), 3, side, side), np.uint8)
+                for j, (_, image, _) in enumerate(part):
+                    z = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale != 1 else image
+                    small.append(z)
+                    x[j, :, :z.shape[0], :z.shape[1]] = z.transpose(2, 0, 1)
+                out = net(x)
+                for j, (title, image, truth) in enumerate(part):
+                    scaled = truth * scale
+                    scaled[:, 4] = truth[:, 4]
+                    found = suppress(*decode(out, j, side, side))
+                    verdict = tally.add(scaled, *found, threshold=o.threshold)
+                    if o.pictures and scale == o.scales[0]:
+                        folder = os.path.join(o.pictures, name)
+                        os.makedirs(folder, exist_ok=True)
+                        cv2.imwrite(os.path.join(folder, title + '.png'), draw(small[j].copy(), *found, verdict))
+        print('\n`%s`, score %.2f:\n\n| size | faces | recall | precision | landmarks mean | median |' % (name, o.threshold))
+        print('|---|---|---|---|---|---|')
+        for size, faces, recall, precision, error, median in tally.rows():
+            print('| %s | %d | %.4f | %.4f | %.2f %% | %.2f %% |' % (size, faces, recall, precision, 100 * error, 100 * median))
+
+
+if __name__ == '__main__':
+    main()

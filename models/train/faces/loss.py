@@ -1,0 +1,94 @@
+"""Which cell answers for which face, and what it is asked for.
+
+Cells near the middle of a face, at the strides that fit its size, compete: the
+few whose answers are best (score and overlap) are the face's, the best of them
+is asked for cls 1, the others for less, all others for 0 ("task alignment").
+obj is asked for the overlap of the cell's own box. No step waits for the host.
+"""
+import torch
+import torch.nn.functional as F
+
+from .decode import STRIDES
+
+RANGE = {8: (0, 52), 16: (30, 112), 32: (64, 1e9)}  # Sizes of faces (mean of the sides) for each stride.
+ANSWERS = 7                                         # Cells of a face, at most.
+
+
+def area(size):
+    return size[..., 0] * size[..., 1]  # The gradient of prod() would wait for the host.
+
+
+def overlap(a, b):
+    """IoU of boxes (middle, size), broadcast, and the sides of the box around both."""
+    half_a, half_b = a[..., 2:] / 2, b[..., 2:] / 2
+    low_a, high_a, low_b, high_b = a[..., :2] - half_a, a[..., :2] + half_a, b[..., :2] - half_b, b[..., :2] + half_b
+    both = area((torch.minimum(high_a, high_b) - torch.maximum(low_a, low_b)).clamp_min(0))
+    union = area(a[..., 2:]) + area(b[..., 2:]) - both
+    around = torch.maximum(high_a, high_b) - torch.minimum(low_a, low_b)
+    return both / union.clamp_min(1e-6), around
+
+
+class Loss:
+    def __init__(self, h, w, device):
+        base, stride, least, most = [], [], [], []
+        for s in STRIDES:
+            y, x = torch.meshgrid(torch.arange(h // s), torch.arange(w // s), indexing='ij')
+            base.append(torch.stack([x, y], 2).view(-1, 2) * float(s))
+            stride.append(torch.full((len(base[-1]),), float(s)))
+            least.append(torch.full((len(base[-1]),), float(RANGE[s][0])))
+            most.append(torch.full((len(base[-1]),), float(RANGE[s][1])))
+        self.base, self.stride = torch.cat(base).to(device), torch.cat(stride).to(device)[:, None]
+        self.least, self.most = torch.cat(least).to(device), torch.cat(most).to(device)
+        self.middle = self.base + self.stride / 2
+
+    def boxes(self, out):
+        return torch.cat([self.base + out[..., 2:4] * self.stride,
+                          torch.exp(out[..., 4:6].clamp(-4, 5)) * self.stride], -1)
+
+    @torch.no_grad()
+    def assign(self, out, mine, boxes, state):
+        """Per cell: the face [n,P], how much cls is asked for (0: not a face's cell), whether it is ignored."""
+        learn = (state == 2)[..., None]
+        iou, _ = overlap(boxes[:, :, None], mine[:, None])                     # [n,M,P]
+        far = self.middle - boxes[:, :, None, :2]
+        reach = torch.maximum(.35 * boxes[:, :, None, 2:], .9 * self.stride)
+        away = ((far / reach) ** 2).sum(-1)
+        side = area(boxes[..., 2:]).sqrt()[..., None]
+        able = learn & (away < 1) & (side >= self.least) & (side < self.most)
+        score = torch.sigmoid(out[..., 0]) * torch.sigmoid(out[..., 1])
+        # Before anything is learnt, nearness decides.
+        worth = (score.sqrt()[:, None] + .05) * (iou ** 3 + 1e-3 * (1 - away).clamp_min(0)) * able.float()
+        least = worth.topk(ANSWERS, 2)[0][..., -1:]
+        worth = worth * (worth >= least).float()
+        best = worth.amax(2)                                                   # [n,M]
+        value, face = worth.max(1)                                             # [n,P]
+        ask = (value / torch.gather(best, 1, face).clamp_min(1e-9)).sqrt() * (value > 0).float()
+        near = (far.abs() < boxes[:, :, None, 2:] / 2 + self.stride / 2).all(-1)
+        skip = (near & (state == 1)[..., None]).any(1) & (value <= 0)
+        return face, ask, skip
+
+    def __call__(self, out, boxes, points, state):
+        """out [n,P,16] float32; faces as scene.Composer gives them."""
+        mine = self.boxes(out)
+        face, ask, skip = self.assign(out, mine, boxes, state)
+        take = lambda t: torch.gather(t, 1, face[..., None].expand(-1, -1, t.shape[-1]))
+        box, point = take(boxes), take(points)
+        iou, around = overlap(mine, box)
+        count = ask.sum().clamp_min(1)
+        keep = (~skip).float()
+
+        def quality(logit, want):
+            return (F.binary_cross_entropy_with_logits(logit, want, reduction='none')
+                    * (torch.sigmoid(logit).detach() - want) ** 2 * keep).sum() / count
+
+        cls = quality(out[..., 0], ask)
+        obj = quality(out[..., 1], iou.detach() * (ask > 0).float())
+        # EIoU: overlap, distance of the middles, difference of the sides.
+        around = around.clamp_min(1e-3)
+        miss = 1 - iou + ((mine[..., :2] - box[..., :2]) ** 2).sum(-1) / (around ** 2).sum(-1) \
+            + (((mine[..., 2:] - box[..., 2:]) / around) ** 2).sum(-1)
+        size = area(box[..., 2:]).clamp_min(1).sqrt()[..., None]
+        own = out[..., 6:] * self.stride + self.base.repeat(1, 5)
+        off = F.smooth_l1_loss(own / size, point / size, beta=.02, reduction='none').mean(-1)
+        mean = lambda t: (torch.where(ask > 0, t, torch.zeros_like(t)) * ask).sum() / count
+        return torch.stack([cls, obj, 2 * mean(miss), 10 * mean(off)])

@@ -1,0 +1,189 @@
+"""Train the face detector.
+
+    python3 -m faces.train PACK.tar --seconds 420 --out DIR [--resume FILE.pt]
+
+PACK.tar comes from faces.pack. The manner is that of ../train.py: the clock
+decides, averaged weights are kept in half precision without optimizer state, on
+a GPU one CUDA graph holds composing and learning.
+"""
+import argparse
+import math
+import os
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+import degrade
+import texture
+from train import Trainer, load, save
+
+from . import atlas, decode, loss, measure, network, scene
+
+VIEW = 480  # Held-out pictures are shown in a square of this side.
+
+
+class Learner(Trainer):
+    def __init__(self, model, device, lr, decay, loss, layout):
+        super().__init__(model, None, device, lr, decay, 0)
+        self.loss, self.layout = loss, layout
+
+    def work(self, x, boxes, points, state):
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.cuda, cache_enabled=False):
+            out = self.model(x.contiguous(memory_format=self.layout))
+        parts = self.loss(out.float(), boxes, points, state)
+        parts.sum().backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 8.)
+        self.optimizer.step()
+        return parts.detach()
+
+
+def layouts(model, n, h, w):
+    """The memory layout in which the network learns faster here; libraries differ a lot at depthwise convolutions."""
+    times = {}
+    for layout in (torch.channels_last, torch.contiguous_format):
+        model.to(memory_format=layout)
+        x = torch.rand(n, 3, h, w, device='cuda').contiguous(memory_format=layout)
+        for k in range(5):
+            if k == 2:
+                torch.cuda.synchronize()
+                start = time.time()
+            with torch.autocast('cuda', torch.bfloat16, cache_enabled=False):
+                out = model(x)
+            out.float().square().mean().backward()
+        torch.cuda.synchronize()
+        times[layout] = (time.time() - start) / 3
+        model.zero_grad(set_to_none=True)
+    print('forward and backward:', ', '.join('%s %.1f ms' % (k, v * 1e3) for k, v in times.items()), flush=True)
+    return min(times, key=times.get)
+
+
+class Validation:
+    """The pack's val pictures, as large as they are and at half size."""
+
+    def __init__(self, rows, rgba, device):
+        self.device = device
+        self.rows = [r for r in rows if r['split'] == 'val']
+        idx = [i for i, r in enumerate(rows) if r['split'] == 'val']
+        self.x = torch.zeros(len(idx), 3, VIEW, VIEW)
+        for k, (i, r) in enumerate(zip(idx, self.rows)):
+            z = torch.from_numpy(rgba[i:i + 1, :, :, :3].copy()).permute(0, 3, 1, 2).float() / 255
+            h, w = min(r['height'], VIEW), min(r['width'], VIEW)
+            self.x[k, :, :h, :w] = F.interpolate(z, size=(h, w), mode='area')[0]
+
+    @torch.no_grad()
+    def __call__(self, model):
+        model.eval()
+        text = []
+        for scale in (1, .5):
+            tally, side = measure.Tally(), int(VIEW * scale)
+            side = -(-side // 32) * 32
+            for k in range(0, len(self.rows), 32):
+                x = self.x[k:k + 32].to(self.device)
+                if scale != 1:
+                    y = F.avg_pool2d(x, 2)
+                    x = F.pad(y, (0, side - y.shape[3], 0, side - y.shape[2]))
+                out = dict(zip(network.NAMES, [o.float().cpu().numpy() for o in model(x)]))
+                for j, r in enumerate(self.rows[k:k + 32]):
+                    unit = np.tile([r['width'], r['height']], 7) * scale
+                    truth = [np.concatenate([np.array(f[:4]) * unit[:4], f[4:5], np.array(f[5:]) * unit[4:]])
+                             for f in r['faces']]
+                    tally.add(truth, *decode.suppress(*decode.decode(out, j, side, side)))
+            name, faces, recall, precision, error, median = list(tally.rows())[-1]
+            text.append('x%g: %d faces, recall %.4f precision %.4f landmarks %.4f median %.4f' %
+                        (scale, faces, recall, precision, error, median))
+        model.train()
+        return ' | '.join(text)
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    p.add_argument('pack', nargs='+')
+    p.add_argument('--seconds', type=float, default=420, help='wall clock for everything, loading included')
+    p.add_argument('--out', default='.')
+    p.add_argument('--resume')
+    p.add_argument('--lr', type=float, default=3e-3)
+    p.add_argument('--decay', type=float, default=.9985, help='of the averaged weights')
+    p.add_argument('--batch', type=int, default=64)
+    p.add_argument('--side', type=int, default=320)
+    p.add_argument('--save', type=float, default=60)
+    p.add_argument('--seed', type=int, default=0)
+    p.add_argument('--limit', type=int, help='load only about so many pictures (tests)')
+    p.add_argument('--clean', action='store_true', help='no blur, noise and compression (tests)')
+    p.add_argument('--plain', action='store_true', help='compose pictures without the compiler')
+    p.add_argument('--eager', action='store_true', help='no CUDA graph')
+    p.add_argument('--steps', type=int, default=10 ** 9)
+    o = p.parse_args()
+    start = time.time()
+    clock = lambda: time.time() - start
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    torch.manual_seed(o.seed)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    os.makedirs(o.out, exist_ok=True)
+    rows, rgba = texture.read(o.pack, o.limit)
+    print('read', rgba.shape, '%.1f s' % clock(), flush=True)
+    textures = atlas.Atlas(rows, rgba, device)
+    check = Validation(rows, rgba, device)
+    del rgba
+    print('atlas', tuple(textures.words.shape), 'val', len(check.rows), '%.1f s' % clock(), flush=True)
+    model = network.Detector().to(device).train()
+    if o.resume:
+        load(model, o.resume)
+    composer = scene.Composer(textures, o.side, o.side, device == 'cuda' and not o.plain)
+    layout = torch.contiguous_format
+    if device == 'cuda':
+        try:
+            composer(o.batch)
+        except Exception as e:  # The compiler is only a convenience.
+            print('composing without the compiler:', str(e)[:300], flush=True)
+            composer.paint = scene.paint
+            composer(o.batch)
+        print('composer %.1f s' % clock(), flush=True)
+        layout = layouts(network.Detector().to(device).train(), o.batch, o.side, o.side)
+        print('layout', layout, '%.1f s' % clock(), flush=True)
+    model = model.to(memory_format=layout)
+    averaged = network.Detector().to(device)
+    learner = Learner(model, device, o.lr, o.decay, loss.Loss(o.side, o.side, device), layout)
+    path = os.path.join(o.out, 'face.pt')
+
+    def note():
+        averaged.load_state_dict(learner.mean)
+        save(learner.mean, path)
+        print('step %d, %.0f s: %s' % (learner.steps, clock(), check(averaged)), flush=True)
+
+    @torch.no_grad()
+    def make():
+        x, boxes, points, state = composer(o.batch)
+        return x if o.clean else degrade.degrade(x), boxes, points, state
+
+    begin, last_save, graph = None, clock(), device == 'cuda' and not o.eager
+    while learner.steps < o.steps:
+        if learner.steps >= 2 and begin is None:
+            begin = clock()
+        part = 0 if begin is None else (clock() - begin) / max(o.seconds - begin - 6, 1)
+        if part >= 1:
+            break
+        learner.set_rate(part)
+        if graph:
+            value = learner.step('all', make)
+        else:
+            value = learner.work(*make())
+            learner.steps += 1
+            learner.average()
+        if learner.steps <= 4 or learner.steps % (1000 if device == 'cuda' else 20) == 0:
+            v = value.tolist()
+            print('step %d, %.1f s: cls %.4f obj %.4f box %.4f landmarks %.4f' % (learner.steps, clock(), *v), flush=True)
+            if not math.isfinite(sum(v)):
+                raise SystemExit('the loss is not finite')
+        elif learner.steps % 16 == 0 and device == 'cuda':
+            torch.cuda.synchronize()  # The clock must not run ahead of the device.
+        if clock() - last_save > o.save:
+            note()
+            last_save = clock()
+    note()
+
+
+if __name__ == '__main__':
+    main()
