@@ -1,0 +1,63 @@
+/* faceselect.c - which of the faces in a frame are worth the work; landmarks for bare boxes.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "face.h"
+
+#include <math.h>
+
+static double area(const VideoFace *face)
+{
+    return (double)face->width * face->height;
+}
+
+static gint compare_areas(gconstpointer a, gconstpointer b)
+{
+    const VideoFace *one = a, *other = b;
+    if (area(one) != area(other))
+        return area(one) < area(other) ? 1 : -1;
+    return (one->track > other->track) - (one->track < other->track);
+}
+
+static double distance_to(const VideoFace *face, double x, double y)
+{
+    return hypot(face->x + face->width / 2 - x, face->y + face->height / 2 - y);
+}
+
+static void leave_nearest(GArray *faces, double x, double y)
+{
+    guint nearest = 0;
+    for (guint i = 1; i < faces->len; i++)
+        if (distance_to(video_faces_at(faces, i), x, y) <
+            distance_to(video_faces_at(faces, nearest), x, y))
+            nearest = i;
+    if (nearest < faces->len)
+        *video_faces_at(faces, 0) = *video_faces_at(faces, nearest);
+    g_array_set_size(faces, MIN(faces->len, 1));
+}
+
+void video_faces_select(GArray *faces, VideoFaceSelector selector, guint min_size, guint max_faces,
+                        guint width, guint height)
+{
+    guint n = 0;
+    for (guint i = 0; i < faces->len; i++)
+        if (video_face_size(video_faces_at(faces, i)) >= (float)min_size)
+            *video_faces_at(faces, n++) = *video_faces_at(faces, i);
+    g_array_set_size(faces, n);
+    g_array_sort(faces, compare_areas);
+    if (selector == VIDEO_SELECT_CENTER)
+        leave_nearest(faces, (width - 1) / 2.0, (height - 1) / 2.0);
+    const guint most = selector == VIDEO_SELECT_LARGEST ? MIN(max_faces, 1) : max_faces;
+    g_array_set_size(faces, MIN(faces->len, most));
+}
+
+void video_face_guess_points(VideoFace *face)
+{
+    /* YuNet's boxes and points agree on this within 4 % over upright faces. */
+    static const float shares[VIDEO_FACE_POINTS][2] = {
+        { 0.30f, 0.40f }, { 0.70f, 0.40f }, { 0.50f, 0.60f }, { 0.34f, 0.78f }, { 0.66f, 0.78f }
+    };
+    for (guint i = 0; i < VIDEO_FACE_POINTS; i++)
+        face->points[i] = (VideoPoint){ face->x + shares[i][0] * face->width,
+                                        face->y + shares[i][1] * face->height };
+}
