@@ -123,14 +123,16 @@ void video_resize_free(VideoResize *resize)
 }
 
 static gboolean run_rows(VideoResize *resize, OclQueue *compute, const VideoFrames *frames,
-                         guint n_frames, guint plane, GError **error)
+                         guint first, guint step, guint n_frames, guint plane, GError **error)
 {
     const VideoLayout *layout = video_frames_layout(frames);
+    const guint64 offset = layout->picture.offset[plane] + first * layout->picture.frame;
+    const guint64 frame = step * layout->picture.frame;
     cl_mem src = video_frames_memory(frames);
     const VideoArgument arguments[] = {
         VIDEO_ARG(src),
-        VIDEO_ARG(layout->picture.offset[plane]),
-        VIDEO_ARG(layout->picture.frame),
+        VIDEO_ARG(offset),
+        VIDEO_ARG(frame),
         VIDEO_ARG(layout->picture.pitch[plane]),
         VIDEO_ARG(resize->row_axis[plane]),
         VIDEO_ARG(resize->rows),
@@ -167,8 +169,9 @@ static gboolean run_columns(VideoResize *resize, OclQueue *compute, guint n_fram
                         video_strips(resize->device, map->w), map->h, n_frames, error);
 }
 
-gboolean video_resize_run(VideoResize *resize, OclQueue *compute, const VideoFrames *frames,
-                          guint n_frames, cl_mem memory, const VideoMap *map, GError **error)
+gboolean video_resize_run_every(VideoResize *resize, OclQueue *compute, const VideoFrames *frames,
+                                guint first, guint step, guint n_frames, cl_mem memory,
+                                const VideoMap *map, GError **error)
 {
     const VideoLayout *layout = video_frames_layout(frames);
     for (guint plane = 0; plane < layout->n_planes; plane++) {
@@ -176,8 +179,14 @@ gboolean video_resize_run(VideoResize *resize, OclQueue *compute, const VideoFra
         gboolean used = FALSE;
         for (guint c = 0; c < (guint)GST_VIDEO_INFO_N_COMPONENTS(&resize->source) && c < 3; c++)
             used |= (guint)GST_VIDEO_INFO_COMP_PLANE(&resize->source, c) == plane;
-        if (used && !run_rows(resize, compute, frames, n_frames, plane, error))
+        if (used && !run_rows(resize, compute, frames, first, step, n_frames, plane, error))
             return FALSE;
     }
     return run_columns(resize, compute, n_frames, memory, map, error);
+}
+
+gboolean video_resize_run(VideoResize *resize, OclQueue *compute, const VideoFrames *frames,
+                          guint n_frames, cl_mem memory, const VideoMap *map, GError **error)
+{
+    return video_resize_run_every(resize, compute, frames, 0, 1, n_frames, memory, map, error);
 }

@@ -27,5 +27,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VideoResize, video_resize_free)
 /* Frames 0..@n_frames-1 into samples of @memory, which @map describes. */
 gboolean video_resize_run(VideoResize *resize, OclQueue *compute, const VideoFrames *frames,
                           guint n_frames, cl_mem memory, const VideoMap *map, GError **error);
+/* The same of frames @first, @first + @step and so on, @n_frames of them. */
+gboolean video_resize_run_every(VideoResize *resize, OclQueue *compute, const VideoFrames *frames,
+                                guint first, guint step, guint n_frames, cl_mem memory,
+                                const VideoMap *map, GError **error);
 
 G_END_DECLS

@@ -1,0 +1,486 @@
+/* facepaste.c - faces of frames through a restoring network and back, all on the device.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "facepaste.h"
+
+#include <math.h>
+
+#include "color.h"
+#include "frames.h"
+
+/* A face of fewer pixels than this is softened after restoring, as GPEN's own program does. */
+#define SOFT_BELOW_PX 100
+/* As in kernels/video_face.cl. */
+#define BLOCKS 16
+
+/* ---- mirrors of the structs in kernels/video_face.cl */
+
+typedef struct {
+    guint64 frame, offset[3];
+    gint32 pitch[3], step[3], width[3], height[3];
+    float share_x[3], share_y[3], shift_x[3], shift_y[3];
+} Format;
+
+typedef struct {
+    float to_frame[6], to_face[6];
+    float spread, detail, blend;
+    gint32 soften;
+    gint32 frame, first, count;
+    gint32 left, top, columns, rows;
+} Face;
+
+typedef struct {
+    float gain[3], shift[3];
+    float similarity;
+    gint32 use;
+} Verdict;
+
+typedef struct {
+    float mean[3], gain[3];
+    gint32 reversed;
+} Channels;
+
+struct VideoFaceList {
+    OclDevice *device;
+    guint capacity;
+    OclPinned *faces, *verdicts; /* NULL: no face so far */
+};
+
+struct VideoRestorer {
+    OclDevice *device;
+    NnSlot *slot;
+    guint max_samples;
+    NnPlace input, output;
+    VideoMap in_map, out_map;
+    Channels in_channels, out_channels;
+    GstVideoInfo info;
+    Format format;
+    cl_float16 to_rgb, from_rgb;
+    OclKernel *crop, *blocks_before, *blocks_after, *judge, *keep, *paste;
+    cl_mem before, after; /* [max_samples][16][16][3] float */
+    guint capacity;       /* faces that the following have room for */
+    cl_mem faces, verdicts, restored;
+};
+
+/* ---------------------------------------------------------------- lists */
+
+VideoFaceList *video_face_list_new(OclDevice *device)
+{
+    VideoFaceList *list = g_new0(VideoFaceList, 1);
+    list->device = ocl_device_ref(device);
+    return list;
+}
+
+static void list_clear(VideoFaceList *list)
+{
+    g_clear_pointer(&list->faces, ocl_pinned_free);
+    g_clear_pointer(&list->verdicts, ocl_pinned_free);
+    list->capacity = 0;
+}
+
+void video_face_list_free(VideoFaceList *list)
+{
+    if (!list)
+        return;
+    list_clear(list);
+    ocl_device_unref(list->device);
+    g_free(list);
+}
+
+/* So that a stream with ever more faces grows few times. */
+static guint rounded_capacity(guint n)
+{
+    guint capacity = 8;
+    while (capacity < n)
+        capacity *= 2;
+    return capacity;
+}
+
+static gboolean list_reserve(VideoFaceList *list, guint n, GError **error)
+{
+    if (n <= list->capacity)
+        return TRUE;
+    list_clear(list);
+    const guint capacity = rounded_capacity(n);
+    list->faces = ocl_pinned_new(list->device, capacity * sizeof(Face), error);
+    if (!list->faces)
+        return FALSE;
+    list->verdicts = ocl_pinned_new(list->device, capacity * sizeof(Verdict), error);
+    if (!list->verdicts)
+        return FALSE;
+    list->capacity = capacity;
+    return TRUE;
+}
+
+void video_face_list_results(const VideoFaceList *list, VideoFaceJob *jobs, guint n_jobs)
+{
+    g_return_if_fail(n_jobs <= list->capacity);
+    for (guint i = 0; i < n_jobs; i++)
+        jobs[i].similarity = ((const Verdict *)list->verdicts->data)[i].similarity;
+}
+
+/* ---------------------------------------------------------------- building */
+
+static Format format_of(const GstVideoInfo *info)
+{
+    VideoLayout layout;
+    video_layout_init(&layout, info);
+    Format format = { .frame = layout.picture.frame };
+    const GstVideoChromaSite site = GST_VIDEO_INFO_CHROMA_SITE(info);
+    for (guint c = 0; c < 3; c++) {
+        const guint plane = GST_VIDEO_INFO_COMP_PLANE(info, c);
+        const guint halved_x = GST_VIDEO_FORMAT_INFO_W_SUB(info->finfo, c);
+        const guint halved_y = GST_VIDEO_FORMAT_INFO_H_SUB(info->finfo, c);
+        format.offset[c] = layout.picture.offset[plane] + GST_VIDEO_INFO_COMP_POFFSET(info, c);
+        format.pitch[c] = layout.picture.pitch[plane];
+        format.step[c] = GST_VIDEO_INFO_COMP_PSTRIDE(info, c);
+        format.width[c] = GST_VIDEO_INFO_COMP_WIDTH(info, c);
+        format.height[c] = GST_VIDEO_INFO_COMP_HEIGHT(info, c);
+        format.share_x[c] = 1.0f / (float)(1 << halved_x);
+        format.share_y[c] = 1.0f / (float)(1 << halved_y);
+        /* A sample that stands on the even pixel covers the range a quarter further left. */
+        format.shift_x[c] = halved_x && site & GST_VIDEO_CHROMA_SITE_H_COSITED ? 0.25f : 0;
+        format.shift_y[c] = halved_y && site & GST_VIDEO_CHROMA_SITE_V_COSITED ? 0.25f : 0;
+    }
+    return format;
+}
+
+static Channels channels_of(const float mean[3], const float std[3], gboolean bgr)
+{
+    Channels channels = { .reversed = bgr };
+    for (guint c = 0; c < 3; c++) {
+        channels.mean[c] = mean[c];
+        channels.gain[c] = std[c] != 0 ? 1 / std[c] : 1;
+    }
+    return channels;
+}
+
+static gboolean check_picture(const VideoMap *map, const char *what, GError **error)
+{
+    if (map->c == 3 && map->w == map->h)
+        return TRUE;
+    g_set_error(error, NN_ERROR, NN_ERROR_INPUT,
+                "a network that restores faces has a square picture of 3 channels as %s, not "
+                "%d x %d with %d",
+                what, map->w, map->h, map->c);
+    return FALSE;
+}
+
+static gboolean build_kernels(VideoRestorer *self, GError **error)
+{
+    const gboolean in_fp16 = self->input.type == NN_FLOAT16;
+    const gboolean out_fp16 = self->output.type == NN_FLOAT16;
+    const struct {
+        OclKernel **kernel;
+        const char *function;
+        gboolean fp16;
+    } kernels[] = {
+        { &self->crop, "face_crop", in_fp16 },
+        { &self->blocks_before, "face_blocks", in_fp16 },
+        { &self->blocks_after, "face_blocks", out_fp16 },
+        { &self->judge, "face_judge", out_fp16 },
+        { &self->keep, "face_keep", out_fp16 },
+        { &self->paste, "face_paste", out_fp16 },
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(kernels); i++) {
+        *kernels[i].kernel = video_kernel_new(self->device, "video_face.cl", kernels[i].function,
+                                              error, "%s", kernels[i].fp16 ? "-DFP16" : "");
+        if (!*kernels[i].kernel)
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean make_blocks(VideoRestorer *self, GError **error)
+{
+    const gsize size_b = sizeof(float) * BLOCKS * BLOCKS * 3 * self->max_samples;
+    self->before = ocl_buffer_new(self->device, OCL_BUFFER_READ_WRITE, size_b, error);
+    if (!self->before)
+        return FALSE;
+    self->after = ocl_buffer_new(self->device, OCL_BUFFER_READ_WRITE, size_b, error);
+    return self->after != NULL;
+}
+
+VideoRestorer *video_restorer_new(OclDevice *device, const GstVideoInfo *frames,
+                                  const VideoModelInfo *info, NnSlot *slot, guint input,
+                                  guint output, guint max_samples, GError **error)
+{
+    g_autoptr(VideoRestorer) self = g_new0(VideoRestorer, 1);
+    self->device = ocl_device_ref(device);
+    self->slot = slot;
+    self->max_samples = max_samples;
+    self->info = *frames;
+    self->input = nn_slot_input(slot, input);
+    self->output = nn_slot_output(slot, output);
+    if (!video_place_map(&self->input, info->nhwc, &self->in_map, error) ||
+        !video_place_map(&self->output, info->nhwc, &self->out_map, error) ||
+        !check_picture(&self->in_map, "input", error) ||
+        !check_picture(&self->out_map, "output", error))
+        return NULL;
+    self->format = format_of(frames);
+    self->in_channels = channels_of(info->mean, info->std, info->bgr);
+    self->out_channels = channels_of(info->out_mean, info->out_std, info->bgr);
+    const VideoMatrix to_rgb = video_matrix_to_rgb(frames);
+    const VideoMatrix from_rgb = video_matrix_from_rgb(frames);
+    self->to_rgb = video_matrix_argument(&to_rgb);
+    self->from_rgb = video_matrix_argument(&from_rgb);
+    if (!build_kernels(self, error) || !make_blocks(self, error))
+        return NULL;
+    return g_steal_pointer(&self);
+}
+
+static void clear_faces(VideoRestorer *self)
+{
+    ocl_buffer_clear(&self->faces);
+    ocl_buffer_clear(&self->verdicts);
+    ocl_buffer_clear(&self->restored);
+    self->capacity = 0;
+}
+
+void video_restorer_free(VideoRestorer *self)
+{
+    if (!self)
+        return;
+    OclKernel *kernels[] = { self->crop,  self->blocks_before, self->blocks_after,
+                             self->judge, self->keep,          self->paste };
+    for (guint i = 0; i < G_N_ELEMENTS(kernels); i++)
+        ocl_kernel_free(kernels[i]);
+    ocl_buffer_clear(&self->before);
+    ocl_buffer_clear(&self->after);
+    clear_faces(self);
+    ocl_device_unref(self->device);
+    g_free(self);
+}
+
+/* Memory that commands still use is let go of by the driver once they are done. */
+static gboolean reserve(VideoRestorer *self, guint n, GError **error)
+{
+    if (n <= self->capacity)
+        return TRUE;
+    clear_faces(self);
+    const guint capacity = rounded_capacity(n);
+    const gsize picture_b = 3 * sizeof(guint16) * self->out_map.w * self->out_map.h;
+    const struct {
+        cl_mem *memory;
+        gsize size_b;
+    } buffers[] = {
+        { &self->faces, capacity * sizeof(Face) },
+        { &self->verdicts, capacity * sizeof(Verdict) },
+        { &self->restored, capacity * picture_b },
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(buffers); i++) {
+        *buffers[i].memory =
+            ocl_buffer_new(self->device, OCL_BUFFER_READ_WRITE, buffers[i].size_b, error);
+        if (!*buffers[i].memory)
+            return FALSE;
+    }
+    self->capacity = capacity;
+    return TRUE;
+}
+
+/* ---------------------------------------------------------------- the table of faces */
+
+static void copy_affine(const VideoAffine *affine, float m[6])
+{
+    for (guint i = 0; i < 6; i++)
+        m[i] = (float)affine->m[i];
+}
+
+static double scale_of(const VideoAffine *affine)
+{
+    return hypot(affine->m[0], affine->m[3]);
+}
+
+/* The cells of the frame that a crop of @size x @size touches. */
+static void find_cells(const VideoRestorer *self, const VideoAffine *to_frame, guint size,
+                       Face *face)
+{
+    double left = G_MAXDOUBLE, top = G_MAXDOUBLE, right = -G_MAXDOUBLE, bottom = -G_MAXDOUBLE;
+    for (guint i = 0; i < 4; i++) {
+        const VideoPoint corner = { i % 2 ? (float)size : -1, i / 2 ? (float)size : -1 };
+        const VideoPoint at = video_affine_apply(to_frame, corner);
+        left = MIN(left, at.x);
+        right = MAX(right, at.x);
+        top = MIN(top, at.y);
+        bottom = MAX(bottom, at.y);
+    }
+    const int halved_x = GST_VIDEO_FORMAT_INFO_W_SUB(self->info.finfo, 1);
+    const int halved_y = GST_VIDEO_FORMAT_INFO_H_SUB(self->info.finfo, 1);
+    const int width = GST_VIDEO_INFO_WIDTH(&self->info);
+    const int height = GST_VIDEO_INFO_HEIGHT(&self->info);
+    face->left = (int)CLAMP(floor(left), 0, width) >> halved_x;
+    face->top = (int)CLAMP(floor(top), 0, height) >> halved_y;
+    face->columns = MAX((((int)CLAMP(ceil(right), -1, width - 1)) >> halved_x) + 1 - face->left, 0);
+    face->rows = MAX((((int)CLAMP(ceil(bottom), -1, height - 1)) >> halved_y) + 1 - face->top, 0);
+}
+
+/* A face whose points are no face, all in one place, gets no cells and a crop of nothing much. */
+static void set_face(const VideoRestorer *self, const VideoFaceJob *job, VideoTemplate template,
+                     Face *face)
+{
+    const guint size = (guint)self->in_map.w;
+    const double growth = (double)self->out_map.w / size;
+    VideoPoint points[VIDEO_FACE_POINTS];
+    VideoAffine to_face, to_frame;
+    *face = (Face){ .frame = (gint32)job->frame,
+                    .blend = job->blend,
+                    .soften = video_face_size(&job->face) < SOFT_BELOW_PX };
+    video_template_points(template, size, points);
+    if (!video_similarity(job->face.points, points, &to_face) ||
+        !video_affine_invert(&to_face, &to_frame))
+        return;
+    copy_affine(&to_frame, face->to_frame);
+    face->spread = (float)scale_of(&to_frame);
+    find_cells(self, &to_frame, size, face);
+    /* From the tensor's pixels to those of a restored picture of another size. */
+    for (guint i = 0; i < 6; i++)
+        to_face.m[i] *= growth;
+    to_face.m[2] += 0.5 * growth - 0.5;
+    to_face.m[5] += 0.5 * growth - 0.5;
+    copy_affine(&to_face, face->to_face);
+    face->detail = (float)scale_of(&to_face);
+}
+
+static void fill_table(const VideoRestorer *self, const VideoFaceJob *jobs, guint n_jobs,
+                       VideoTemplate template, Face *faces)
+{
+    for (guint i = 0; i < n_jobs; i++) {
+        set_face(self, &jobs[i], template, &faces[i]);
+        const gboolean same = i > 0 && jobs[i - 1].frame == jobs[i].frame;
+        faces[i].first = same ? faces[i - 1].first : (gint32)i;
+    }
+    for (guint i = n_jobs; i-- > 0;) {
+        const gboolean last = i + 1 == n_jobs || jobs[i + 1].frame != jobs[i].frame;
+        faces[i].count = last ? (gint32)i + 1 - faces[i].first : faces[i + 1].count;
+    }
+}
+
+/* ---------------------------------------------------------------- running */
+
+static gboolean run_crop(VideoRestorer *self, OclQueue *compute, const VideoFrames *frames,
+                         gint32 first, guint n, GError **error)
+{
+    cl_mem src = video_frames_memory(frames);
+    const VideoArgument arguments[] = {
+        VIDEO_ARG(src),
+        VIDEO_ARG(self->format),
+        VIDEO_ARG(self->to_rgb),
+        VIDEO_ARG(self->faces),
+        VIDEO_ARG(first),
+        VIDEO_ARG(self->in_channels),
+        VIDEO_ARG(self->input.memory),
+        VIDEO_ARG(self->in_map),
+    };
+    return video_launch(compute, self->crop, arguments, G_N_ELEMENTS(arguments), self->in_map.w,
+                        self->in_map.h, n, error);
+}
+
+static gboolean run_blocks(OclKernel *kernel, OclQueue *compute, const NnPlace *place,
+                           const VideoMap *map, const Channels *channels, cl_mem blocks, guint n,
+                           GError **error)
+{
+    const VideoArgument arguments[] = {
+        VIDEO_ARG(place->memory),
+        VIDEO_ARG(*map),
+        VIDEO_ARG(*channels),
+        VIDEO_ARG(blocks),
+    };
+    return video_launch(compute, kernel, arguments, G_N_ELEMENTS(arguments), BLOCKS, BLOCKS, n,
+                        error);
+}
+
+static gboolean run_judge(VideoRestorer *self, OclQueue *compute, const VideoFaceStyle *style,
+                          gint32 first, guint n, GError **error)
+{
+    const gint32 match = style->match;
+    const VideoArgument arguments[] = {
+        VIDEO_ARG(self->before),
+        VIDEO_ARG(self->after),
+        VIDEO_ARG(style->blur),
+        VIDEO_ARG(match),
+        VIDEO_ARG(style->least_similarity),
+        VIDEO_ARG(first),
+        VIDEO_ARG(self->verdicts),
+    };
+    return video_launch(compute, self->judge, arguments, G_N_ELEMENTS(arguments), 1, 1, n, error);
+}
+
+static gboolean run_keep(VideoRestorer *self, OclQueue *compute, gint32 first, guint n,
+                         GError **error)
+{
+    const VideoArgument arguments[] = {
+        VIDEO_ARG(self->output.memory), VIDEO_ARG(self->out_map),  VIDEO_ARG(self->out_channels),
+        VIDEO_ARG(self->faces),         VIDEO_ARG(self->verdicts), VIDEO_ARG(first),
+        VIDEO_ARG(self->restored),
+    };
+    return video_launch(compute, self->keep, arguments, G_N_ELEMENTS(arguments), self->out_map.w,
+                        self->out_map.h, n, error);
+}
+
+/* Faces @first and on, as many as the network takes at once. The network may use the memory of its
+ * input for other things, so what the crops look like is kept before it runs. */
+static gboolean restore(VideoRestorer *self, OclQueue *compute, const VideoFrames *frames,
+                        const VideoFaceStyle *style, guint first, guint n, GError **error)
+{
+    return run_crop(self, compute, frames, (gint32)first, n, error) &&
+           run_blocks(self->blocks_before, compute, &self->input, &self->in_map, &self->in_channels,
+                      self->before, n, error) &&
+           nn_slot_run(self->slot, compute, n, error) &&
+           run_blocks(self->blocks_after, compute, &self->output, &self->out_map,
+                      &self->out_channels, self->after, n, error) &&
+           run_judge(self, compute, style, (gint32)first, n, error) &&
+           run_keep(self, compute, (gint32)first, n, error);
+}
+
+static gboolean run_paste(VideoRestorer *self, OclQueue *compute, const VideoFrames *frames,
+                          const VideoFaceStyle *style, const Face *faces, guint n, GError **error)
+{
+    gint32 columns = 0, rows = 0;
+    for (guint i = 0; i < n; i++) {
+        columns = MAX(columns, faces[i].columns);
+        rows = MAX(rows, faces[i].rows);
+    }
+    if (columns == 0 || rows == 0)
+        return TRUE;
+    cl_mem dst = video_frames_memory(frames);
+    const gint32 halved_x = GST_VIDEO_FORMAT_INFO_W_SUB(self->info.finfo, 1);
+    const gint32 halved_y = GST_VIDEO_FORMAT_INFO_H_SUB(self->info.finfo, 1);
+    const VideoArgument arguments[] = {
+        VIDEO_ARG(dst),
+        VIDEO_ARG(self->format),
+        VIDEO_ARG(halved_x),
+        VIDEO_ARG(halved_y),
+        VIDEO_ARG(self->from_rgb),
+        VIDEO_ARG(self->faces),
+        VIDEO_ARG(self->verdicts),
+        VIDEO_ARG(self->restored),
+        VIDEO_ARG(self->out_map.w),
+        VIDEO_ARG(self->out_map.h),
+        VIDEO_ARG(style->blur),
+    };
+    /* Faces have many sizes and PoCL compiles a kernel anew for every size of work-group. */
+    return video_launch(compute, self->paste, arguments, G_N_ELEMENTS(arguments),
+                        GST_ROUND_UP_64((gsize)columns), (gsize)rows, n, error);
+}
+
+gboolean video_restorer_run(VideoRestorer *self, OclQueue *compute, VideoFaceList *list,
+                            const VideoFrames *frames, const VideoFaceJob *jobs, guint n_jobs,
+                            const VideoFaceStyle *style, GError **error)
+{
+    if (n_jobs == 0)
+        return TRUE;
+    if (!list_reserve(list, n_jobs, error) || !reserve(self, n_jobs, error))
+        return FALSE;
+    Face *faces = (Face *)list->faces->data;
+    fill_table(self, jobs, n_jobs, style->template, faces);
+    if (!ocl_write(compute, self->faces, 0, faces, n_jobs * sizeof(Face), NULL, error))
+        return FALSE;
+    for (guint first = 0; first < n_jobs; first += self->max_samples)
+        if (!restore(self, compute, frames, style, first, MIN(self->max_samples, n_jobs - first),
+                     error))
+            return FALSE;
+    return run_paste(self, compute, frames, style, faces, n_jobs, error) &&
+           ocl_read(compute, self->verdicts, 0, list->verdicts->data, n_jobs * sizeof(Verdict),
+                    NULL, error);
+}

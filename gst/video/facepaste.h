@@ -1,0 +1,56 @@
+/* facepaste.h - faces of frames through a restoring network and back, all on the device.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "face.h"
+
+G_BEGIN_DECLS
+
+/* A face to be restored. */
+typedef struct {
+    VideoFace face;
+    guint frame;
+    float blend;      /* share of the restored face, 0..1 */
+    float similarity; /* out: to what was there, -1..1; see video_face_list_results() */
+} VideoFaceJob;
+
+typedef struct {
+    VideoTemplate template;
+    float blur;             /* width of the mask's soft edge as a share of the crop, 0..0.5 */
+    gboolean match;         /* give the restored face the colours of the one before */
+    float least_similarity; /* a face that is less similar than this stays as it was */
+} VideoFaceStyle;
+
+/* Which faces one batch has, on their way to the device, and what came of them: host memory that
+ * must not be used again before the batch has completed. */
+typedef struct VideoFaceList VideoFaceList;
+
+VideoFaceList *video_face_list_new(OclDevice *device);
+void video_face_list_free(VideoFaceList *list);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VideoFaceList, video_face_list_free)
+/* Once the batch has completed: fills in what `similarity` the @n_jobs of its last run had. */
+void video_face_list_results(const VideoFaceList *list, VideoFaceJob *jobs, guint n_jobs);
+
+/* What all batches of one device share; its memory is written by every run, so runs must be
+ * enqueued on one queue. */
+typedef struct VideoRestorer VideoRestorer;
+
+/* @frames: the format that faces are cut from and written back to. @slot: the network, which takes
+ * a square picture and gives one, as @info says; both outlive the restorer. NN_ERROR_INPUT if its
+ * tensors are no such pictures. */
+VideoRestorer *video_restorer_new(OclDevice *device, const GstVideoInfo *frames,
+                                  const VideoModelInfo *info, NnSlot *slot, guint input,
+                                  guint output, guint max_samples, GError **error);
+void video_restorer_free(VideoRestorer *restorer);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VideoRestorer, video_restorer_free)
+
+/* Enqueues it all for @jobs, whose frames are in order: crops, the network over as many samples at
+ * once as it takes, the judgement, and the paste into @frames, in place. Where faces overlap, the
+ * one decides whose mask is stronger. Without jobs nothing is enqueued. */
+gboolean video_restorer_run(VideoRestorer *restorer, OclQueue *compute, VideoFaceList *list,
+                            const VideoFrames *frames, const VideoFaceJob *jobs, guint n_jobs,
+                            const VideoFaceStyle *style, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,346 @@
+/* video_face.cl - faces out of frames into a restoring network, and back over the frames.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Defines: FP16 where the tensor holds halves.
+ * Buffers: frames bytes of n frames of any 8-bit format, changed in place by face_paste; faces one
+ *   row of the table per face; tensors 3 channels of any strides; blocks [faces][16][16][3] float:
+ *   a face seen from afar; verdicts one per face; restored [faces][3][height][width] half, R G B.
+ *   Colours are R G B, 0..255.
+ * Positions count from the middle of the first pixel.
+ * Accumulation: float.
+ * Launch: see each kernel; any local size. A work-item is a pixel, or a cell of pixels that share
+ *   chroma: faces are small and lie anywhere, so that rows of vectors would not pay.
+ */
+#include "common.clh"
+
+/* Where the components of a frame are: c0 c1 c2 are R G B or Y U V. */
+typedef struct {
+    ulong frame;           /* bytes between frames */
+    ulong offset[3];       /* bytes, of the first sample in frame 0 */
+    int pitch[3], step[3]; /* bytes between rows and between neighbours */
+    int width[3], height[3];
+    float share_x[3], share_y[3]; /* samples per pixel */
+    float shift_x[3], shift_y[3]; /* where sample 0 begins, left of the first pixel, in samples */
+} Format;
+
+/* A face of the batch: (u, v) = (m[0] x + m[1] y + m[2], m[3] x + m[4] y + m[5]). */
+typedef struct {
+    float to_frame[6]; /* from the tensor's pixels */
+    float to_face[6];  /* from the frame's pixels to the restored picture's */
+    float spread;      /* pixels of the frame per pixel of the tensor */
+    float detail;      /* pixels of the restored picture per pixel of the frame */
+    float blend;
+    int soften;
+    int frame;
+    int first, count;             /* faces of the same frame: rows of the table */
+    int left, top, columns, rows; /* of the cells that the crop touches */
+} Face;
+
+/* What came of comparing the restored face with the one before: v * gain + shift is its colour. */
+typedef struct {
+    float gain[3], shift[3];
+    float similarity; /* -1..1 */
+    int use;
+} Verdict;
+
+/* Channel c of a tensor holds (v - mean[c]) * gain[c]; reversed: B G R. */
+typedef struct {
+    float mean[3], gain[3];
+    int reversed;
+} Channels;
+
+/* Samples along each axis of a pixel that covers @extent others. */
+static inline int samples_of(float extent)
+{
+    return clamp((int)ceil(extent - 0.01f), 1, 8);
+}
+
+/* The share of the restored face at @u, @v, 0..1 over the crop: 1 inside, 0 from 1/32 before the
+ * edge on, corners rounded; @blur is the width of the way between them. */
+static inline float mask_at(float u, float v, float blur)
+{
+    const float radius = 0.25f, half_side = 0.5f - 0.03125f;
+    const float x = fabs(u - 0.5f) - (half_side - radius);
+    const float y = fabs(v - 0.5f) - (half_side - radius);
+    const float outside = hypot(fmax(x, 0.0f), fmax(y, 0.0f)) + fmin(fmax(x, y), 0.0f) - radius;
+    return smoothstep(0.0f, fmax(blur, 1e-3f), -outside);
+}
+
+/* Component @c of a frame around @x, @y, bilinear; past the edge the outermost repeats. */
+static inline float sample_frame(__global const uchar *frame, const Format *format, int c, float x,
+                                 float y)
+{
+    const float u = (x + 0.5f) * format->share_x[c] + format->shift_x[c] - 0.5f;
+    const float v = (y + 0.5f) * format->share_y[c] + format->shift_y[c] - 0.5f;
+    const float left = floor(u), top = floor(v);
+    const int x0 = clamp((int)left, 0, format->width[c] - 1);
+    const int x1 = clamp((int)left + 1, 0, format->width[c] - 1);
+    const int y0 = clamp((int)top, 0, format->height[c] - 1);
+    const int y1 = clamp((int)top + 1, 0, format->height[c] - 1);
+    __global const uchar *p = frame + format->offset[c];
+    __global const uchar *upper = p + (ulong)y0 * format->pitch[c];
+    __global const uchar *lower = p + (ulong)y1 * format->pitch[c];
+    const int a = x0 * format->step[c], b = x1 * format->step[c];
+    return mix(mix((float)upper[a], (float)upper[b], u - left),
+               mix((float)lower[a], (float)lower[b], u - left), v - top);
+}
+
+static inline float3 apply_matrix(float16 m, float3 c)
+{
+    return (float3)(m.s0 * c.x + m.s1 * c.y + m.s2 * c.z + m.s3,
+                    m.s4 * c.x + m.s5 * c.y + m.s6 * c.z + m.s7,
+                    m.s8 * c.x + m.s9 * c.y + m.sa * c.z + m.sb);
+}
+
+static inline float2 apply_affine(__global const float *m, float x, float y)
+{
+    return (float2)(m[0] * x + m[1] * y + m[2], m[3] * x + m[4] * y + m[5]);
+}
+
+/* Faces @first and on into the samples of a tensor, turned upright.
+ * Global: tensor columns, rows, faces. */
+__kernel void face_crop(__global const uchar *restrict frames, Format format, float16 to_rgb,
+                        __global const Face *restrict faces, int first, Channels channels,
+                        __global REAL *restrict dst, Map map)
+{
+    const int x = get_global_id(0), y = get_global_id(1), n = get_global_id(2);
+    __global const Face *face = faces + first + n;
+    frames += face->frame * format.frame;
+    const int k = samples_of(face->spread);
+    float3 sum = 0.0f;
+    for (int j = 0; j < k; j++)
+        for (int i = 0; i < k; i++) {
+            const float2 at =
+                apply_affine(face->to_frame, (float)x + ((float)i + 0.5f) / (float)k - 0.5f,
+                             (float)y + ((float)j + 0.5f) / (float)k - 0.5f);
+            sum.x += sample_frame(frames, &format, 0, at.x, at.y);
+            sum.y += sample_frame(frames, &format, 1, at.x, at.y);
+            sum.z += sample_frame(frames, &format, 2, at.x, at.y);
+        }
+    const float3 rgb = clamp(apply_matrix(to_rgb, sum / (float)(k * k)), 0.0f, 255.0f);
+    const float value[3] = { channels.reversed ? rgb.z : rgb.x, rgb.y,
+                             channels.reversed ? rgb.x : rgb.z };
+    const ulong at = map.offset + n * map.sample + (ulong)y * map.sh + (ulong)x * map.sw;
+    for (int c = 0; c < 3; c++)
+        STORE(dst, at + (ulong)c * map.sc, (value[c] - channels.mean[c]) * channels.gain[c]);
+}
+
+/* Colour of a tensor's pixel. */
+static inline float3 load_rgb(__global const REAL *src, Map map, const Channels *channels, int n,
+                              int x, int y)
+{
+    const ulong at = map.offset + n * map.sample + (ulong)y * map.sh + (ulong)x * map.sw;
+    float value[3];
+    for (int c = 0; c < 3; c++)
+        value[c] = LOAD(src, at + (ulong)c * map.sc) / channels->gain[c] + channels->mean[c];
+    return channels->reversed ? (float3)(value[2], value[1], value[0])
+                              : (float3)(value[0], value[1], value[2]);
+}
+
+#define BLOCKS 16
+
+/* The mean colours of 16 x 16 blocks of a tensor's pictures.
+ * Global: 16, 16, faces. */
+__kernel void face_blocks(__global const REAL *restrict src, Map map, Channels channels,
+                          __global float *restrict blocks)
+{
+    const int x = get_global_id(0), y = get_global_id(1), n = get_global_id(2);
+    const int left = x * map.w / BLOCKS, right = max((x + 1) * map.w / BLOCKS, left + 1);
+    const int top = y * map.h / BLOCKS, bottom = max((y + 1) * map.h / BLOCKS, top + 1);
+    float3 sum = 0.0f;
+    for (int j = top; j < bottom; j++)
+        for (int i = left; i < right; i++)
+            sum += clamp(load_rgb(src, map, &channels, n, i, j), 0.0f, 255.0f);
+    sum /= (float)((right - left) * (bottom - top));
+    vstore3(sum, (n * BLOCKS + y) * BLOCKS + x, blocks);
+}
+
+/* Whether the restored face is still the one before, and the colour transfer back to it (Reinhard
+ * et al. 2001: mean and deviation of each channel). Both look at the blocks' means, so that what
+ * the network is there for, fine detail, counts for neither. Similarity is the contrast and
+ * structure term of SSIM over the blocks' luma, weighted by the mask. Global: faces. */
+__kernel void face_judge(__global const float *restrict before,
+                         __global const float *restrict after, float blur, int match, float least,
+                         int first, __global Verdict *restrict verdicts)
+{
+    const int n = get_global_id(2);
+    before += n * BLOCKS * BLOCKS * 3;
+    after += n * BLOCKS * BLOCKS * 3;
+    /* Channels, and luma. */
+    float4 a1 = 0.0f, a2 = 0.0f, b1 = 0.0f, b2 = 0.0f, ab = 0.0f;
+    float weights = 0.0f;
+    for (int i = 0; i < BLOCKS * BLOCKS; i++) {
+        const float weight = mask_at(((float)(i % BLOCKS) + 0.5f) / BLOCKS,
+                                     ((float)(i / BLOCKS) + 0.5f) / BLOCKS, blur);
+        const float3 luma = (float3)(0.299f, 0.587f, 0.114f);
+        const float3 p = vload3(i, before), q = vload3(i, after);
+        const float4 a = (float4)(p, dot(p, luma)), b = (float4)(q, dot(q, luma));
+        a1 += weight * a;
+        a2 += weight * a * a;
+        b1 += weight * b;
+        b2 += weight * b * b;
+        ab += weight * a * b;
+        weights += weight;
+    }
+    a1 /= weights;
+    b1 /= weights;
+    const float4 a_variance = fmax(a2 / weights - a1 * a1, 0.0f);
+    const float4 b_variance = fmax(b2 / weights - b1 * b1, 0.0f);
+    const float4 covariance = ab / weights - a1 * b1;
+    /* SSIM's constant for this term: (0.03 * 255)^2. */
+    const float steady = 58.5225f;
+    Verdict verdict;
+    verdict.similarity = (2.0f * covariance.w + steady) / (a_variance.w + b_variance.w + steady);
+    verdict.use = verdict.similarity >= least;
+    const float4 gain = clamp(sqrt((a_variance + 1.0f) / (b_variance + 1.0f)), 0.5f, 2.0f);
+    const float4 shift = a1 - gain * b1;
+    verdict.gain[0] = match ? gain.x : 1.0f;
+    verdict.gain[1] = match ? gain.y : 1.0f;
+    verdict.gain[2] = match ? gain.z : 1.0f;
+    verdict.shift[0] = match ? shift.x : 0.0f;
+    verdict.shift[1] = match ? shift.y : 0.0f;
+    verdict.shift[2] = match ? shift.z : 0.0f;
+    verdicts[first + n] = verdict;
+}
+
+/* The network's pictures, kept until all faces of the batch are restored: in the colours that the
+ * verdict says, small faces softened by 1 2 1 both ways as GPEN's own program does.
+ * Global: columns, rows, faces. */
+__kernel void face_keep(__global const REAL *restrict src, Map map, Channels channels,
+                        __global const Face *restrict faces,
+                        __global const Verdict *restrict verdicts, int first,
+                        __global half *restrict restored)
+{
+    const int x = get_global_id(0), y = get_global_id(1), n = get_global_id(2);
+    float3 rgb = load_rgb(src, map, &channels, n, x, y);
+    if (faces[first + n].soften) {
+        rgb = 0.0f;
+        for (int j = -1; j <= 1; j++)
+            for (int i = -1; i <= 1; i++)
+                rgb += load_rgb(src, map, &channels, n, clamp(x + i, 0, map.w - 1),
+                                clamp(y + j, 0, map.h - 1)) *
+                       (float)((2 - abs(i)) * (2 - abs(j))) / 16.0f;
+    }
+    const Verdict verdict = verdicts[first + n];
+    const ulong plane = (ulong)map.h * map.w;
+    restored += (ulong)(first + n) * 3 * plane + (ulong)y * map.w + x;
+    vstore_half(clamp(rgb.x * verdict.gain[0] + verdict.shift[0], 0.0f, 255.0f), 0, restored);
+    vstore_half(clamp(rgb.y * verdict.gain[1] + verdict.shift[1], 0.0f, 255.0f), plane, restored);
+    vstore_half(clamp(rgb.z * verdict.gain[2] + verdict.shift[2], 0.0f, 255.0f), 2 * plane,
+                restored);
+}
+
+static inline float3 restored_pixel(__global const half *picture, int width, int height, int x,
+                                    int y)
+{
+    const ulong plane = (ulong)height * width;
+    picture += (ulong)clamp(y, 0, height - 1) * width + clamp(x, 0, width - 1);
+    return (float3)(vload_half(0, picture), vload_half(plane, picture),
+                    vload_half(2 * plane, picture));
+}
+
+/* The restored colour at a frame's pixel, the mean over what the pixel covers. */
+static inline float3 restored_at(__global const half *picture, int width, int height,
+                                 __global const Face *face, int x, int y)
+{
+    const int k = samples_of(face->detail);
+    float3 sum = 0.0f;
+    for (int j = 0; j < k; j++)
+        for (int i = 0; i < k; i++) {
+            const float2 at =
+                apply_affine(face->to_face, (float)x + ((float)i + 0.5f) / (float)k - 0.5f,
+                             (float)y + ((float)j + 0.5f) / (float)k - 0.5f);
+            const float left = floor(at.x), top = floor(at.y);
+            const int x0 = (int)left, y0 = (int)top;
+            sum += mix(mix(restored_pixel(picture, width, height, x0, y0),
+                           restored_pixel(picture, width, height, x0 + 1, y0), at.x - left),
+                       mix(restored_pixel(picture, width, height, x0, y0 + 1),
+                           restored_pixel(picture, width, height, x0 + 1, y0 + 1), at.x - left),
+                       at.y - top);
+        }
+    return sum / (float)(k * k);
+}
+
+static inline bool touches(__global const Face *face, int x, int y)
+{
+    return x >= face->left && x < face->left + face->columns && y >= face->top &&
+           y < face->top + face->rows;
+}
+
+/* The face whose mask is strongest at a pixel, and how strong; -1 where there is none. */
+static inline int strongest_at(__global const Face *faces, __global const Verdict *verdicts,
+                               int first, int last, int width, int height, float blur, int x, int y,
+                               float *strength)
+{
+    int strongest = -1;
+    *strength = 0.0f;
+    for (int i = first; i < last; i++) {
+        if (!verdicts[i].use)
+            continue;
+        const float2 at = apply_affine(faces[i].to_face, (float)x, (float)y);
+        const float mask = faces[i].blend * mask_at((at.x + 0.5f) / (float)width,
+                                                    (at.y + 0.5f) / (float)height, blur);
+        if (mask > *strength) {
+            *strength = mask;
+            strongest = i;
+        }
+    }
+    return strongest;
+}
+
+static inline void store_mixed(__global uchar *p, float share, float value)
+{
+    const float before = (float)*p;
+    *p = convert_uchar_sat(clamp(before + share * (value - before), 0.0f, 255.0f) + 0.5f);
+}
+
+/* A cell is the pixels that share a chroma sample: one, two of a row, or a square of four. The
+ * first face that touches it does it for all faces there, so no two work-items write the same.
+ * Where masks overlap the stronger one decides. What no mask covers is not written. Global: most
+ * columns of a face, most rows, faces. */
+__kernel void face_paste(__global uchar *restrict frames, Format format, int halved_x, int halved_y,
+                         float16 from_rgb, __global const Face *restrict faces,
+                         __global const Verdict *restrict verdicts,
+                         __global const half *restrict restored, int width, int height, float blur)
+{
+    const int n = get_global_id(2);
+    __global const Face *face = faces + n;
+    const int cell_x = face->left + (int)get_global_id(0);
+    const int cell_y = face->top + (int)get_global_id(1);
+    if (!touches(face, cell_x, cell_y))
+        return;
+    for (int i = face->first; i < n; i++)
+        if (touches(faces + i, cell_x, cell_y))
+            return;
+    frames += face->frame * format.frame;
+    float2 chroma = 0.0f;
+    float chroma_share = 0.0f;
+    int n_pixels = 0;
+    for (int y = cell_y << halved_y; y < min((cell_y + 1) << halved_y, format.height[0]); y++)
+        for (int x = cell_x << halved_x; x < min((cell_x + 1) << halved_x, format.width[0]); x++) {
+            float share;
+            const int best = strongest_at(faces, verdicts, face->first, face->first + face->count,
+                                          width, height, blur, x, y, &share);
+            n_pixels++;
+            if (best < 0)
+                continue;
+            const float3 color =
+                apply_matrix(from_rgb, restored_at(restored + (ulong)best * 3 * height * width,
+                                                   width, height, faces + best, x, y));
+            store_mixed(frames + format.offset[0] + (ulong)y * format.pitch[0] + x * format.step[0],
+                        share, color.x);
+            chroma += share * color.yz;
+            chroma_share += share;
+        }
+    if (chroma_share == 0.0f)
+        return;
+    chroma /= chroma_share;
+    chroma_share /= (float)n_pixels;
+    store_mixed(frames + format.offset[1] + (ulong)cell_y * format.pitch[1] +
+                    cell_x * format.step[1],
+                chroma_share, chroma.x);
+    store_mixed(frames + format.offset[2] + (ulong)cell_y * format.pitch[2] +
+                    cell_x * format.step[2],
+                chroma_share, chroma.y);
+}

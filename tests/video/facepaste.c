@@ -1,0 +1,519 @@
+/* facepaste.c - tests of faces cut out, restored by small networks and pasted back.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "harness.h"
+
+#include <facepaste.h>
+#include <math.h>
+#include <onnx-builder.h>
+#include <string.h>
+
+#define SIZE 64
+#define CHUNK 3
+#define WIDTH 160
+#define HEIGHT 120
+
+/* ---------------------------------------------------------------- networks */
+
+typedef struct {
+    NnModel *model;
+    NnNetwork *network;
+    NnSlot *slot;
+    VideoModelInfo *info;
+} Net;
+
+static void net_clear(Net *net)
+{
+    nn_slot_free(net->slot);
+    nn_network_unref(net->network);
+    nn_model_unref(net->model);
+    video_model_info_free(net->info);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Net, net_clear)
+
+static Net build_net(OnnxBuilder *builder)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GBytes) bytes = onnx_builder_pack(builder);
+    const NnNetworkParams params = { .max_samples = CHUNK, .precision = NN_PRECISION_FP32 };
+    Net net = { .info = video_model_info_preset("gpen") };
+    net.model = nn_model_load_bytes(bytes, "restorer", &error);
+    g_assert_no_error(error);
+    net.network = nn_network_new(net.model, harness_device(), &params, &error);
+    g_assert_no_error(error);
+    net.slot = nn_slot_new(net.network, &error);
+    g_assert_no_error(error);
+    return net;
+}
+
+/* Every channel becomes itself times @gain plus @offset, on the scale of -1..1. */
+static Net linear_net(float gain, float offset)
+{
+    g_autoptr(OnnxBuilder) builder = onnx_builder_new(13);
+    const float weights[9] = { gain, 0, 0, 0, gain, 0, 0, 0, gain };
+    const float bias[3] = { offset, offset, offset };
+    onnx_builder_input(builder, "input", NN_FLOAT32, "1,3,64,64");
+    onnx_builder_floats(builder, "w", "3,3,1,1", weights);
+    onnx_builder_floats(builder, "b", "3", bias);
+    onnx_builder_node(builder, "Conv", "input,w,b", "output");
+    onnx_builder_output(builder, "output");
+    return build_net(builder);
+}
+
+/* White in the upper half of the crop, black in the lower one. */
+static Net halves_net(void)
+{
+    g_autoptr(OnnxBuilder) builder = onnx_builder_new(13);
+    g_autofree float *halves = g_new(float, 3 * SIZE * SIZE);
+    const float zero[9] = { 0 };
+    for (guint i = 0; i < 3 * SIZE * SIZE; i++)
+        halves[i] = i / SIZE % SIZE < SIZE / 2 ? 1 : -1;
+    onnx_builder_input(builder, "input", NN_FLOAT32, "1,3,64,64");
+    onnx_builder_floats(builder, "w", "3,3,1,1", zero);
+    onnx_builder_floats(builder, "halves", "1,3,64,64", halves);
+    onnx_builder_node(builder, "Conv", "input,w", "nothing");
+    onnx_builder_node(builder, "Add", "nothing,halves", "output");
+    onnx_builder_output(builder, "output");
+    return build_net(builder);
+}
+
+/* ---------------------------------------------------------------- faces */
+
+/* A face whose crop is @side pixels of the frame around @x, @y, turned by @degrees. */
+static VideoFaceJob face_at(guint frame, float x, float y, float side, float degrees)
+{
+    VideoPoint points[VIDEO_FACE_POINTS];
+    const float angle = degrees * (float)G_PI / 180, scale = side / SIZE;
+    VideoFaceJob job = { .frame = frame, .blend = 1 };
+    video_template_points(VIDEO_TEMPLATE_GPEN, SIZE, points);
+    for (guint i = 0; i < VIDEO_FACE_POINTS; i++) {
+        const float u = (points[i].x + 0.5f - SIZE / 2) * scale;
+        const float v = (points[i].y + 0.5f - SIZE / 2) * scale;
+        job.face.points[i] = (VideoPoint){ x - 0.5f + cosf(angle) * u - sinf(angle) * v,
+                                           y - 0.5f + sinf(angle) * u + cosf(angle) * v };
+    }
+    /* Not softened, whatever its size. */
+    job.face.width = job.face.height = 200;
+    return job;
+}
+
+static const VideoFaceStyle plain = { .template = VIDEO_TEMPLATE_GPEN,
+                                      .blur = 0.1f,
+                                      .least_similarity = -2 };
+
+/* Restores @jobs in @frames; @results gets what comes out, and the jobs their similarity. */
+static void restore(const Net *net, GstVideoFrame *const *frames, guint n_frames,
+                    VideoFaceJob *jobs, guint n_jobs, const VideoFaceStyle *style,
+                    GstVideoFrame *const *results)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VideoFrames) on_device = harness_upload(frames, n_frames);
+    g_autoptr(VideoFaceList) list = video_face_list_new(harness_device());
+    g_autoptr(VideoRestorer) restorer = video_restorer_new(
+        harness_device(), &frames[0]->info, net->info, net->slot, 0, 0, CHUNK, &error);
+    g_assert_no_error(error);
+    video_restorer_run(restorer, harness_queue(), list, on_device, jobs, n_jobs, style, &error);
+    g_assert_no_error(error);
+    for (guint i = 0; i < n_frames; i++)
+        harness_download(on_device, i, results[i]);
+    if (n_jobs > 0)
+        video_face_list_results(list, jobs, n_jobs);
+}
+
+static void restore_one(const Net *net, GstVideoFrame *frame, VideoFaceJob *job,
+                        const VideoFaceStyle *style, GstVideoFrame *result)
+{
+    restore(net, &frame, 1, job, 1, style, &result);
+}
+
+/* Soft waves: bilinear sampling keeps them. */
+static void fill_waves(GstVideoFrame *frame, double phase)
+{
+    for (guint c = 0; c < (guint)GST_VIDEO_FRAME_N_COMPONENTS(frame); c++)
+        for (guint y = 0; y < (guint)GST_VIDEO_FRAME_COMP_HEIGHT(frame, c); y++)
+            for (guint x = 0; x < (guint)GST_VIDEO_FRAME_COMP_WIDTH(frame, c); x++)
+                *harness_sample(frame, c, x, y) =
+                    (guint8)(128 + 50 * sin(0.07 * x + c + phase) + 40 * cos(0.09 * y - c));
+}
+
+/* The documented mask at the middle of a pixel, by its own words: how far inside a rounded square
+ * with sides 1/32 from the crop's, corners of radius 1/4, and smoothstep over @blur. */
+static double mask_of(const VideoFaceJob *job, double x, double y, double blur)
+{
+    VideoPoint template[VIDEO_FACE_POINTS];
+    VideoAffine to_face;
+    video_template_points(VIDEO_TEMPLATE_GPEN, SIZE, template);
+    g_assert_true(video_similarity(job->face.points, template, &to_face));
+    const VideoPoint at = video_affine_apply(&to_face, (VideoPoint){ (float)x, (float)y });
+    const double u = (at.x + 0.5) / SIZE, v = (at.y + 0.5) / SIZE;
+    const double near = 1.0 / 32, far = 31.0 / 32, r = 0.25;
+    /* From each side, and in the corners from the arc. */
+    const double dx = MIN(u - near, far - u), dy = MIN(v - near, far - v);
+    double inside = MIN(dx, dy);
+    if (dx < r && dy < r)
+        inside = r - hypot(r - dx, r - dy);
+    const double t = CLAMP(inside / blur, 0, 1);
+    return t * t * (3 - 2 * t);
+}
+
+/* ---------------------------------------------------------------- tests */
+
+static const GstVideoFormat formats[] = {
+    GST_VIDEO_FORMAT_RGBA, GST_VIDEO_FORMAT_BGRx, GST_VIDEO_FORMAT_ARGB, GST_VIDEO_FORMAT_RGB,
+    GST_VIDEO_FORMAT_BGR,  GST_VIDEO_FORMAT_I420, GST_VIDEO_FORMAT_YV12, GST_VIDEO_FORMAT_NV12,
+    GST_VIDEO_FORMAT_NV21, GST_VIDEO_FORMAT_Y42B, GST_VIDEO_FORMAT_YUY2, GST_VIDEO_FORMAT_UYVY,
+    GST_VIDEO_FORMAT_Y444,
+};
+
+/* A sample of component @c is within 1/@inside of the mask's middle, or outside the crop. */
+static gboolean is_outside(const GstVideoFrame *frame, const VideoFaceJob *job, guint c, guint x,
+                           guint y)
+{
+    const guint step_x = 1u << GST_VIDEO_FORMAT_INFO_W_SUB(frame->info.finfo, c);
+    const guint step_y = 1u << GST_VIDEO_FORMAT_INFO_H_SUB(frame->info.finfo, c);
+    for (guint j = 0; j < step_y; j++)
+        for (guint i = 0; i < step_x; i++)
+            if (mask_of(job, x * step_x + i, y * step_y + j, 0.1) > 0)
+                return FALSE;
+    return TRUE;
+}
+
+static void what_no_mask_covers_stays_bit_for_bit_in_every_format(void)
+{
+    g_auto(Net) white = linear_net(0, 1);
+    for (guint k = 0; k < G_N_ELEMENTS(formats); k++) {
+        /* Odd sizes: the last chroma samples stand for one pixel. */
+        GstVideoInfo info = harness_info(formats[k], WIDTH - 1, HEIGHT - 1, NULL);
+        g_autoptr(GstVideoFrame) frame = harness_frame_new(&info, 8);
+        g_autoptr(GstVideoFrame) result = harness_frame_new(&info, 0);
+        harness_fill_random(frame, 3);
+        VideoFaceJob job = face_at(0, 130, 90, 70, 20);
+        restore_one(&white, frame, &job, &plain, result);
+        guint n_changed = 0, n_outside = 0;
+        for (guint c = 0; c < (guint)GST_VIDEO_FRAME_N_COMPONENTS(frame); c++)
+            for (guint y = 0; y < (guint)GST_VIDEO_FRAME_COMP_HEIGHT(frame, c); y++)
+                for (guint x = 0; x < (guint)GST_VIDEO_FRAME_COMP_WIDTH(frame, c); x++) {
+                    const guint8 a = *harness_sample(frame, c, x, y);
+                    const guint8 b = *harness_sample(result, c, x, y);
+                    n_changed += a != b;
+                    if (c == 3 || is_outside(frame, &job, c, x, y)) {
+                        g_assert_cmpuint(a, ==, b);
+                        n_outside++;
+                    }
+                }
+        g_assert_cmpuint(n_changed, >, 1500);
+        g_assert_cmpuint(n_outside, >, 8000);
+    }
+}
+
+static void the_mask_is_the_documented_one(void)
+{
+    g_auto(Net) white = linear_net(0, 1);
+    GstVideoInfo info = harness_info(GST_VIDEO_FORMAT_RGB, WIDTH, HEIGHT, NULL);
+    g_autoptr(GstVideoFrame) frame = harness_frame_new(&info, 0);
+    g_autoptr(GstVideoFrame) result = harness_frame_new(&info, 0);
+    harness_fill(frame, 20, 90, 160, 0);
+    const float blurs[] = { 0.1f, 0.3f };
+    for (guint k = 0; k < 2; k++) {
+        VideoFaceStyle style = plain;
+        style.blur = blurs[k];
+        VideoFaceJob job = face_at(0, 77, 58, 90, -30);
+        job.blend = 0.75f;
+        restore_one(&white, frame, &job, &style, result);
+        for (guint c = 0; c < 3; c++)
+            for (guint y = 0; y < HEIGHT; y++)
+                for (guint x = 0; x < WIDTH; x++) {
+                    const double before = *harness_sample(frame, c, x, y);
+                    const double expected =
+                        before + 0.75 * mask_of(&job, x, y, blurs[k]) * (255 - before);
+                    const double got = *harness_sample(result, c, x, y);
+                    if (fabs(got - expected) > 1)
+                        g_error("%u at %u, %u: %g instead of %g", c, x, y, got, expected);
+                }
+    }
+}
+
+static void a_crop_is_the_face_turned_upright(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_auto(Net) same = linear_net(1, 0);
+    GstVideoInfo info = harness_info(GST_VIDEO_FORMAT_RGBA, WIDTH, HEIGHT, NULL);
+    g_autoptr(GstVideoFrame) frame = harness_frame_new(&info, 0);
+    g_autoptr(GstVideoFrame) result = harness_frame_new(&info, 0);
+    harness_fill_random(frame, 7);
+    /* Reaches over the frame's left edge. */
+    VideoFaceJob job = face_at(0, 20, 60, 60, 35);
+    restore_one(&same, frame, &job, &plain, result);
+    g_autoptr(NnArray) crop = nn_slot_read_output(same.slot, harness_queue(), 0, 1, &error);
+    g_assert_no_error(error);
+    double worst = 0;
+    for (guint c = 0; c < 3; c++)
+        for (guint v = 0; v < SIZE; v++)
+            for (guint u = 0; u < SIZE; u++) {
+                /* As warpAffine does: where the pixel comes from, bilinear, the edge repeated. */
+                const double angle = 35 * G_PI / 180, scale = 60.0 / SIZE;
+                const double du = (u + 0.5 - SIZE / 2) * scale, dv = (v + 0.5 - SIZE / 2) * scale;
+                const double x = 19.5 + cos(angle) * du - sin(angle) * dv;
+                const double y = 59.5 + sin(angle) * du + cos(angle) * dv;
+                double sum = 0;
+                for (int j = 0; j < 2; j++)
+                    for (int i = 0; i < 2; i++) {
+                        const double at_x = floor(x) + i, at_y = floor(y) + j;
+                        sum += (1 - fabs(x - at_x)) * (1 - fabs(y - at_y)) *
+                               *harness_sample(frame, c, (guint)CLAMP(at_x, 0, WIDTH - 1),
+                                               (guint)CLAMP(at_y, 0, HEIGHT - 1));
+                    }
+                const double got = 127.5 * nn_array_get(crop, (c * SIZE + v) * SIZE + u) + 127.5;
+                worst = MAX(worst, fabs(got - sum));
+            }
+    g_test_message("off by %.4f of 255", worst);
+    g_assert_cmpfloat(worst, <, 0.02);
+}
+
+static void a_network_that_changes_nothing_changes_little(void)
+{
+    g_auto(Net) same = linear_net(1, 0);
+    for (guint k = 0; k < G_N_ELEMENTS(formats); k++) {
+        GstVideoInfo info = harness_info(formats[k], WIDTH, HEIGHT, NULL);
+        g_autoptr(GstVideoFrame) frame = harness_frame_new(&info, 0);
+        g_autoptr(GstVideoFrame) result = harness_frame_new(&info, 0);
+        fill_waves(frame, 0);
+        if (GST_VIDEO_INFO_IS_YUV(&info))
+            /* Within what R'G'B' can say. */
+            for (guint c = 1; c < 3; c++)
+                for (guint y = 0; y < (guint)GST_VIDEO_FRAME_COMP_HEIGHT(frame, c); y++)
+                    for (guint x = 0; x < (guint)GST_VIDEO_FRAME_COMP_WIDTH(frame, c); x++) {
+                        guint8 *sample = harness_sample(frame, c, x, y);
+                        *sample = (guint8)(128 + (*sample - 128) / 8);
+                    }
+        VideoFaceJob jobs[] = { face_at(0, 50, 60, 70, 15), face_at(0, 110, 60, 60, -90) };
+        GstVideoFrame *frames[] = { frame }, *results[] = { result };
+        VideoFaceStyle style = plain;
+        style.match = TRUE;
+        restore(&same, frames, 1, jobs, 2, &style, results);
+        const guint difference = harness_difference(frame, result);
+        g_test_message("%s: %u", gst_video_format_to_string(formats[k]), difference);
+        g_assert_cmpuint(difference, <=, 1);
+        for (guint i = 0; i < 2; i++)
+            g_assert_cmpfloat(jobs[i].similarity, >, 0.999);
+    }
+}
+
+static void a_turned_face_is_pasted_the_way_it_was(void)
+{
+    g_auto(Net) halves = halves_net();
+    GstVideoInfo info = harness_info(GST_VIDEO_FORMAT_RGB, WIDTH, HEIGHT, NULL);
+    g_autoptr(GstVideoFrame) frame = harness_frame_new(&info, 0);
+    g_autoptr(GstVideoFrame) result = harness_frame_new(&info, 0);
+    harness_fill(frame, 128, 128, 128, 0);
+    for (int degrees = 0; degrees < 360; degrees += 45) {
+        VideoFaceJob job = face_at(0, 80, 60, 60, (float)degrees);
+        restore_one(&halves, frame, &job, &plain, result);
+        /* 12 px from the middle towards the forehead and towards the chin. */
+        const double angle = degrees * G_PI / 180;
+        const int x = (int)lround(12 * sin(angle)), y = (int)lround(-12 * cos(angle));
+        g_assert_cmpuint(*harness_sample(result, 0, (guint)(80 + x), (guint)(60 + y)), ==, 255);
+        g_assert_cmpuint(*harness_sample(result, 0, (guint)(80 - x), (guint)(60 - y)), ==, 0);
+    }
+}
+
+static void where_faces_overlap_the_stronger_mask_decides(void)
+{
+    g_auto(Net) white = linear_net(0, 1);
+    GstVideoInfo info = harness_info(GST_VIDEO_FORMAT_RGB, WIDTH, HEIGHT, NULL);
+    g_autoptr(GstVideoFrame) frame = harness_frame_new(&info, 0);
+    g_autoptr(GstVideoFrame) result = harness_frame_new(&info, 0);
+    harness_fill(frame, 0, 60, 120, 0);
+    VideoFaceStyle style = plain;
+    style.blur = 0.4f;
+    VideoFaceJob jobs[] = { face_at(0, 60, 60, 70, 0), face_at(0, 95, 50, 80, 25) };
+    jobs[1].blend = 0.5f;
+    restore(&white, (GstVideoFrame *[]){ frame }, 1, jobs, 2, &style,
+            (GstVideoFrame *[]){ result });
+    for (guint y = 0; y < HEIGHT; y++)
+        for (guint x = 0; x < WIDTH; x++) {
+            const double share =
+                MAX(mask_of(&jobs[0], x, y, 0.4), 0.5 * mask_of(&jobs[1], x, y, 0.4));
+            g_assert_cmpfloat(fabs(*harness_sample(result, 0, x, y) - 255 * share), <=, 1);
+        }
+}
+
+static void many_faces_at_once_are_as_one_by_one(void)
+{
+    g_auto(Net) negative = linear_net(-0.5f, 0.1f);
+    GstVideoInfo info = harness_info(GST_VIDEO_FORMAT_NV12, WIDTH, HEIGHT, NULL);
+    GstVideoFrame *frames[3], *together[3], *alone[3];
+    VideoFaceJob jobs[8];
+    for (guint i = 0; i < 3; i++) {
+        frames[i] = harness_frame_new(&info, 0);
+        together[i] = harness_frame_new(&info, 0);
+        alone[i] = harness_frame_new(&info, 0);
+        harness_fill_random(frames[i], i);
+        gst_video_frame_copy(alone[i], frames[i]);
+    }
+    /* 3, 1 and 4 of them, apart from each other; chunks of three cross the frames. */
+    for (guint i = 0; i < 8; i++)
+        jobs[i] = face_at(i < 3   ? 0
+                          : i < 4 ? 1
+                                  : 2,
+                          20 + 40 * (float)(i % 4), 30 + 60 * (float)(i % 2), 36, 20 * (float)i);
+    restore(&negative, frames, 3, jobs, 8, &plain, together);
+    for (guint i = 0; i < 8; i++) {
+        VideoFaceJob job = jobs[i];
+        GstVideoFrame *frame = alone[job.frame];
+        job.frame = 0;
+        restore_one(&negative, frame, &job, &plain, frame);
+        g_assert_cmpfloat(job.similarity, ==, jobs[i].similarity);
+    }
+    for (guint i = 0; i < 3; i++) {
+        g_assert_cmpuint(harness_difference(together[i], alone[i]), ==, 0);
+        g_assert_cmpuint(harness_difference(together[i], frames[i]), >, 20);
+        harness_frame_free(frames[i]);
+        harness_frame_free(together[i]);
+        harness_frame_free(alone[i]);
+    }
+}
+
+static void a_face_that_is_no_longer_itself_stays_as_it_was(void)
+{
+    g_auto(Net) negative = linear_net(-1, 0);
+    GstVideoInfo info = harness_info(GST_VIDEO_FORMAT_I420, WIDTH, HEIGHT, NULL);
+    g_autoptr(GstVideoFrame) frame = harness_frame_new(&info, 0);
+    g_autoptr(GstVideoFrame) result = harness_frame_new(&info, 0);
+    fill_waves(frame, 1);
+    VideoFaceJob job = face_at(0, 80, 60, 80, 0);
+    VideoFaceStyle style = plain;
+    style.least_similarity = 0;
+    restore_one(&negative, frame, &job, &style, result);
+    g_test_message("similarity %.3f", job.similarity);
+    g_assert_cmpfloat(job.similarity, <, -0.8);
+    g_assert_cmpuint(harness_difference(frame, result), ==, 0);
+    restore_one(&negative, frame, &job, &plain, result);
+    g_assert_cmpuint(harness_difference(frame, result), >, 50);
+}
+
+static void colours_are_brought_back(void)
+{
+    g_auto(Net) pale = linear_net(0.6f, 0.25f);
+    GstVideoInfo info = harness_info(GST_VIDEO_FORMAT_RGB, WIDTH, HEIGHT, NULL);
+    g_autoptr(GstVideoFrame) frame = harness_frame_new(&info, 0);
+    g_autoptr(GstVideoFrame) result = harness_frame_new(&info, 0);
+    fill_waves(frame, 2);
+    VideoFaceJob job = face_at(0, 80, 60, 80, 0);
+    VideoFaceStyle style = plain;
+    restore_one(&pale, frame, &job, &style, result);
+    const guint without = harness_difference(frame, result);
+    style.match = TRUE;
+    restore_one(&pale, frame, &job, &style, result);
+    const guint with = harness_difference(frame, result);
+    g_test_message("off by %u, with colours matched by %u", without, with);
+    g_assert_cmpuint(without, >, 40);
+    g_assert_cmpuint(with, <=, 2);
+}
+
+static void small_faces_are_softened(void)
+{
+    g_auto(Net) halves = halves_net();
+    GstVideoInfo info = harness_info(GST_VIDEO_FORMAT_RGB, WIDTH, HEIGHT, NULL);
+    g_autoptr(GstVideoFrame) frame = harness_frame_new(&info, 0);
+    g_autoptr(GstVideoFrame) result = harness_frame_new(&info, 0);
+    harness_fill(frame, 128, 128, 128, 0);
+    /* The crop's pixels are the frame's; its rows 31 and 32 are rows 59 and 60. */
+    VideoFaceJob job = face_at(0, 80, 60, SIZE, 0);
+    job.face.height = 99;
+    restore_one(&halves, frame, &job, &plain, result);
+    const guint expected[] = { 255, 191, 64, 0 };
+    for (guint i = 0; i < 4; i++)
+        g_assert_cmpint(ABS((int)*harness_sample(result, 1, 80, 58 + i) - (int)expected[i]), <=, 1);
+    job.face.height = 100;
+    restore_one(&halves, frame, &job, &plain, result);
+    g_assert_cmpuint(*harness_sample(result, 1, 80, 59), ==, 255);
+    g_assert_cmpuint(*harness_sample(result, 1, 80, 60), ==, 0);
+}
+
+static void faces_of_any_size_and_place_do_no_harm(void)
+{
+    g_auto(Net) white = linear_net(0, 1);
+    GstVideoInfo info = harness_info(GST_VIDEO_FORMAT_NV12, WIDTH, HEIGHT, NULL);
+    g_autoptr(GstVideoFrame) frame = harness_frame_new(&info, 0);
+    g_autoptr(GstVideoFrame) result = harness_frame_new(&info, 0);
+    harness_fill_random(frame, 11);
+    VideoFaceJob jobs[100];
+    guint32 seed = 9;
+    for (guint i = 0; i < G_N_ELEMENTS(jobs); i++)
+        jobs[i] = face_at(0, harness_random(&seed) * 200 - 20, harness_random(&seed) * 160 - 20,
+                          2 + harness_random(&seed) * 20, harness_random(&seed) * 360);
+    jobs[3] = face_at(0, 40, 40, 4, 0);
+    jobs[4] = face_at(0, 80, 60, 5000, 10);
+    jobs[5] = face_at(0, -3000, 60, 50, 10);
+    jobs[6] = face_at(0, 80, 60, 0, 0); /* all points in one place */
+    jobs[4].blend = 0;
+    restore(&white, (GstVideoFrame *[]){ frame }, 1, jobs, G_N_ELEMENTS(jobs), &plain,
+            (GstVideoFrame *[]){ result });
+    for (guint y = 0; y < HEIGHT; y++)
+        for (guint x = 0; x < WIDTH; x++) {
+            double share = 0;
+            for (guint i = 0; i < G_N_ELEMENTS(jobs); i++)
+                if (i != 6)
+                    share = MAX(share, jobs[i].blend * mask_of(&jobs[i], x, y, 0.1));
+            const double before = *harness_sample(frame, 0, x, y);
+            const double expected = before + share * (235 - before);
+            const double got = *harness_sample(result, 0, x, y);
+            if (fabs(got - expected) > 1)
+                g_error("at %u, %u: %g instead of %g", x, y, got, expected);
+        }
+}
+
+static void without_faces_nothing_is_enqueued(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_auto(Net) white = linear_net(0, 1);
+    GstVideoInfo info = harness_info(GST_VIDEO_FORMAT_NV12, WIDTH, HEIGHT, NULL);
+    g_autoptr(GstVideoFrame) frame = harness_frame_new(&info, 0);
+    g_autoptr(GstVideoFrame) result = harness_frame_new(&info, 0);
+    harness_fill_random(frame, 11);
+    restore(&white, (GstVideoFrame *[]){ frame }, 1, NULL, 0, &plain,
+            (GstVideoFrame *[]){ result });
+    g_assert_cmpuint(harness_difference(frame, result), ==, 0);
+}
+
+static void a_network_of_another_shape_is_refused(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(OnnxBuilder) builder = onnx_builder_new(13);
+    const float weights[9] = { 1 };
+    onnx_builder_input(builder, "input", NN_FLOAT32, "1,3,64,48");
+    onnx_builder_floats(builder, "w", "3,3,1,1", weights);
+    onnx_builder_node(builder, "Conv", "input,w", "output");
+    onnx_builder_output(builder, "output");
+    g_auto(Net) net = build_net(builder);
+    GstVideoInfo info = harness_info(GST_VIDEO_FORMAT_NV12, WIDTH, HEIGHT, NULL);
+    g_assert_null(
+        video_restorer_new(harness_device(), &info, net.info, net.slot, 0, 0, CHUNK, &error));
+    g_assert_error(error, NN_ERROR, NN_ERROR_INPUT);
+    g_assert_nonnull(strstr(error->message, "square"));
+}
+
+int main(int argc, char **argv)
+{
+    harness_init(&argc, &argv);
+    harness_add("what no mask covers stays bit for bit in every format",
+                what_no_mask_covers_stays_bit_for_bit_in_every_format);
+    harness_add("the mask is the documented one", the_mask_is_the_documented_one);
+    harness_add("a crop is the face turned upright", a_crop_is_the_face_turned_upright);
+    harness_add("a network that changes nothing changes little",
+                a_network_that_changes_nothing_changes_little);
+    harness_add("a turned face is pasted the way it was", a_turned_face_is_pasted_the_way_it_was);
+    harness_add("where faces overlap the stronger mask decides",
+                where_faces_overlap_the_stronger_mask_decides);
+    harness_add("many faces at once are as one by one", many_faces_at_once_are_as_one_by_one);
+    harness_add("a face that is no longer itself stays as it was",
+                a_face_that_is_no_longer_itself_stays_as_it_was);
+    harness_add("colours are brought back", colours_are_brought_back);
+    harness_add("small faces are softened", small_faces_are_softened);
+    harness_add("faces of any size and place do no harm", faces_of_any_size_and_place_do_no_harm);
+    harness_add("without faces nothing is enqueued", without_faces_nothing_is_enqueued);
+    harness_add("a network of another shape is refused", a_network_of_another_shape_is_refused);
+    return harness_run();
+}
