@@ -68,13 +68,14 @@ gboolean batch_allocation_query(GstClBatchFilter *self, GstQuery *query)
     if (!caps || !gst_video_info_from_caps(&info, caps))
         return FALSE;
     gst_query_add_allocation_meta(query, GST_VIDEO_META_API_TYPE, NULL);
-    if (!need_pool || !p->device)
+    OclDevice *device = gst_cl_batch_filter_get_device(self);
+    if (!need_pool || !device)
         return TRUE;
 
     LOCK(p);
     const guint n_min = MAX(p->max_frames, batch_wanted_frames_locked(self)) + N_SPARE_BUFFERS;
     UNLOCK(p);
-    g_autoptr(GstBufferPool) pool = video_pinned_pool_new(p->device);
+    g_autoptr(GstBufferPool) pool = video_pinned_pool_new(device);
     GstStructure *config = gst_buffer_pool_get_config(pool);
     gst_buffer_pool_config_set_params(config, caps, info.size, n_min, 0);
     gst_buffer_pool_config_add_option(config, GST_BUFFER_POOL_OPTION_VIDEO_META);
@@ -135,32 +136,13 @@ static gboolean configure_pool(GstBufferPool *pool, GstCaps *caps, guint size_b,
     return gst_buffer_pool_set_config(pool, config) && gst_buffer_pool_set_active(pool, TRUE);
 }
 
-static GstBufferPool *make_pool(GstClBatchFilter *self, GstCaps *caps)
-{
-    GstClBatchFilterPrivate *p = PRIVATE(self);
-    g_autoptr(GstQuery) query = gst_query_new_allocation(caps, TRUE);
-    const guint n_ours = p->max_frames * (p->max_submitted + 1);
-    const gboolean with_meta = gst_pad_peer_query(p->srcpad, query) &&
-                               gst_query_find_allocation_meta(query, GST_VIDEO_META_API_TYPE, NULL);
-    guint size_b, n_min;
-    GstBufferPool *pool = downstream_pool(self, query, n_ours, &size_b, &n_min);
-    if (pool && configure_pool(pool, caps, size_b, n_min, with_meta))
-        return pool;
-    gst_clear_object(&pool);
-    /* Buffers are made when they are first needed: a single picture needs one. */
-    pool = video_pinned_pool_new(p->device);
-    if (configure_pool(pool, caps, p->out_info.size, 0, with_meta))
-        return pool;
-    gst_object_unref(pool);
-    return NULL;
-}
-
-static void publish_pool(GstClBatchFilter *self, GstBufferPool *pool)
+/* @pool: (transfer full) (nullable) */
+static void publish_pool(GstClBatchFilter *self, BatchDevice *device, GstBufferPool *pool)
 {
     GstClBatchFilterPrivate *p = PRIVATE(self);
     LOCK(p);
-    GstBufferPool *old = p->pool;
-    p->pool = pool;
+    GstBufferPool *old = device->pool;
+    device->pool = pool;
     const gboolean flushing = p->flow == GST_FLOW_FLUSHING;
     UNLOCK(p);
     if (pool && flushing)
@@ -170,15 +152,48 @@ static void publish_pool(GstClBatchFilter *self, GstBufferPool *pool)
     gst_clear_object(&old);
 }
 
-/* ---------------------------------------------------------------- building */
+/* Memory that one device has pinned is ordinary memory to another. */
+static GstBufferPool *pinned_pool(GstClBatchFilter *self, BatchDevice *device, GstCaps *caps,
+                                  gboolean with_meta)
+{
+    /* Buffers are made when they are first needed: a single picture needs one. */
+    GstBufferPool *pool = video_pinned_pool_new(device->cl);
+    if (configure_pool(pool, caps, PRIVATE(self)->out_info.size, 0, with_meta))
+        return pool;
+    gst_object_unref(pool);
+    return NULL;
+}
 
-static void free_slots(GstClBatchFilter *self)
+/* Downstream's, or one of each device. */
+static gboolean make_pools(GstClBatchFilter *self, GstCaps *caps)
 {
     GstClBatchFilterPrivate *p = PRIVATE(self);
-    for (guint i = 0; i < p->slots->len; i++)
-        batch_slot_free(self, p->slots->pdata[i]);
-    g_ptr_array_set_size(p->slots, 0);
-    p->filling = NULL;
+    g_autoptr(GstQuery) query = gst_query_new_allocation(caps, TRUE);
+    const guint n_ours = p->max_frames * (p->max_submitted + 1) * batch_devices_count(p);
+    const gboolean with_meta = gst_pad_peer_query(p->srcpad, query) &&
+                               gst_query_find_allocation_meta(query, GST_VIDEO_META_API_TYPE, NULL);
+    guint size_b, n_min;
+    g_autoptr(GstBufferPool) theirs = downstream_pool(self, query, n_ours, &size_b, &n_min);
+    if (theirs && !configure_pool(theirs, caps, size_b, n_min, with_meta))
+        gst_clear_object(&theirs);
+    gboolean ok = TRUE;
+    for (BatchDevice *device = batch_device_next(p, NULL); device;
+         device = batch_device_next(p, device)) {
+        GstBufferPool *pool =
+            theirs ? gst_object_ref(theirs) : pinned_pool(self, device, caps, with_meta);
+        publish_pool(self, device, pool);
+        ok = ok && pool;
+    }
+    return ok;
+}
+
+/* ---------------------------------------------------------------- building */
+
+static void free_slots(GstClBatchFilter *self, BatchDevice *device)
+{
+    for (guint i = 0; i < device->slots->len; i++)
+        batch_slot_free(self, device->slots->pdata[i]);
+    g_ptr_array_set_size(device->slots, 0);
 }
 
 /* TRUE when all that was enqueued on @queue is over, FALSE when it takes too long. */
@@ -199,50 +214,78 @@ static gboolean wait_for_queue(GstClBatchFilterPrivate *p, OclQueue *queue, gint
     return done;
 }
 
+static gboolean wait_for_device(GstClBatchFilterPrivate *p, const BatchDevice *device,
+                                gint64 until_us)
+{
+    return wait_for_queue(p, device->upload, until_us) &&
+           (!device->first || wait_for_queue(p, device->first, until_us)) &&
+           wait_for_queue(p, device->compute, until_us) &&
+           wait_for_queue(p, device->download, until_us);
+}
+
+static void release_device(GstClBatchFilter *self, BatchDevice *device)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(self);
+    publish_pool(self, device, NULL);
+    if (!device->build)
+        return;
+    if (wait_for_device(p, device, g_get_monotonic_time() + MAX_DEVICE_WAIT_US)) {
+        free_slots(self, device);
+        GST_CL_BATCH_FILTER_GET_CLASS(self)->release(self, device->build);
+    } else {
+        /* Freeing what a device may still write to would be worse. */
+        GST_WARNING_OBJECT(self, "%s does not answer; its memory is lost", device->cl->name);
+        g_ptr_array_set_size(device->slots, 0);
+    }
+    device->build = NULL;
+}
+
 void batch_release(GstClBatchFilter *self)
 {
     GstClBatchFilterPrivate *p = PRIVATE(self);
-    publish_pool(self, NULL);
-    if (!p->build)
-        return;
-    const gint64 until_us = g_get_monotonic_time() + MAX_DEVICE_WAIT_US;
-    if (wait_for_queue(p, p->upload, until_us) &&
-        (!p->first || wait_for_queue(p, p->first, until_us)) &&
-        wait_for_queue(p, p->compute, until_us) && wait_for_queue(p, p->download, until_us)) {
-        free_slots(self);
-        GST_CL_BATCH_FILTER_GET_CLASS(self)->release(self, p->build);
-    } else {
-        /* Freeing what a device may still write to would be worse. */
-        GST_WARNING_OBJECT(self, "%s does not answer; its memory is lost", p->device->name);
-        g_ptr_array_set_size(p->slots, 0);
-        p->filling = NULL;
-    }
-    p->build = NULL;
+    for (guint i = 0; i < p->devices->len; i++)
+        release_device(self, p->devices->pdata[i]);
+    p->filling = NULL;
     LOCK(p);
     p->max_frames = 0;
     UNLOCK(p);
 }
 
-/* Builds for batches of @max_frames, with the first slot to see whether memory suffices. */
-static gboolean build_for(GstClBatchFilter *self, guint max_frames, GError **error)
+/* With the first slot, to see whether memory suffices. */
+static gboolean build_on(GstClBatchFilter *self, BatchDevice *device, guint max_frames,
+                         GError **error)
 {
     GstClBatchFilterPrivate *p = PRIVATE(self);
     GstClBatchFilterClass *klass = GST_CL_BATCH_FILTER_GET_CLASS(self);
-    p->build = klass->prepare(self, p->device, &p->in_info, &p->out_info, max_frames, error);
-    if (!p->build)
+    device->build = klass->prepare(self, device->cl, &p->in_info, &p->out_info, max_frames, error);
+    if (!device->build)
         return FALSE;
-    BatchSlot *slot = batch_slot_new(self, max_frames, error);
+    BatchSlot *slot = batch_slot_new(self, device, max_frames, error);
     if (!slot) {
-        klass->release(self, g_steal_pointer(&p->build));
+        klass->release(self, g_steal_pointer(&device->build));
         return FALSE;
     }
-    g_ptr_array_add(p->slots, slot);
+    g_ptr_array_add(device->slots, slot);
+    device->max_slots = p->inflight + 1;
+    return TRUE;
+}
+
+/* Builds for batches of @max_frames. */
+static gboolean build_for(GstClBatchFilter *self, guint max_frames, GError **error)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(self);
+    for (BatchDevice *device = batch_device_next(p, NULL); device;
+         device = batch_device_next(p, device)) {
+        if (!build_on(self, device, max_frames, error)) {
+            batch_release(self);
+            return FALSE;
+        }
+    }
     p->needs_reset = TRUE;
     LOCK(p);
     p->max_frames = max_frames;
     p->max_submitted = p->inflight;
     UNLOCK(p);
-    p->max_slots = p->max_submitted + 1;
     return TRUE;
 }
 
@@ -270,21 +313,32 @@ static gboolean build(GstClBatchFilter *self, GError **error)
 
 /* Runs an empty batch and takes its time, so that the latency of a live stream is known before its
  * first frame, and drivers have compiled what they compile late. */
-static gboolean warm_up(GstClBatchFilter *self, GError **error)
+static gboolean warm_up(GstClBatchFilter *self, const BatchDevice *device, GError **error)
 {
     GstClBatchFilterPrivate *p = PRIVATE(self);
     GstClBatchFilterClass *klass = GST_CL_BATCH_FILTER_GET_CLASS(self);
-    BatchSlot *slot = p->slots->pdata[0];
+    BatchSlot *slot = device->slots->pdata[0];
     const gint64 begin_us = g_get_monotonic_time(), until_us = begin_us + MAX_DEVICE_WAIT_US;
-    OclQueue *queue = p->first ? p->first : p->compute;
+    OclQueue *queue = device->first ? device->first : device->compute;
     if (!klass->compute(self, slot->batch, queue, slot->max_frames, error))
         return FALSE;
     if (!wait_for_queue(p, queue, until_us))
         return TRUE;
-    if (klass->proceed && !klass->proceed(self, slot->batch, p->compute, slot->max_frames, error))
+    if (klass->proceed &&
+        !klass->proceed(self, slot->batch, device->compute, slot->max_frames, error))
         return FALSE;
-    if (wait_for_queue(p, p->compute, until_us))
+    if (wait_for_queue(p, device->compute, until_us))
         batch_compute_time_add(self, (g_get_monotonic_time() - begin_us) * GST_USECOND);
+    return TRUE;
+}
+
+static gboolean warm_up_all(GstClBatchFilter *self, GError **error)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(self);
+    for (BatchDevice *device = batch_device_next(p, NULL); device;
+         device = batch_device_next(p, device))
+        if (!warm_up(self, device, error))
+            return FALSE;
     return TRUE;
 }
 
@@ -304,7 +358,7 @@ static gboolean rebuild(GstClBatchFilter *self, GstCaps *out, GError **error)
     p->compute_time = 0;
     const gboolean live = p->live;
     UNLOCK(p);
-    if (!build(self, error) || (live && !warm_up(self, error)))
+    if (!build(self, error) || (live && !warm_up_all(self, error)))
         return FALSE;
     if (live)
         batch_post_latency(self);
@@ -320,7 +374,7 @@ GstFlowReturn batch_negotiate(GstClBatchFilter *self, GError **error)
     g_autoptr(GstCaps) out = choose_output(self, p->in_caps);
     g_autoptr(GstCaps) current = gst_pad_get_current_caps(p->srcpad);
     LOCK(p);
-    const gboolean same = current && out && !p->caps_pending && !p->rebuild && p->build &&
+    const gboolean same = current && out && !p->caps_pending && !p->rebuild && p->max_frames &&
                           gst_caps_is_equal(current, out);
     p->rebuild = FALSE;
     p->caps_pending = FALSE;
@@ -332,12 +386,8 @@ GstFlowReturn batch_negotiate(GstClBatchFilter *self, GError **error)
         flow = GST_FLOW_ERROR;
     else if (!(current && gst_caps_is_equal(current, out)) && !gst_pad_set_caps(p->srcpad, out))
         flow = GST_PAD_IS_FLUSHING(p->srcpad) ? GST_FLOW_FLUSHING : GST_FLOW_NOT_NEGOTIATED;
-    if (flow == GST_FLOW_OK) {
-        GstBufferPool *pool = make_pool(self, out);
-        publish_pool(self, pool);
-        if (!pool)
-            flow = GST_FLOW_NOT_NEGOTIATED;
-    }
+    if (flow == GST_FLOW_OK && !make_pools(self, out))
+        flow = GST_FLOW_NOT_NEGOTIATED;
     if (flow != GST_FLOW_OK) {
         gst_pad_mark_reconfigure(p->srcpad);
         LOCK(p);

@@ -59,7 +59,11 @@ GstClBatchFilterPrivate *gst_cl_batch_filter_private(GstClBatchFilter *self)
 
 OclDevice *gst_cl_batch_filter_get_device(GstClBatchFilter *self)
 {
-    return PRIVATE(self)->device;
+    GstClBatchFilterPrivate *p = PRIVATE(self);
+    LOCK(p);
+    OclDevice *device = p->devices ? ((BatchDevice *)p->devices->pdata[0])->cl : NULL;
+    UNLOCK(p);
+    return device;
 }
 
 /* ---------------------------------------------------------------- changes while playing */
@@ -84,50 +88,21 @@ void gst_cl_batch_filter_renegotiate(GstClBatchFilter *self)
 
 /* ---------------------------------------------------------------- device and model */
 
-static gboolean open_device(GstClBatchFilter *self, GError **error)
-{
-    GstClBatchFilterPrivate *p = PRIVATE(self);
-    LOCK(p);
-    g_autofree char *spec = g_strdup(p->device_spec);
-    UNLOCK(p);
-    if (!gst_cl_context_ensure(GST_ELEMENT(self), spec, &p->context, error))
-        return FALSE;
-    p->device = ocl_device_ref(gst_cl_context_device(p->context));
-    p->upload = ocl_queue_new(p->device, "upload", TRUE, error);
-    p->compute = p->upload ? ocl_queue_new(p->device, "compute", TRUE, error) : NULL;
-    p->download = p->compute ? ocl_queue_new(p->device, "download", TRUE, error) : NULL;
-    if (!p->download || !GST_CL_BATCH_FILTER_GET_CLASS(self)->proceed)
-        return p->download != NULL;
-    p->first = ocl_queue_new(p->device, "first compute", TRUE, error);
-    return p->first != NULL;
-}
-
-static void close_device(GstClBatchFilter *self)
-{
-    GstClBatchFilterPrivate *p = PRIVATE(self);
-    g_clear_pointer(&p->upload, ocl_queue_free);
-    g_clear_pointer(&p->first, ocl_queue_free);
-    g_clear_pointer(&p->compute, ocl_queue_free);
-    g_clear_pointer(&p->download, ocl_queue_free);
-    g_clear_pointer(&p->device, ocl_device_unref);
-    GST_OBJECT_LOCK(self);
-    GstClContext *context = g_steal_pointer(&p->context);
-    GST_OBJECT_UNLOCK(self);
-    gst_clear_object(&context);
-}
-
 static gboolean start(GstClBatchFilter *self)
 {
     GstClBatchFilterPrivate *p = PRIVATE(self);
+    GstClBatchFilterClass *klass = GST_CL_BATCH_FILTER_GET_CLASS(self);
     g_autoptr(GError) error = NULL;
     p->max_frames_limit = 0;
     p->error_posted = FALSE;
-    if (!open_device(self, &error) ||
-        !GST_CL_BATCH_FILTER_GET_CLASS(self)->start(self, p->device, &error)) {
+    if (!batch_devices_open(self, &error) ||
+        !klass->start(self, gst_cl_batch_filter_get_device(self), &error)) {
         batch_post_error(self, error);
-        close_device(self);
+        batch_devices_close(self);
         return FALSE;
     }
+    if (klass->carries_state && klass->carries_state(self))
+        batch_devices_keep_first(self);
     g_object_notify(G_OBJECT(self), "device-name");
     return TRUE;
 }
@@ -135,7 +110,7 @@ static gboolean start(GstClBatchFilter *self)
 static void stop(GstClBatchFilter *self)
 {
     GST_CL_BATCH_FILTER_GET_CLASS(self)->stop(self);
-    close_device(self);
+    batch_devices_close(self);
 }
 
 /* A new life of the stream: nothing is known of it. */
@@ -151,7 +126,8 @@ static void forget_stream(GstClBatchFilter *self)
     p->upstream_min = 0;
     p->compute_time = 0;
     p->n_latencies = 0;
-    p->last_done_us = 0;
+    p->last_ready_us = 0;
+    batch_devices_recover_locked(p);
     p->error_posted = FALSE;
     gst_video_info_init(&p->in_info);
     gst_video_info_init(&p->out_info);
@@ -180,9 +156,9 @@ static void set_context(GstElement *element, GstContext *context)
 {
     GstClBatchFilterPrivate *p = PRIVATE(GST_CL_BATCH_FILTER(element));
     LOCK(p);
-    g_autofree char *spec = g_strdup(p->device_spec);
+    g_auto(GStrv) specs = batch_device_specs_locked(p);
     UNLOCK(p);
-    gst_cl_context_offer(element, context, spec, &p->context);
+    gst_cl_context_offer(element, context, specs[0], &p->context);
     parent_class->set_context(element, context);
 }
 
@@ -225,28 +201,19 @@ static void set_property(GObject *object, guint id, const GValue *value, GParamS
         batch_post_latency(GST_CL_BATCH_FILTER(object));
 }
 
-static char *device_name(GstClBatchFilterPrivate *p, GstClBatchFilter *self)
-{
-    GST_OBJECT_LOCK(self);
-    char *name = p->context ? g_strdup(gst_cl_context_device(p->context)->name) : NULL;
-    GST_OBJECT_UNLOCK(self);
-    return name;
-}
-
 static void get_property(GObject *object, guint id, GValue *value, GParamSpec *spec)
 {
     GstClBatchFilter *self = GST_CL_BATCH_FILTER(object);
     GstClBatchFilterPrivate *p = PRIVATE(self);
-    if (id == PROP_DEVICE_NAME) {
-        g_value_take_string(value, device_name(p, self));
-        return;
-    }
     if (id == PROP_STATS) {
         g_value_take_boxed(value, batch_stats_structure(self));
         return;
     }
     LOCK(p);
     switch (id) {
+    case PROP_DEVICE_NAME:
+        g_value_take_string(value, batch_devices_names_locked(p));
+        break;
     case PROP_DEVICE:
         g_value_set_string(value, p->device_spec);
         break;
@@ -277,12 +244,15 @@ static void install_properties(GObjectClass *klass)
         klass, PROP_DEVICE,
         g_param_spec_string("device", "Device",
                             "OpenCL device: auto (the best present), gpu, cpu, gpu:1 (the second), "
-                            "0:1 (platform:device as clinfo lists them) or a piece of its name",
+                            "0:1 (platform:device as clinfo lists them) or a piece of its name. "
+                            "Several with commas between them share the batches: gpu:0,gpu:1",
                             DEFAULT_DEVICE, constant | GST_PARAM_MUTABLE_READY));
     g_object_class_install_property(
         klass, PROP_DEVICE_NAME,
         g_param_spec_string("device-name", "Device name",
-                            "Name of the OpenCL device in use, from READY on", NULL, readable));
+                            "Name of the OpenCL device in use, or of all with commas between "
+                            "them, from READY on",
+                            NULL, readable));
     g_object_class_install_property(
         klass, PROP_BATCH_SIZE,
         g_param_spec_uint("batch-size", "Batch size",
@@ -301,7 +271,7 @@ static void install_properties(GObjectClass *klass)
     g_object_class_install_property(
         klass, PROP_INFLIGHT,
         g_param_spec_uint("inflight", "In flight",
-                          "Batches that the device is given ahead, so that it never waits for the "
+                          "Batches that each device is given ahead, so that it never waits for the "
                           "next; each takes device memory",
                           1, MAX_INFLIGHT, DEFAULT_INFLIGHT, constant | GST_PARAM_MUTABLE_PLAYING));
     g_object_class_install_property(
@@ -317,7 +287,8 @@ static void install_properties(GObjectClass *klass)
                            "frames-flushed, batches, batch-size, mean-fill (frames per batch), "
                            "mean times in ns: upload-ns (per frame), compute-ns, download-ns (per "
                            "batch), latency-ns (per frame, from arrival to result), queue-level "
-                           "and in-flight (frames)",
+                           "and in-flight (frames), devices (of each: name, batches, frames, "
+                           "batch-ns, lost)",
                            GST_TYPE_STRUCTURE, readable));
 }
 
@@ -327,7 +298,6 @@ static void finalize(GObject *object)
 {
     GstClBatchFilterPrivate *p = PRIVATE(GST_CL_BATCH_FILTER(object));
     gst_queue_array_free(p->items);
-    g_ptr_array_unref(p->slots);
     gst_clear_caps(&p->newest_caps);
     gst_clear_caps(&p->in_caps);
     gst_clear_object(&p->context);
@@ -359,7 +329,6 @@ static void init(GTypeInstance *instance, gpointer klass)
     GstClBatchFilterPrivate *p = PRIVATE(self);
     p->monitor = batch_monitor_new();
     p->items = gst_queue_array_new_for_struct(sizeof(BatchItem), 16);
-    p->slots = g_ptr_array_new();
     g_queue_init(&p->submitted);
     p->device_spec = g_strdup(DEFAULT_DEVICE);
     p->batch_timeout = GST_CLOCK_TIME_NONE;

@@ -27,7 +27,7 @@ typedef gpointer GstClBatch;
 struct _GstClBatchFilterClass {
     GstElementClass parent_class;
 
-    /* NULL -> READY: load and check the model. */
+    /* NULL -> READY: load and check the model. @device is the first of those to be used. */
     gboolean (*start)(GstClBatchFilter *self, OclDevice *device, GError **error);
     /* READY -> NULL. */
     void (*stop)(GstClBatchFilter *self);
@@ -52,9 +52,17 @@ struct _GstClBatchFilterClass {
                             GError **error);
     void (*batch_free)(GstClBatchFilter *self, GstClBatch batch);
 
+    /* Optional: TRUE if something is carried from frame to frame, which only one device can do.
+     * Between start() and stop(). */
+    gboolean (*carries_state)(GstClBatchFilter *self);
+
     /* Frame @index of @batch: keep what the controllable properties are now (called in stream
      * order, after gst_object_sync_values()). */
     void (*snapshot)(GstClBatchFilter *self, GstClBatch batch, guint index);
+    /* Optional: what was kept for frame @index of @from holds for that of @to, a batch on another
+     * device. Without it, frames that a lost device leaves behind are redone with the properties as
+     * they are then. */
+    void (*snapshot_copy)(GstClBatchFilter *self, GstClBatch from, GstClBatch to, guint index);
     /* Enqueue the upload of @frame as frame @index on the upload queue. */
     gboolean (*upload)(GstClBatchFilter *self, GstClBatch batch, OclQueue *upload, guint index,
                        GstVideoFrame *frame, GError **error);
@@ -63,9 +71,9 @@ struct _GstClBatchFilterClass {
                         GError **error);
     /* Optional, for what is decided by intermediate results: compute() then is only the first half,
      * and when its commands have completed, so that what it has read back can be looked at, this
-     * enqueues the second half, in the order of the stream. Meanwhile the first half of the next
-     * batch is computed: compute() is given a queue of its own, so the halves of different batches
-     * overlap and may share no device memory that either writes. */
+     * enqueues the second half, on each device in the order of the stream. Meanwhile the first half
+     * of the next batch is computed: compute() is given a queue of its own, so the halves of
+     * different batches overlap and may share no device memory that either writes. */
     gboolean (*proceed)(GstClBatchFilter *self, GstClBatch batch, OclQueue *compute, guint n_frames,
                         GError **error);
     /* Enqueue the readback of frame @index into @frame on the download queue, ordered after
@@ -77,7 +85,7 @@ struct _GstClBatchFilterClass {
     void (*reset)(GstClBatchFilter *self);
 };
 
-/* The device in use between READY and NULL, (transfer none). */
+/* The (first) device in use between READY and NULL, (transfer none). */
 OclDevice *gst_cl_batch_filter_get_device(GstClBatchFilter *self);
 
 /* Something that prepare() looks at has changed: release() and prepare() are called again between

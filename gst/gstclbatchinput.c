@@ -66,24 +66,16 @@ static void interrupt(GstClBatchFilterPrivate *p)
     LOCK(p);
     p->epoch++;
     p->flow = GST_FLOW_FLUSHING;
-    GstBufferPool *pool = p->pool ? gst_object_ref(p->pool) : NULL;
     GstClockID timer = batch_timer_steal_locked(p);
     BROADCAST(p);
     UNLOCK(p);
     batch_timer_cancel(timer);
-    if (pool)
-        gst_buffer_pool_set_flushing(pool, TRUE);
-    gst_clear_object(&pool);
+    batch_devices_set_pools_flushing(p, TRUE);
 }
 
 static void resume(GstClBatchFilterPrivate *p)
 {
-    LOCK(p);
-    GstBufferPool *pool = p->pool ? gst_object_ref(p->pool) : NULL;
-    UNLOCK(p);
-    if (pool)
-        gst_buffer_pool_set_flushing(pool, FALSE);
-    gst_clear_object(&pool);
+    batch_devices_set_pools_flushing(p, FALSE);
     LOCK(p);
     p->flow = GST_FLOW_OK;
     p->eos = p->eos_pushed = p->error_posted = FALSE;

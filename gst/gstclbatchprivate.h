@@ -6,6 +6,8 @@
  * gstclbatchinput.c   what upstream calls: chain, events, queries
  * gstclbatchtask.c    the source pad's task: fill, submit, push
  * gstclbatchslot.c    a batch in flight and the completion that a driver's thread reports
+ * gstclbatchdevice.c  the devices, and which one a batch is for
+ * gstclbatchloss.c    losing a device, and doing its batches again
  * gstclbatchcaps.c    formats, allocation, building for them
  * gstclbatchtiming.c  latency, deadline of a batch, QoS
  * gstclbatchstats.c   statistics
@@ -62,18 +64,39 @@ typedef enum {
     SLOT_FILLING,   /* frames are being uploaded */
     SLOT_DECIDING,  /* computing the first half; proceed() is due once its fence is done */
     SLOT_SUBMITTED, /* computing, or being pushed once its fence is done */
+    SLOT_LOST,      /* its device is lost; waits in its place to be done again on another */
     SLOT_ZOMBIE,    /* abandoned by a flush; free when its fence is done */
 } SlotState;
 
+/* One of the filter's devices, and all that is the filter's on it. Belongs to the task, or to
+ * whoever has paused it, but for what is said. */
+typedef struct {
+    OclDevice *cl; /* constant */
+    OclQueue *upload, *compute, *download;
+    OclQueue *first;  /* of the first halves; NULL where a computation is whole */
+    GstClBuild build; /* NULL: nothing is built */
+    GPtrArray *slots; /* BatchSlot, owned */
+    guint max_slots;  /* one more than are in flight, if memory allows */
+
+    /* ---- monitor.lock; written by the task alone */
+    GstBufferPool *pool; /* of the output buffers */
+    gboolean lost;
+    gint64 batch_us; /* what a batch has taken lately; 0: not known */
+    gint64 last_done_us;
+    guint64 n_batches, n_frames; /* done, since PAUSED */
+} BatchDevice;
+
 typedef struct {
     GstVideoFrame mapped; /* the output buffer, mapped for the readback */
+    GstBuffer *input;     /* in case the device is lost; NULL: not held */
     gint64 arrival_us;    /* when the frame came in */
     cl_event upload_begin, upload_end;
 } BatchFrame;
 
 /* A slot belongs to the task, or to whoever has paused it; only the fence is shared. */
 typedef struct {
-    GstClBatch batch;
+    BatchDevice *device;
+    GstClBatch batch; /* NULL: given to another slot */
     SlotState state;
     guint max_frames, n_frames;
     BatchFrame *frames; /* [max_frames] */
@@ -86,7 +109,10 @@ typedef struct {
     cl_event compute_begin, compute_end, download_end;
 } BatchSlot;
 
-BatchSlot *batch_slot_new(GstClBatchFilter *filter, guint max_frames, GError **error);
+BatchSlot *batch_slot_new(GstClBatchFilter *filter, BatchDevice *device, guint max_frames,
+                          GError **error);
+/* A slot with the memory of @done, whose commands are over and which keeps its results. */
+BatchSlot *batch_slot_new_from(BatchSlot *done);
 /* No command of the slot may be running. */
 void batch_slot_free(GstClBatchFilter *filter, BatchSlot *slot);
 /* Enqueues the computation and readback of what was uploaded, or the first half of it. On failure
@@ -95,7 +121,7 @@ gboolean batch_slot_submit(GstClBatchFilter *filter, BatchSlot *slot, GError **e
 /* Looks how the first half has ended and enqueues the second, and the readback. */
 gboolean batch_slot_proceed(GstClBatchFilter *filter, BatchSlot *slot, GError **error);
 /* Unmaps the frames of a slot whose fence is done; the error is that of its commands. */
-gboolean batch_slot_finish(GstClBatchFilter *filter, BatchSlot *slot, GError **error);
+gboolean batch_slot_finish(BatchSlot *slot, GError **error);
 /* Drops what is left of the slot's frames and makes it free. No lock held, no command running. */
 void batch_slot_clear(BatchSlot *slot);
 
@@ -152,8 +178,7 @@ typedef struct {
     GstVideoInfo in_info, out_info;
     guint max_frames;       /* per batch, built for; 0: nothing is built */
     guint max_frames_limit; /* after memory ran out; 0: none */
-    guint max_submitted;    /* batches in flight */
-    GstBufferPool *pool;    /* of the output buffers */
+    guint max_submitted;    /* batches in flight on each device */
 
     /* ---- monitor.lock: time */
     GstSegment segment; /* of the frames that are popped next */
@@ -170,20 +195,15 @@ typedef struct {
     BatchStats stats;
 
     /* ---- the task, or whoever has paused it */
-    GPtrArray *slots;     /* BatchSlot, owned */
     BatchSlot *filling;   /* NULL: none */
     GQueue submitted;     /* BatchSlot, oldest first */
-    guint max_slots;      /* one more than are in flight, if memory allows */
     gboolean discont;     /* the next buffer out is DISCONT */
     gboolean needs_reset; /* tell the subclass before the next frame */
-    gint64 last_done_us;  /* when the batch before was done */
-    GstClBuild build;     /* NULL: nothing is built */
+    gint64 last_ready_us; /* when the batch before could be pushed */
 
     /* ---- set in NULL -> READY, constant until READY -> NULL */
-    GstClContext *context; /* OBJECT_LOCK */
-    OclDevice *device;
-    OclQueue *upload, *compute, *download;
-    OclQueue *first; /* of the first halves; NULL where a computation is whole */
+    GstClContext *context; /* OBJECT_LOCK; of the first device */
+    GPtrArray *devices;    /* BatchDevice, owned; monitor.lock. NULL: not open */
 } GstClBatchFilterPrivate;
 
 GstClBatchFilterPrivate *gst_cl_batch_filter_private(GstClBatchFilter *self);
@@ -195,11 +215,57 @@ GstClBatchFilterPrivate *gst_cl_batch_filter_private(GstClBatchFilter *self);
 /* ---- gstclbatchinput.c */
 void batch_input_init_pads(GstClBatchFilter *self, GstElementClass *klass);
 
+/* ---- gstclbatchdevice.c */
+/* Opens what the property says, and queues on it. */
+gboolean batch_devices_open(GstClBatchFilter *self, GError **error);
+void batch_devices_close(GstClBatchFilter *self);
+/* Does without all but the first, and says so. */
+void batch_devices_keep_first(GstClBatchFilter *self);
+/* All count again. */
+void batch_devices_recover_locked(GstClBatchFilterPrivate *p);
+/* Returns: (transfer full): what the property lists, one at least. */
+char **batch_device_specs_locked(const GstClBatchFilterPrivate *p);
+/* Returns: (transfer full) (nullable) */
+char *batch_devices_names_locked(const GstClBatchFilterPrivate *p);
+/* The devices that are not lost: the one after @after, NULL for the first. */
+BatchDevice *batch_device_next(const GstClBatchFilterPrivate *p, const BatchDevice *after);
+guint batch_devices_count(const GstClBatchFilterPrivate *p);
+/* No lock held. */
+void batch_devices_set_pools_flushing(GstClBatchFilterPrivate *p, gboolean flushing);
+/* For the next batch; NULL: the best one has no room. */
+BatchDevice *batch_device_choose_locked(const GstClBatchFilterPrivate *p);
+guint batch_device_n_submitted(const GstClBatchFilterPrivate *p, const BatchDevice *device);
+/* A batch is given to @chosen: what is known of the others becomes a little better. */
+void batch_device_fade_others(GstClBatchFilterPrivate *p, const BatchDevice *chosen);
+/* Takes down how long the batch took, and returns when the device has begun with it. */
+gint64 batch_device_done(GstClBatchFilterPrivate *p, const BatchSlot *slot);
+/* A slot of @device that is free, or that has become so. */
+BatchSlot *batch_device_usable_slot_locked(const BatchDevice *device);
+/* A slot to fill. Slots beyond the first are made when they are first needed, so that a single
+ * picture does not pay for a stream; when memory runs out, fewer batches are in flight, and NULL
+ * without an error says so. */
+BatchSlot *batch_device_claim_slot(GstClBatchFilter *self, BatchDevice *device, GError **error);
+
+/* ---- gstclbatchloss.c */
+/* Goes on without @device if *@error, which is cleared then, says that it is lost. FALSE: the
+ * stream cannot go on. No lock held. */
+gboolean batch_lose_device(GstClBatchFilter *self, BatchDevice *device, GError **error);
+/* Whether @buffer may be kept for the time of a batch. */
+gboolean batch_may_hold(GstBuffer *buffer);
+gboolean batch_can_redo_locked(const GstClBatchFilterPrivate *p);
+/* Does the oldest lost batch again. Lock held, let go in between. */
+GstFlowReturn batch_redo(GstClBatchFilter *self, GError **error);
+
 /* ---- gstclbatchtask.c */
 void batch_task_run(GstPad *pad);
 /* Drops all that is queued and in flight; the task is paused, or this is the task. Sticky events
  * stay on the source pad. No lock held. */
 void batch_flush(GstClBatchFilter *self);
+/* A buffer for the result of @in, mapped as the next frame of @slot. */
+GstFlowReturn batch_acquire_output(GstClBatchFilter *self, BatchSlot *slot, GstBuffer *in,
+                                   GError **error);
+/* Enqueues the upload of @in as the last frame of @slot. */
+gboolean batch_upload(GstClBatchFilter *self, BatchSlot *slot, GstBuffer *in, GError **error);
 /* Posts @error, once until the next flush. Any thread, no lock held. */
 void batch_post_error(GstClBatchFilter *self, const GError *error);
 

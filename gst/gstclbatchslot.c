@@ -63,13 +63,10 @@ BatchFence *batch_fence_new(BatchMonitor *monitor, cl_event event, GError **erro
 
 /* ---------------------------------------------------------------- slots */
 
-BatchSlot *batch_slot_new(GstClBatchFilter *filter, guint max_frames, GError **error)
+static BatchSlot *slot_new(BatchDevice *device, GstClBatch batch, guint max_frames)
 {
-    GstClBatch batch = GST_CL_BATCH_FILTER_GET_CLASS(filter)->batch_new(
-        filter, PRIVATE(filter)->build, max_frames, error);
-    if (!batch)
-        return NULL;
     BatchSlot *slot = g_new0(BatchSlot, 1);
+    slot->device = device;
     slot->batch = batch;
     slot->max_frames = max_frames;
     slot->frames = g_new0(BatchFrame, max_frames);
@@ -78,12 +75,27 @@ BatchSlot *batch_slot_new(GstClBatchFilter *filter, guint max_frames, GError **e
     return slot;
 }
 
+BatchSlot *batch_slot_new(GstClBatchFilter *filter, BatchDevice *device, guint max_frames,
+                          GError **error)
+{
+    GstClBatch batch =
+        GST_CL_BATCH_FILTER_GET_CLASS(filter)->batch_new(filter, device->build, max_frames, error);
+    return batch ? slot_new(device, batch, max_frames) : NULL;
+}
+
+BatchSlot *batch_slot_new_from(BatchSlot *done)
+{
+    return slot_new(done->device, g_steal_pointer(&done->batch), done->max_frames);
+}
+
 static void unmap(BatchSlot *slot)
 {
     if (slot->finished)
         return;
-    for (guint i = 0; i < slot->n_frames; i++)
+    for (guint i = 0; i < slot->n_frames; i++) {
         gst_video_frame_unmap(&slot->frames[i].mapped);
+        gst_clear_buffer(&slot->frames[i].input);
+    }
     slot->finished = TRUE;
 }
 
@@ -116,7 +128,8 @@ void batch_slot_clear(BatchSlot *slot)
 void batch_slot_free(GstClBatchFilter *filter, BatchSlot *slot)
 {
     batch_slot_clear(slot);
-    GST_CL_BATCH_FILTER_GET_CLASS(filter)->batch_free(filter, slot->batch);
+    if (slot->batch)
+        GST_CL_BATCH_FILTER_GET_CLASS(filter)->batch_free(filter, slot->batch);
     g_free(slot->frames);
     g_free(slot);
 }
@@ -155,11 +168,11 @@ static gboolean enqueue_compute(GstClBatchFilter *filter, BatchSlot *slot, OclQu
 
 static gboolean enqueue_download(GstClBatchFilter *filter, BatchSlot *slot, GError **error)
 {
-    GstClBatchFilterPrivate *p = PRIVATE(filter);
-    if (!ocl_queue_wait(p->download, slot->compute_end, error))
+    OclQueue *queue = slot->device->download;
+    if (!ocl_queue_wait(queue, slot->compute_end, error))
         return FALSE;
     for (guint i = 0; i < slot->n_frames; i++)
-        if (!GST_CL_BATCH_FILTER_GET_CLASS(filter)->download(filter, slot->batch, p->download, i,
+        if (!GST_CL_BATCH_FILTER_GET_CLASS(filter)->download(filter, slot->batch, queue, i,
                                                              &slot->frames[i].mapped, error))
             return FALSE;
     return TRUE;
@@ -169,39 +182,41 @@ static gboolean enqueue_download(GstClBatchFilter *filter, BatchSlot *slot, GErr
 static gboolean enqueue_first(GstClBatchFilter *filter, BatchSlot *slot, Compute compute,
                               GError **error)
 {
-    GstClBatchFilterPrivate *p = PRIVATE(filter);
+    OclQueue *queue = slot->device->first;
     slot->state = SLOT_DECIDING;
-    const gboolean ok = enqueue_compute(filter, slot, p->first, compute, &slot->first_begin, error);
-    return enqueue_fence(filter, slot, p->first, &slot->first_end, ok ? error : NULL) && ok;
+    const gboolean ok = enqueue_compute(filter, slot, queue, compute, &slot->first_begin, error);
+    return enqueue_fence(filter, slot, queue, &slot->first_end, ok ? error : NULL) && ok;
 }
 
 /* The second half, or the whole, and the readback. */
 static gboolean enqueue_last(GstClBatchFilter *filter, BatchSlot *slot, Compute compute,
                              GError **error)
 {
-    GstClBatchFilterPrivate *p = PRIVATE(filter);
+    const BatchDevice *device = slot->device;
     slot->state = SLOT_SUBMITTED;
     const gboolean ok =
-        enqueue_compute(filter, slot, p->compute, compute, &slot->compute_begin, error) &&
-        mark_end(p->compute, &slot->compute_end, error) && enqueue_download(filter, slot, error);
-    return enqueue_fence(filter, slot, p->download, &slot->download_end, ok ? error : NULL) && ok;
+        enqueue_compute(filter, slot, device->compute, compute, &slot->compute_begin, error) &&
+        mark_end(device->compute, &slot->compute_end, error) &&
+        enqueue_download(filter, slot, error);
+    return enqueue_fence(filter, slot, device->download, &slot->download_end, ok ? error : NULL) &&
+           ok;
 }
 
 gboolean batch_slot_submit(GstClBatchFilter *filter, BatchSlot *slot, GError **error)
 {
     const Compute compute = GST_CL_BATCH_FILTER_GET_CLASS(filter)->compute;
     slot->submit_us = g_get_monotonic_time();
-    if (PRIVATE(filter)->first ? enqueue_first(filter, slot, compute, error)
-                               : enqueue_last(filter, slot, compute, error))
+    if (slot->device->first ? enqueue_first(filter, slot, compute, error)
+                            : enqueue_last(filter, slot, compute, error))
         return TRUE;
     slot->state = SLOT_ZOMBIE;
     return FALSE;
 }
 
 /* The first that failed knows why; those after it only know that they waited for it. */
-static gboolean look_at_status(GstClBatchFilter *filter, BatchSlot *slot, GError **error)
+static gboolean look_at_status(BatchSlot *slot, GError **error)
 {
-    const OclDevice *device = PRIVATE(filter)->device;
+    const OclDevice *device = slot->device->cl;
     const cl_int status = slot->fence->status;
     if (status >= 0)
         return TRUE;
@@ -216,16 +231,16 @@ static gboolean look_at_status(GstClBatchFilter *filter, BatchSlot *slot, GError
 
 gboolean batch_slot_proceed(GstClBatchFilter *filter, BatchSlot *slot, GError **error)
 {
-    if (!look_at_status(filter, slot, error))
+    if (!look_at_status(slot, error))
         return FALSE;
     g_clear_pointer(&slot->fence, batch_fence_unref);
     return enqueue_last(filter, slot, GST_CL_BATCH_FILTER_GET_CLASS(filter)->proceed, error);
 }
 
-gboolean batch_slot_finish(GstClBatchFilter *filter, BatchSlot *slot, GError **error)
+gboolean batch_slot_finish(BatchSlot *slot, GError **error)
 {
-    if (slot->finished)
-        return TRUE;
+    if (!look_at_status(slot, error))
+        return FALSE;
     unmap(slot);
-    return look_at_status(filter, slot, error);
+    return TRUE;
 }

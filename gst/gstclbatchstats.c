@@ -35,16 +35,33 @@ void batch_stats_add(GstClBatchFilter *self, BatchSlot *slot)
     UNLOCK(p);
 }
 
+static void append_device_locked(GValue *list, const BatchDevice *device)
+{
+    GValue item = G_VALUE_INIT;
+    g_value_init(&item, GST_TYPE_STRUCTURE);
+    g_value_take_boxed(&item,
+                       gst_structure_new("device", "name", G_TYPE_STRING, device->cl->name,
+                                         "batches", G_TYPE_UINT64, device->n_batches, "frames",
+                                         G_TYPE_UINT64, device->n_frames, "batch-ns", G_TYPE_UINT64,
+                                         (guint64)device->batch_us * GST_USECOND, "lost",
+                                         G_TYPE_BOOLEAN, device->lost, NULL));
+    gst_value_array_append_and_take_value(list, &item);
+}
+
 GstStructure *batch_stats_structure(GstClBatchFilter *self)
 {
     GstClBatchFilterPrivate *p = PRIVATE(self);
     LOCK(p);
     const BatchStats stats = p->stats;
     const guint level = p->n_buffers, in_flight = p->n_in_flight, batch_size = p->max_frames;
+    GValue devices = G_VALUE_INIT;
+    g_value_init(&devices, GST_TYPE_ARRAY);
+    for (guint i = 0; p->devices && i < p->devices->len; i++)
+        append_device_locked(&devices, p->devices->pdata[i]);
     UNLOCK(p);
     const guint64 batches = MAX(1, stats.n_timed), frames = MAX(1, stats.n_timed_frames);
     const gdouble fill = stats.batches ? (gdouble)stats.batch_frames / stats.batches : 0.0;
-    return gst_structure_new(
+    GstStructure *structure = gst_structure_new(
         "clmatte-stats", "frames-in", G_TYPE_UINT64, stats.frames_in, "frames-out", G_TYPE_UINT64,
         stats.frames_out, "frames-dropped", G_TYPE_UINT64, stats.frames_dropped, "frames-flushed",
         G_TYPE_UINT64, stats.frames_flushed, "batches", G_TYPE_UINT64, stats.batches, "batch-size",
@@ -53,4 +70,6 @@ GstStructure *batch_stats_structure(GstClBatchFilter *self)
         "download-ns", G_TYPE_UINT64, stats.download_ns / batches, "latency-ns", G_TYPE_UINT64,
         stats.latency_ns / frames, "queue-level", G_TYPE_UINT, level, "in-flight", G_TYPE_UINT,
         in_flight, NULL);
+    gst_structure_take_value(structure, "devices", &devices);
+    return structure;
 }

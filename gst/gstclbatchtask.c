@@ -21,9 +21,11 @@ typedef enum {
 
 typedef enum {
     DO_WAIT,
+    DO_BEGIN,
     DO_FILL,
     DO_SUBMIT,
     DO_PROCEED,
+    DO_REDO,
     DO_RIDE,
     DO_PUSH,
     DO_BARRIER,
@@ -150,52 +152,6 @@ void batch_flush(GstClBatchFilter *self)
     g_queue_clear_full(&dropped, (GDestroyNotify)gst_mini_object_unref);
 }
 
-/* ---------------------------------------------------------------- slots to use */
-
-/* TRUE if no command of an abandoned slot can touch its memory any more. A slot that was only being
- * filled has no fence; what follows it in the upload queue comes after its uploads. */
-static gboolean is_over_locked(const BatchSlot *slot)
-{
-    return slot->fence ? slot->fence->done : slot->submit_us == 0;
-}
-
-/* A slot that is free, or that has become so. */
-static BatchSlot *find_usable_locked(const GstClBatchFilterPrivate *p)
-{
-    for (guint i = 0; i < p->slots->len; i++) {
-        BatchSlot *slot = p->slots->pdata[i];
-        if (slot->state == SLOT_FREE || (slot->state == SLOT_ZOMBIE && is_over_locked(slot)))
-            return slot;
-    }
-    return NULL;
-}
-
-/* The slot to fill. Slots beyond the first are made when they are first needed, so that a single
- * picture does not pay for a stream; when memory runs out, fewer batches are in flight. */
-static BatchSlot *claim_slot(GstClBatchFilter *self, GError **error)
-{
-    GstClBatchFilterPrivate *p = PRIVATE(self);
-    LOCK(p);
-    BatchSlot *slot = find_usable_locked(p);
-    UNLOCK(p);
-    g_autoptr(GError) failure = NULL;
-    if (!slot && (slot = batch_slot_new(self, p->max_frames, &failure)))
-        g_ptr_array_add(p->slots, slot);
-    if (slot) {
-        batch_slot_clear(slot);
-        slot->state = SLOT_FILLING;
-        return slot;
-    }
-    if (p->slots->len == 0 || !ocl_error_is_out_of_memory(failure)) {
-        g_propagate_error(error, g_steal_pointer(&failure));
-        return NULL;
-    }
-    GST_WARNING_OBJECT(self, "memory for only %u batches at a time: %s", p->slots->len,
-                       failure->message);
-    p->max_slots = p->slots->len;
-    return NULL;
-}
-
 /* ---------------------------------------------------------------- filling */
 
 static gboolean may_copy_meta(const GstMetaInfo *info)
@@ -218,23 +174,19 @@ static gboolean copy_meta(GstBuffer *in, GstMeta **meta, gpointer out)
     return TRUE;
 }
 
-static void copy_metadata(GstClBatchFilterPrivate *p, GstBuffer *in, GstBuffer *out)
+static void copy_metadata(GstBuffer *in, GstBuffer *out)
 {
     gst_buffer_copy_into(out, in, GST_BUFFER_COPY_FLAGS | GST_BUFFER_COPY_TIMESTAMPS, 0, -1);
     gst_buffer_foreach_meta(in, copy_meta, out);
     GST_BUFFER_FLAG_UNSET(out, GST_BUFFER_FLAG_GAP);
-    if (p->discont)
-        GST_BUFFER_FLAG_SET(out, GST_BUFFER_FLAG_DISCONT);
-    p->discont = FALSE;
 }
 
-/* A buffer for the result, mapped as the next frame of @slot. */
-static GstFlowReturn acquire_output(GstClBatchFilter *self, BatchSlot *slot, GstBuffer *in,
-                                    GError **error)
+GstFlowReturn batch_acquire_output(GstClBatchFilter *self, BatchSlot *slot, GstBuffer *in,
+                                   GError **error)
 {
     GstClBatchFilterPrivate *p = PRIVATE(self);
     GstBuffer *out = NULL;
-    GstFlowReturn flow = gst_buffer_pool_acquire_buffer(p->pool, &out, NULL);
+    GstFlowReturn flow = gst_buffer_pool_acquire_buffer(slot->device->pool, &out, NULL);
     if (flow != GST_FLOW_OK) {
         if (flow != GST_FLOW_FLUSHING)
             g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT,
@@ -242,7 +194,7 @@ static GstFlowReturn acquire_output(GstClBatchFilter *self, BatchSlot *slot, Gst
                         p->out_info.size);
         return flow;
     }
-    copy_metadata(p, in, out);
+    copy_metadata(in, out);
     if (!gst_video_frame_map(&slot->frames[slot->n_frames].mapped, &p->out_info, out,
                              GST_MAP_WRITE)) {
         gst_buffer_unref(out);
@@ -255,9 +207,10 @@ static GstFlowReturn acquire_output(GstClBatchFilter *self, BatchSlot *slot, Gst
     return GST_FLOW_OK;
 }
 
-static gboolean upload(GstClBatchFilter *self, BatchSlot *slot, GstBuffer *in, GError **error)
+gboolean batch_upload(GstClBatchFilter *self, BatchSlot *slot, GstBuffer *in, GError **error)
 {
     GstClBatchFilterPrivate *p = PRIVATE(self);
+    OclQueue *queue = slot->device->upload;
     const guint index = slot->n_frames - 1;
     BatchFrame *frame = &slot->frames[index];
     GstVideoFrame mapped;
@@ -268,14 +221,14 @@ static gboolean upload(GstClBatchFilter *self, BatchSlot *slot, GstBuffer *in, G
                     GST_VIDEO_INFO_HEIGHT(&p->in_info), GST_VIDEO_INFO_NAME(&p->in_info));
         return FALSE;
     }
-    frame->upload_begin = ocl_queue_mark(p->upload, error);
+    frame->upload_begin = ocl_queue_mark(queue, error);
     gboolean ok = frame->upload_begin && GST_CL_BATCH_FILTER_GET_CLASS(self)->upload(
-                                             self, slot->batch, p->upload, index, &mapped, error);
+                                             self, slot->batch, queue, index, &mapped, error);
     gst_video_frame_unmap(&mapped);
     if (!ok)
         return FALSE;
-    frame->upload_end = ocl_queue_mark(p->upload, error);
-    return frame->upload_end && ocl_queue_flush(p->upload, error);
+    frame->upload_end = ocl_queue_mark(queue, error);
+    return frame->upload_end && ocl_queue_flush(queue, error);
 }
 
 /* Brings the controllable properties to the time of @buffer. Whoever listens to their changes may
@@ -303,10 +256,34 @@ static GstFlowReturn add_frame(GstClBatchFilter *self, const BatchItem *item, GE
     p->needs_reset = FALSE;
     slot->frames[index].arrival_us = item->arrival_us;
     klass->snapshot(self, slot->batch, index);
-    GstFlowReturn flow = acquire_output(self, slot, buffer, error);
-    if (flow == GST_FLOW_OK && !upload(self, slot, buffer, error))
-        flow = GST_FLOW_ERROR;
-    return flow;
+    GstFlowReturn flow = batch_acquire_output(self, slot, buffer, error);
+    if (flow != GST_FLOW_OK)
+        return flow;
+    if (p->discont)
+        GST_BUFFER_FLAG_SET(g_queue_peek_tail(&slot->output), GST_BUFFER_FLAG_DISCONT);
+    p->discont = FALSE;
+    if (batch_devices_count(p) > 1 && batch_may_hold(buffer))
+        slot->frames[index].input = gst_buffer_ref(buffer);
+    return batch_upload(self, slot, buffer, error) ? GST_FLOW_OK : GST_FLOW_ERROR;
+}
+
+/* The slot of the next batch. */
+static void begin_batch_locked(GstClBatchFilter *self)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(self);
+    const guint epoch = p->epoch;
+    BatchDevice *device = batch_device_choose_locked(p);
+    g_autoptr(GError) error = NULL;
+    batch_device_fade_others(p, device);
+    UNLOCK(p);
+    BatchSlot *slot = batch_device_claim_slot(self, device, &error);
+    if (error && !batch_lose_device(self, device, &error))
+        batch_post_error(self, error);
+    LOCK(p);
+    if (error)
+        stop_locked(p, epoch, GST_FLOW_ERROR);
+    else
+        p->filling = slot;
 }
 
 /* Uploads the frame at the head of the queue. Lock held, let go in between. */
@@ -315,21 +292,6 @@ static void fill_locked(GstClBatchFilter *self)
     GstClBatchFilterPrivate *p = PRIVATE(self);
     const guint epoch = p->epoch;
     g_autoptr(GError) error = NULL;
-    if (!p->filling) {
-        UNLOCK(p);
-        BatchSlot *slot = claim_slot(self, &error);
-        LOCK(p);
-        if (error) {
-            UNLOCK(p);
-            batch_post_error(self, error);
-            LOCK(p);
-            stop_locked(p, epoch, GST_FLOW_ERROR);
-        } else {
-            p->filling = slot;
-        }
-        return;
-    }
-
     BatchItem item = *(BatchItem *)gst_queue_array_pop_head_struct(p->items);
     p->n_buffers--;
     BROADCAST(p);
@@ -350,7 +312,9 @@ static void fill_locked(GstClBatchFilter *self)
     p->n_in_flight++;
     UNLOCK(p);
     GstFlowReturn flow = add_frame(self, &item, &error);
-    if (error)
+    if (error && batch_lose_device(self, p->filling->device, &error))
+        flow = GST_FLOW_OK;
+    else if (error)
         batch_post_error(self, error);
     else if (flow == GST_FLOW_OK && p->filling->n_frames == 1)
         batch_timer_start(self, buffer);
@@ -369,26 +333,27 @@ static void submit_locked(GstClBatchFilter *self)
     GstClockID timer = batch_timer_steal_locked(p);
     p->stats.batches++;
     p->stats.batch_frames += slot->n_frames;
+    g_queue_push_tail(&p->submitted, slot);
     UNLOCK(p);
     batch_timer_cancel(timer);
-    GST_LOG_OBJECT(self, "submitting a batch of %u frames", slot->n_frames);
+    GST_LOG_OBJECT(self, "submitting a batch of %u frames to %s", slot->n_frames,
+                   slot->device->cl->name);
     g_autoptr(GError) error = NULL;
-    const gboolean ok = batch_slot_submit(self, slot, &error);
-    if (ok)
-        g_queue_push_tail(&p->submitted, slot);
-    else
+    const gboolean ok =
+        batch_slot_submit(self, slot, &error) || batch_lose_device(self, slot->device, &error);
+    if (!ok)
         batch_post_error(self, error);
     LOCK(p);
     if (!ok)
         stop_locked(p, epoch, GST_FLOW_ERROR);
 }
 
-/* The oldest batch whose second half is not enqueued yet; NULL: none. */
-static BatchSlot *find_deciding(const GstClBatchFilterPrivate *p)
+/* The oldest batch whose second half is not enqueued yet, and @is_due; NULL: none. */
+static BatchSlot *find_deciding_locked(const GstClBatchFilterPrivate *p, gboolean is_due)
 {
     for (GList *l = p->submitted.head; l; l = l->next) {
         BatchSlot *slot = l->data;
-        if (slot->state == SLOT_DECIDING)
+        if (slot->state == SLOT_DECIDING && (!is_due || slot->fence->done))
             return slot;
     }
     return NULL;
@@ -398,14 +363,30 @@ static void proceed_locked(GstClBatchFilter *self)
 {
     GstClBatchFilterPrivate *p = PRIVATE(self);
     const guint epoch = p->epoch;
-    BatchSlot *slot = find_deciding(p);
+    BatchSlot *slot = find_deciding_locked(p, TRUE);
     g_autoptr(GError) error = NULL;
     UNLOCK(p);
-    if (!batch_slot_proceed(self, slot, &error))
+    const gboolean ok =
+        batch_slot_proceed(self, slot, &error) || batch_lose_device(self, slot->device, &error);
+    if (!ok)
         batch_post_error(self, error);
     LOCK(p);
-    if (error)
+    if (!ok)
         stop_locked(p, epoch, GST_FLOW_ERROR);
+}
+
+static void redo_locked(GstClBatchFilter *self)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(self);
+    const guint epoch = p->epoch;
+    g_autoptr(GError) error = NULL;
+    UNLOCK(p);
+    const GstFlowReturn flow = batch_redo(self, &error);
+    if (error)
+        batch_post_error(self, error);
+    LOCK(p);
+    if (flow != GST_FLOW_OK)
+        stop_locked(p, epoch, flow);
 }
 
 /* ---------------------------------------------------------------- pushing */
@@ -416,12 +397,12 @@ static gboolean finish_batch(GstClBatchFilter *self, BatchSlot *slot, GError **e
     GstClBatchFilterPrivate *p = PRIVATE(self);
     if (slot->finished)
         return TRUE;
-    if (!batch_slot_finish(self, slot, error))
+    if (!batch_slot_finish(slot, error))
         return FALSE;
     batch_stats_add(self, slot);
-    const gint64 begin_us = MAX(slot->submit_us, p->last_done_us);
-    p->last_done_us = slot->fence->done_us;
-    batch_compute_time_add(self, (slot->fence->done_us - begin_us) * GST_USECOND);
+    const gint64 begin_us = batch_device_done(p, slot);
+    p->last_ready_us = MAX(p->last_ready_us, slot->fence->done_us);
+    batch_compute_time_add(self, (p->last_ready_us - begin_us) * GST_USECOND);
     return TRUE;
 }
 
@@ -442,15 +423,17 @@ static void push_locked(GstClBatchFilter *self)
     BatchSlot *slot = g_queue_peek_head(&p->submitted);
     g_autoptr(GError) error = NULL;
     UNLOCK(p);
-    if (!finish_batch(self, slot, &error))
+    const gboolean ok = finish_batch(self, slot, &error);
+    const gboolean goes_on = ok || batch_lose_device(self, slot->device, &error);
+    if (!goes_on)
         batch_post_error(self, error);
     LOCK(p);
     if (epoch != p->epoch)
         return;
-    if (error) {
+    if (!goes_on)
         stop_locked(p, epoch, GST_FLOW_ERROR);
+    if (!ok)
         return;
-    }
 
     GstMiniObject *object = g_queue_pop_head(&slot->output);
     if (GST_IS_BUFFER(object)) {
@@ -577,13 +560,13 @@ static gboolean starts_anew(GstClBatchFilterPrivate *p, const BatchItem *item)
 {
     return p->caps_pending || p->rebuild || gst_pad_needs_reconfigure(p->srcpad) ||
            (GST_BUFFER_IS_DISCONT(item->object) &&
-            ((p->filling && p->filling->n_frames) || find_deciding(p)));
+            ((p->filling && p->filling->n_frames) || find_deciding_locked(p, FALSE)));
 }
 
 static gboolean is_ready_locked(GstClBatchFilterPrivate *p, Next next, gboolean anew)
 {
     const BatchSlot *slot = p->filling;
-    return slot && slot->n_frames && p->submitted.length < p->max_submitted &&
+    return slot && slot->n_frames && batch_device_n_submitted(p, slot->device) < p->max_submitted &&
            (slot->n_frames == slot->max_frames || slot->closed || next == NEXT_BARRIER || anew ||
             batch_deadline_passed_locked(p));
 }
@@ -596,20 +579,21 @@ static Action choose_locked(GstClBatchFilterPrivate *p)
     const Next next = classify(item);
     const gboolean anew = next == NEXT_FRAME && starts_anew(p, item);
     const BatchSlot *oldest = g_queue_peek_head(&p->submitted);
-    const BatchSlot *deciding = find_deciding(p);
     const gboolean filling = p->filling && p->filling->n_frames;
 
-    if (deciding && deciding->fence->done)
+    if (find_deciding_locked(p, TRUE))
         return DO_PROCEED;
+    if (batch_can_redo_locked(p))
+        return DO_REDO;
     if (is_ready_locked(p, next, anew))
         return DO_SUBMIT;
     if (next == NEXT_FRAME && !anew &&
         (p->filling ? p->filling->n_frames < p->filling->max_frames
-                    : (p->slots->len < p->max_slots || find_usable_locked(p))))
-        return DO_FILL;
+                    : batch_device_choose_locked(p) != NULL))
+        return p->filling ? DO_FILL : DO_BEGIN;
     if (next == NEXT_RIDER && (filling || oldest))
         return DO_RIDE;
-    if (oldest && oldest->fence->done)
+    if (oldest && oldest->state == SLOT_SUBMITTED && oldest->fence->done)
         return DO_PUSH;
     if (next == NEXT_NOTHING || filling || oldest)
         return DO_WAIT;
@@ -623,6 +607,9 @@ static Action choose_locked(GstClBatchFilterPrivate *p)
 static void act_locked(GstClBatchFilter *self, Action action)
 {
     switch (action) {
+    case DO_BEGIN:
+        begin_batch_locked(self);
+        break;
     case DO_FILL:
         fill_locked(self);
         break;
@@ -631,6 +618,9 @@ static void act_locked(GstClBatchFilter *self, Action action)
         break;
     case DO_PROCEED:
         proceed_locked(self);
+        break;
+    case DO_REDO:
+        redo_locked(self);
         break;
     case DO_RIDE:
         ride_locked(self);

@@ -68,7 +68,7 @@ static GstClockTime fill_time_locked(GstClBatchFilterPrivate *p)
 static GstClockTime hold_time_locked(GstClBatchFilterPrivate *p)
 {
     const GstClockTime duration = frame_duration_locked(p);
-    const guint n_batches = 1 + p->max_submitted + 1;
+    const guint n_batches = 1 + (p->max_submitted + 1) * MAX(1, batch_devices_count(p));
     return duration == GST_CLOCK_TIME_NONE ? GST_CLOCK_TIME_NONE
                                            : n_batches * MAX(1, p->max_frames) * duration;
 }
@@ -221,7 +221,8 @@ static gint64 deadline_us_locked(GstClBatchFilterPrivate *p)
 
 static gboolean is_waiting_locked(const GstClBatchFilterPrivate *p)
 {
-    return p->filling && p->filling->n_frames && p->submitted.length < p->max_submitted;
+    return p->filling && p->filling->n_frames &&
+           batch_device_n_submitted(p, p->filling->device) < p->max_submitted;
 }
 
 gboolean batch_deadline_passed_locked(GstClBatchFilterPrivate *p)

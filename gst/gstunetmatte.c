@@ -355,10 +355,15 @@ static GstCaps *gst_unet_matte_transform_caps(GstClBatchFilter *filter, GstPadDi
     return gst_cl_formats_matte_output(caps, composed);
 }
 
-static guint gst_unet_matte_frame_limit(GstClBatchFilter *filter)
+static gboolean gst_unet_matte_carries_state(GstClBatchFilter *filter)
 {
     GstUnetMatte *self = GST_UNET_MATTE(filter);
-    return self->model && picture_model_is_recurrent(self->model) ? 1 : 0;
+    return self->model && picture_model_is_recurrent(self->model);
+}
+
+static guint gst_unet_matte_frame_limit(GstClBatchFilter *filter)
+{
+    return gst_unet_matte_carries_state(filter) ? 1 : 0;
 }
 
 static void gst_unet_matte_release(GstClBatchFilter *filter, GstClBuild data)
@@ -453,6 +458,12 @@ static void gst_unet_matte_snapshot(GstClBatchFilter *filter, GstClBatch data, g
     /* Asked for while frames of an opaque format were still to come. */
     if (look->background == VIDEO_BACKGROUND_TRANSPARENT && is_opaque(&batch->picture.build->out))
         look->background = VIDEO_BACKGROUND_COLOR;
+}
+
+static void gst_unet_matte_snapshot_copy(GstClBatchFilter *filter, GstClBatch from, GstClBatch to,
+                                         guint index)
+{
+    ((MatteBatch *)to)->look[index] = ((MatteBatch *)from)->look[index];
 }
 
 static gboolean gst_unet_matte_compute(GstClBatchFilter *filter, GstClBatch data, OclQueue *compute,
@@ -594,7 +605,9 @@ static void gst_unet_matte_class_init(GstUnetMatteClass *klass)
     filter_class->release = gst_unet_matte_release;
     filter_class->batch_new = gst_unet_matte_batch_new;
     filter_class->batch_free = gst_unet_matte_batch_free;
+    filter_class->carries_state = gst_unet_matte_carries_state;
     filter_class->snapshot = gst_unet_matte_snapshot;
+    filter_class->snapshot_copy = gst_unet_matte_snapshot_copy;
     filter_class->upload = picture_upload;
     filter_class->compute = gst_unet_matte_compute;
     filter_class->download = picture_download;

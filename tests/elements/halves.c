@@ -201,13 +201,20 @@ static void a_whole_computation_has_no_queue_more(void)
     g_assert_cmpuint(fakecl_calls("clCreateCommandQueue") - between, ==, 4);
 }
 
+static gint n_flushers;
+
+/* Some flushes come at once, some after a few batches. */
 static gpointer flush_at_random(gpointer stage)
 {
     for (guint i = 0; i < 300; i++) {
+        const guint64 until = stage_stat(stage, "batches") + i * 7919 % 5;
+        while (stage_stat(stage, "batches") < until)
+            g_thread_yield();
         for (guint k = i * 7919 % 200; k > 0; k--)
             g_thread_yield();
         stage_flush(stage);
     }
+    g_atomic_int_add(&n_flushers, -1);
     return NULL;
 }
 
@@ -218,8 +225,9 @@ static void flushes_at_random_moments_do_no_harm(void)
     g_object_set(stage->element, "batch-timeout", GST_MSECOND, NULL);
     stage_set_caps(stage, STAGE_CAPS);
     fakecl_hold(TEST_COMPUTE, 1, FAKECL_ALWAYS, 1);
+    g_atomic_int_inc(&n_flushers);
     GThread *flusher = g_thread_new("flusher", flush_at_random, stage);
-    for (guint i = 0; i < 5000; i++)
+    while (g_atomic_int_get(&n_flushers))
         stage_push(stage, 0);
     g_thread_join(flusher);
     fakecl_reset();

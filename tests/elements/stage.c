@@ -74,8 +74,14 @@ Stage *stage_new_with(GstElement *element)
 
 static Stage *stage_new_of(GType type, guint batch_size)
 {
-    GstElement *element = g_object_new(type, "device", "0:0", "batch-size", batch_size,
+    return stage_new_on(type, "0:0", batch_size);
+}
+
+Stage *stage_new_on(GType type, const char *devices, guint batch_size)
+{
+    GstElement *element = g_object_new(type, "device", devices, "batch-size", batch_size,
                                        "batch-timeout", (guint64)3600 * GST_SECOND, NULL);
+    TEST_FILTER(element)->n_devices = strchr(devices, ',') ? 2 : 1;
     Stage *stage = stage_new_with(element);
     stage->filter = TEST_FILTER(element);
     return stage;

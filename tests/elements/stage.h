@@ -31,6 +31,8 @@ typedef struct {
 Stage *stage_new(guint batch_size);
 /* The same with a computation in two halves. */
 Stage *stage_new_halves(guint batch_size);
+/* The same of either type on other devices: one, or two with a comma between them. */
+Stage *stage_new_on(GType type, const char *devices, guint batch_size);
 /* The same around any element. @element: (transfer full) */
 Stage *stage_new_with(GstElement *element);
 void stage_free(Stage *stage);

@@ -26,11 +26,13 @@ struct _TestFilter {
 
     /* read by tests once the frames in question have come out */
     gint n_started, n_prepared, n_released, n_resets;
-    gint n_proceeded;  /* atomic */
-    guint frame_limit; /* set by tests; 0: none */
-    GArray *levels;    /* guint, level at each snapshot; two halves: in the order of the second */
-    GString *calls;    /* a letter each: r reset, c compute, p proceed */
-    GArray *sizes;     /* guint, frames of each batch computed */
+    gint n_proceeded;       /* atomic */
+    guint frame_limit;      /* set by tests; 0: none */
+    gboolean carries_state; /* set by tests */
+    gint n_devices;         /* set by tests: how many builds there may be at a time */
+    GArray *levels; /* guint, level at each snapshot; two halves: in the order of the second */
+    GString *calls; /* a letter each: r reset, c compute, p proceed */
+    GArray *sizes;  /* guint, frames of each batch computed */
 };
 
 /* The same in two halves: compute() fills and reads the scratch buffer back, proceed() sees that it

@@ -43,7 +43,7 @@ static GList *overrides;
 static GHashTable *calls;         /* name -> number of calls */
 static GHashTable *failed_events; /* cl_event -> status */
 static GQueue gates = G_QUEUE_INIT;
-static gint64 last_deadline_us;
+static gint64 last_deadlines_us[FAKECL_MAX_DEVICES];
 static gboolean timer_runs;
 static int live[FAKECL_N_KINDS];
 
@@ -112,16 +112,20 @@ static void apply_rules_locked(const char *name, FakeclVerdict *verdict)
     }
 }
 
-FakeclVerdict fakecl_judge(const char *call, const char *kernel)
+FakeclVerdict fakecl_judge(const char *call, const char *kernel, int n_device)
 {
     FakeclVerdict verdict = { CL_SUCCESS, CL_SUCCESS, 0 };
     g_autofree char *full_name = kernel ? g_strconcat(call, ":", kernel, NULL) : NULL;
+    g_autofree char *on_device =
+        n_device == FAKECL_NO_DEVICE ? NULL : g_strdup_printf("%s@%d", call, n_device);
     g_mutex_lock(&lock);
     if (!calls)
         calls = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     apply_rules_locked(call, &verdict);
     if (full_name)
         apply_rules_locked(full_name, &verdict);
+    if (on_device)
+        apply_rules_locked(on_device, &verdict);
     g_cond_broadcast(&changed);
     g_mutex_unlock(&lock);
     return verdict;
@@ -177,15 +181,16 @@ static gpointer run_timer(gpointer unused)
     return NULL;
 }
 
-void fakecl_close_gate(cl_event event, int delay_ms)
+void fakecl_close_gate(cl_event event, int n_device, int delay_ms)
 {
     Gate *gate = g_new0(Gate, 1);
     gate->event = event;
     gate->deadline_us = G_MAXINT64;
     g_mutex_lock(&lock);
     if (delay_ms != FAKECL_FOREVER) {
-        last_deadline_us = MAX(g_get_monotonic_time(), last_deadline_us) + delay_ms * 1000;
-        gate->deadline_us = last_deadline_us;
+        gint64 *last_us = &last_deadlines_us[MAX(0, n_device)];
+        *last_us = MAX(g_get_monotonic_time(), *last_us) + delay_ms * 1000;
+        gate->deadline_us = *last_us;
         if (!timer_runs)
             g_thread_unref(g_thread_new("fakecl-timer", run_timer, NULL));
         timer_runs = TRUE;
@@ -361,17 +366,23 @@ GBytes *fakecl_find_platform_override(cl_platform_info what)
     return find_override(PLATFORM, what);
 }
 
-GBytes *fakecl_find_device_override(cl_device_id device, cl_device_info what)
+int fakecl_device_index(cl_device_id device)
 {
     cl_platform_id platform;
-    cl_device_id ids[64];
+    cl_device_id ids[FAKECL_MAX_DEVICES];
     cl_uint n = 0;
     REAL(clGetDeviceInfo)(device, CL_DEVICE_PLATFORM, sizeof platform, &platform, NULL);
     REAL(clGetDeviceIDs)(platform, CL_DEVICE_TYPE_ALL, G_N_ELEMENTS(ids), ids, &n);
     for (guint i = 0; i < MIN(n, G_N_ELEMENTS(ids)); i++)
         if (ids[i] == device)
-            return find_override(i, what);
-    return NULL;
+            return (int)i;
+    return FAKECL_NO_DEVICE;
+}
+
+GBytes *fakecl_find_device_override(cl_device_id device, cl_device_info what)
+{
+    const int index = fakecl_device_index(device);
+    return index == FAKECL_NO_DEVICE ? NULL : find_override((guint)index, what);
 }
 
 void fakecl_reset(void)
@@ -381,6 +392,6 @@ void fakecl_reset(void)
     g_mutex_lock(&lock);
     g_list_free_full(g_steal_pointer(&overrides), override_free);
     g_clear_pointer(&calls, g_hash_table_unref);
-    last_deadline_us = 0;
+    memset(last_deadlines_us, 0, sizeof last_deadlines_us);
     g_mutex_unlock(&lock);
 }

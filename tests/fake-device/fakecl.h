@@ -8,8 +8,9 @@
  * code under test knows nothing of it.
  *
  * A command is named by the function that enqueues it, "clEnqueueReadBuffer", and a kernel launch
- * also by its kernel, "clEnqueueNDRangeKernel:conv_general". Calls are counted from 1, from the
- * moment that the rule is given. Any function may be used from any thread.
+ * also by its kernel, "clEnqueueNDRangeKernel:conv_general". "clEnqueueReadBuffer@1" is one on
+ * device 1 of its platform. Calls are counted from 1, from the moment that the rule is given. Any
+ * function may be used from any thread.
  */
 #pragma once
 
@@ -41,7 +42,8 @@ void fakecl_fail_event(const char *call, guint nth, guint n_calls, cl_int status
 /* ---------------------------------------------------------------- time */
 
 /* Makes the commands of these calls, and with them all that follows in their queue, take
- * @delay_ms longer. Delays follow one upon the other, as batches on a busy device do. */
+ * @delay_ms longer. Delays on a device follow one upon the other, as batches on a busy device
+ * do. */
 void fakecl_hold(const char *call, guint nth, guint n_calls, int delay_ms);
 
 /* Lets the oldest command held go on; FALSE if none is held. */

@@ -10,14 +10,14 @@
 
 cl_int clGetPlatformIDs(cl_uint n_entries, cl_platform_id *platforms, cl_uint *n_platforms)
 {
-    cl_int status = fakecl_judge("clGetPlatformIDs", NULL).status;
+    cl_int status = fakecl_judge("clGetPlatformIDs", NULL, FAKECL_NO_DEVICE).status;
     return status ? status : REAL(clGetPlatformIDs)(n_entries, platforms, n_platforms);
 }
 
 cl_int clGetDeviceIDs(cl_platform_id platform, cl_device_type type, cl_uint n_entries,
                       cl_device_id *devices, cl_uint *n_devices)
 {
-    cl_int status = fakecl_judge("clGetDeviceIDs", NULL).status;
+    cl_int status = fakecl_judge("clGetDeviceIDs", NULL, FAKECL_NO_DEVICE).status;
     return status ? status : REAL(clGetDeviceIDs)(platform, type, n_entries, devices, n_devices);
 }
 
@@ -54,7 +54,7 @@ cl_int clGetDeviceInfo(cl_device_id device, cl_device_info what, size_t size_b, 
 
 /* Ends a function that creates: counts @object, or reports the planned failure. */
 #define CREATE(kind, call, status, real_call)                                                      \
-    cl_int planned = fakecl_judge(call, NULL).status;                                              \
+    cl_int planned = fakecl_judge(call, NULL, FAKECL_NO_DEVICE).status;                            \
     if (planned) {                                                                                 \
         if (status)                                                                                \
             *status = planned;                                                                     \
@@ -147,14 +147,14 @@ cl_int clBuildProgram(cl_program program, cl_uint n_devices, const cl_device_id 
                       const char *options, void(CL_CALLBACK *notify)(cl_program, void *),
                       void *data)
 {
-    cl_int status = fakecl_judge("clBuildProgram", NULL).status;
+    cl_int status = fakecl_judge("clBuildProgram", NULL, FAKECL_NO_DEVICE).status;
     return status ? status
                   : REAL(clBuildProgram)(program, n_devices, devices, options, notify, data);
 }
 
 cl_int clSetKernelArg(cl_kernel kernel, cl_uint index, size_t size_b, const void *value)
 {
-    cl_int status = fakecl_judge("clSetKernelArg", NULL).status;
+    cl_int status = fakecl_judge("clSetKernelArg", NULL, FAKECL_NO_DEVICE).status;
     return status ? status : REAL(clSetKernelArg)(kernel, index, size_b, value);
 }
 
@@ -176,16 +176,24 @@ static cl_event new_gate(cl_command_queue queue)
     return REAL(clCreateUserEvent)(context, &status);
 }
 
+static int device_of(cl_command_queue queue)
+{
+    cl_device_id device;
+    REAL(clGetCommandQueueInfo)(queue, CL_QUEUE_DEVICE, sizeof device, &device, NULL);
+    return fakecl_device_index(device);
+}
+
 static Command command_begin(const char *call, const char *kernel, cl_command_queue queue,
                              cl_uint n_wait, const cl_event *wait)
 {
-    Command command = { .verdict = fakecl_judge(call, kernel), .n_wait = n_wait };
+    const int n_device = device_of(queue);
+    Command command = { .verdict = fakecl_judge(call, kernel, n_device), .n_wait = n_wait };
     if (command.verdict.status)
         return command;
     if (command.verdict.delay_ms) {
         command.gate = new_gate(queue);
         REAL(clRetainEvent)(command.gate); /* it may open before the command is enqueued */
-        fakecl_close_gate(command.gate, command.verdict.delay_ms);
+        fakecl_close_gate(command.gate, n_device, command.verdict.delay_ms);
     }
     if (n_wait || command.gate)
         command.wait = g_new(cl_event, n_wait + 1);
@@ -310,7 +318,7 @@ void *clEnqueueMapBuffer(cl_command_queue queue, cl_mem buffer, cl_bool blocking
                          cl_map_flags flags, size_t offset, size_t size_b, cl_uint n_wait,
                          const cl_event *wait, cl_event *event, cl_int *status)
 {
-    cl_int planned = fakecl_judge("clEnqueueMapBuffer", NULL).status;
+    cl_int planned = fakecl_judge("clEnqueueMapBuffer", NULL, FAKECL_NO_DEVICE).status;
     if (planned && status)
         *status = planned;
     if (planned)
@@ -324,13 +332,13 @@ void *clEnqueueMapBuffer(cl_command_queue queue, cl_mem buffer, cl_bool blocking
 
 cl_int clFlush(cl_command_queue queue)
 {
-    cl_int status = fakecl_judge("clFlush", NULL).status;
+    cl_int status = fakecl_judge("clFlush", NULL, FAKECL_NO_DEVICE).status;
     return status ? status : REAL(clFlush)(queue);
 }
 
 cl_int clFinish(cl_command_queue queue)
 {
-    cl_int status = fakecl_judge("clFinish", NULL).status;
+    cl_int status = fakecl_judge("clFinish", NULL, FAKECL_NO_DEVICE).status;
     return status ? status : REAL(clFinish)(queue);
 }
 
@@ -338,7 +346,7 @@ cl_int clFinish(cl_command_queue queue)
 
 cl_int clWaitForEvents(cl_uint n, const cl_event *events)
 {
-    cl_int status = fakecl_judge("clWaitForEvents", NULL).status;
+    cl_int status = fakecl_judge("clWaitForEvents", NULL, FAKECL_NO_DEVICE).status;
     if (status == CL_SUCCESS)
         status = REAL(clWaitForEvents)(n, events);
     for (cl_uint i = 0; i < n && status == CL_SUCCESS; i++)
@@ -371,7 +379,7 @@ static void CL_CALLBACK call_back(cl_event event, cl_int status, void *data)
 
 cl_int clSetEventCallback(cl_event event, cl_int type, EventCallback callback, void *data)
 {
-    cl_int status = fakecl_judge("clSetEventCallback", NULL).status;
+    cl_int status = fakecl_judge("clSetEventCallback", NULL, FAKECL_NO_DEVICE).status;
     if (status)
         return status;
     Registration *registration = g_new0(Registration, 1);

@@ -19,11 +19,17 @@ typedef struct {
     int delay_ms;        /* of the command; 0: none */
 } FakeclVerdict;
 
-/* Counts the call; @kernel is NULL if it is not about one. */
-FakeclVerdict fakecl_judge(const char *call, const char *kernel);
+#define FAKECL_MAX_DEVICES 64
+#define FAKECL_NO_DEVICE (-1)
 
-/* Keeps the user event @event (transfer full) incomplete for @delay_ms. */
-void fakecl_close_gate(cl_event event, int delay_ms);
+/* Counts the call; @kernel is NULL and @n_device FAKECL_NO_DEVICE if it is not about one. */
+FakeclVerdict fakecl_judge(const char *call, const char *kernel, int n_device);
+
+/* The place of @device among those of its platform, or FAKECL_NO_DEVICE. */
+int fakecl_device_index(cl_device_id device);
+
+/* Keeps the user event @event (transfer full) incomplete for @delay_ms, on that device. */
+void fakecl_close_gate(cl_event event, int n_device, int delay_ms);
 
 /* The status that @event ends with; CL_SUCCESS: its own. */
 void fakecl_set_event_status(cl_event event, cl_int status);
