@@ -77,6 +77,11 @@ gboolean nn_recorder_fp16(const NnRecorder *recorder)
     return recorder->fp16;
 }
 
+guint nn_recorder_max_samples(const NnRecorder *recorder)
+{
+    return recorder->max_samples;
+}
+
 const char *nn_recorder_forced_variant(const NnRecorder *recorder)
 {
     return recorder->variant;

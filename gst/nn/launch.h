@@ -39,6 +39,9 @@ typedef struct {
 const OclDevice *nn_recorder_device(const NnRecorder *recorder);
 /* Float tensors are stored as halves. */
 gboolean nn_recorder_fp16(const NnRecorder *recorder);
+/* Samples of a full batch. What is chosen by it is chosen once: it does not change with the number
+ * of samples in a run. */
+guint nn_recorder_max_samples(const NnRecorder *recorder);
 /* The name of the kernel variant that a test forces, or NULL: "conv_general", "conv_winograd". */
 const char *nn_recorder_forced_variant(const NnRecorder *recorder);
 /* How a node's input or output lies in memory; NULL if left out. Constants appear as dense views,

@@ -211,7 +211,17 @@ static gboolean record_depthwise(gconstpointer data, GError **error)
 
 /* ---------------------------------------------------------------- choice */
 
+/* A tile of launch_conv_wgmma.c that only a test or a measurement chooses. */
+#define WGMMA_TILE(tile)                                                                           \
+    {                                                                                              \
+        "conv_wgmma:" tile, nn_conv_wgmma_fits, nn_conv_wgmma_record, nn_variant_never             \
+    }
+
 static const NnVariant variants[] = {
+    { "conv_wgmma", nn_conv_wgmma_fits, nn_conv_wgmma_record, nn_conv_wgmma_pays },
+    WGMMA_TILE("128x256"),
+    WGMMA_TILE("128x128"),
+    WGMMA_TILE("128x64"),
     { "conv_tensor", nn_conv_tensor_fits, nn_conv_tensor_record, NULL },
     { "conv_depthwise_wide", nn_conv_depthwise_wide_fits, nn_conv_depthwise_wide_record, NULL },
     { "conv_few", nn_conv_few_fits, nn_conv_few_record, NULL },

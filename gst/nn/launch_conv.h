@@ -35,11 +35,18 @@ gboolean nn_launch_conv_3d(NnRecorder *recorder, const NnNode *node, const NnCon
 /* launch_conv_tensor.c: on NVIDIA's tensor cores. */
 gboolean nn_conv_tensor_fits(gconstpointer job);
 gboolean nn_conv_tensor_record(gconstpointer job, GError **error);
+/* What any tensor core asks of a convolution, on whatever device. */
+gboolean nn_conv_tensor_fits_sums(const ConvJob *job);
 /* [K] floats, zero without a bias. */
 NnView nn_conv_tensor_bias(const ConvJob *job);
 /* The launch that ends a convolution in @splits parts: @partial, [split][pixel][channel] floats per
  * sample, to the output. */
 void nn_conv_tensor_reduce(const ConvJob *job, const NnView *partial, int splits);
+
+/* launch_conv_wgmma.c: on Hopper's tensor cores. */
+gboolean nn_conv_wgmma_fits(gconstpointer job);
+gboolean nn_conv_wgmma_pays(gconstpointer job);
+gboolean nn_conv_wgmma_record(gconstpointer job, GError **error);
 
 /* launch_conv_wide.c: on GPUs, beside tensor cores. */
 gboolean nn_conv_depthwise_wide_fits(gconstpointer job);

@@ -103,15 +103,20 @@ static gboolean is_aligned(const NnView *view)
            map.sh % 8 == 0 && view->offset % 8 == 0;
 }
 
+gboolean nn_conv_tensor_fits_sums(const ConvJob *job)
+{
+    return job->shape.groups == 1 && job->shape.k % 8 == 0 && job->weight_values &&
+           (!job->has_bias || job->bias_values) && is_aligned(&job->x) && is_aligned(&job->y) &&
+           is_aligned(&job->residual);
+}
+
 gboolean nn_conv_tensor_fits(gconstpointer data)
 {
     const ConvJob *job = data;
     const OclDevice *device = nn_recorder_device(job->recorder);
     return (forced_tile(job) ||
             (device->device_class == OCL_CLASS_NVIDIA && device->compute_capability >= 80)) &&
-           job->shape.groups == 1 && job->shape.k % 8 == 0 && job->weight_values &&
-           (!job->has_bias || job->bias_values) && is_aligned(&job->x) && is_aligned(&job->y) &&
-           is_aligned(&job->residual);
+           nn_conv_tensor_fits_sums(job);
 }
 
 /* [K][R][S][C8] halves, the channels filled up with zeros. */
@@ -156,9 +161,10 @@ static Cut choose_cut(const ConvJob *job)
     nn_view_map(&job->y, &y);
     Cut cut = { .pixels = (gsize)y.h * (gsize)y.w, .channels = (gsize)y.c };
     const int depth = shape->kh * shape->kw * ((shape->c + 7) & ~7);
-    cut.tile = choose_tile(forced_tile(job), cut.pixels, cut.channels, depth);
+    const gsize batch_pixels = cut.pixels * nn_recorder_max_samples(job->recorder);
+    cut.tile = choose_tile(forced_tile(job), batch_pixels, cut.channels, depth);
     const int steps = (depth + cut.tile->bk - 1) / cut.tile->bk;
-    cut.splits = choose_splits(cut.tile, cut.pixels, cut.channels, steps);
+    cut.splits = choose_splits(cut.tile, batch_pixels, cut.channels, steps);
     const OclDevice *device = nn_recorder_device(job->recorder);
     cut.options = g_strdup_printf(
         "-DFP16 -DBM=%d -DBN=%d -DBK=%d -DWM=%d -DWN=%d -DSTAGES=%d -DSPLITS=%d%s%s" NN_ACT_OPTION,
@@ -172,10 +178,10 @@ void nn_conv_tensor_reduce(const ConvJob *job, const NnView *partial, int splits
 {
     const NnMap y = nn_map_of(&job->y);
     const NnView bias = nn_conv_tensor_bias(job);
-    NnLaunch *launch = nn_recorder_launch(job->recorder, job->node, "conv_reduce.cl", "conv_reduce",
-                                          "-DFP16 -DSPLITS=%d%s" NN_ACT_OPTION, splits,
-                                          job->has_residual ? " -DRESIDUAL" : "",
-                                          job->node->activation.type);
+    NnLaunch *launch =
+        nn_recorder_launch(job->recorder, job->node, "conv_reduce.cl", "conv_reduce",
+                           "-DFP16 -DSPLITS=%d%s" NN_ACT_OPTION, splits,
+                           job->has_residual ? " -DRESIDUAL" : "", job->node->activation.type);
     nn_launch_buffer(launch, partial);
     nn_launch_buffer(launch, &bias);
     if (job->has_residual)

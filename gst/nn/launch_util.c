@@ -234,6 +234,11 @@ gboolean nn_variant_always(gconstpointer job)
     return TRUE;
 }
 
+gboolean nn_variant_never(gconstpointer job)
+{
+    return FALSE;
+}
+
 NnArray *nn_constant_floats(const NnNode *node, guint i)
 {
     const NnValue *value = nn_node_input(node, i);

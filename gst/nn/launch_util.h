@@ -65,6 +65,8 @@ const NnVariant *nn_variant_choose(const NnRecorder *recorder, const NnVariant *
                                    gconstpointer job);
 /* For variants that handle everything. */
 gboolean nn_variant_always(gconstpointer job);
+/* For variants that only a test or a measurement chooses. */
+gboolean nn_variant_never(gconstpointer job);
 
 /* The constant of input @i as dense float32. NULL if it is not constant. */
 NnArray *nn_constant_floats(const NnNode *node, guint i);

@@ -180,6 +180,7 @@ NnNetwork *nn_network_new(NnModel *model, OclDevice *device, const NnNetworkPara
     network->profiling = params->profiling;
     network->recorder =
         nn_recorder_new(device, choose_fp16(device, params->precision), params->variant);
+    network->recorder->max_samples = network->max_samples;
     if (!record(network, error))
         return NULL;
     list_ports(network);

@@ -39,6 +39,7 @@ struct NnLaunch {
 struct NnRecorder {
     OclDevice *device;
     gboolean fp16;
+    guint max_samples;
     const char *variant;
     GPtrArray *storages;    /* NnStorage*, owned */
     GPtrArray *launches;    /* NnLaunch*, owned */

@@ -42,6 +42,12 @@ GHashTable *ocl_program_table_new(void);
 cl_kernel ocl_program_create_kernel(OclDevice *device, const char *file, const char *options,
                                     const char *function, GError **error);
 
+/* ---------------------------------------------------------------- PTX */
+
+/* The PTX text @ptx for sm_90a with the instructions that its kernels hid from the compiler.
+ * Returns: (transfer full) (nullable): NULL if there are none, or if it is for another target */
+char *ocl_ptx_reveal(const char *ptx);
+
 /* ---------------------------------------------------------------- source */
 
 typedef struct {

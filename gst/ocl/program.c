@@ -150,6 +150,27 @@ static GBytes *get_binary(cl_program program)
     return g_bytes_new_take(g_steal_pointer(&data), size_b);
 }
 
+/* Replaces *program by what it hides, if it hides anything, and *binary with it. */
+static gboolean reveal(OclDevice *device, const char *file, const char *options,
+                       cl_program *program, GBytes **binary, GError **error)
+{
+    gsize size_b;
+    const char *data = g_bytes_get_data(*binary, &size_b);
+    g_autofree char *ptx = g_strndup(data, size_b);
+    char *revealed = ocl_ptx_reveal(ptx);
+    if (!revealed)
+        return TRUE;
+    g_bytes_unref(*binary);
+    *binary = g_bytes_new_take(revealed, strlen(revealed) + 1);
+    clReleaseProgram(*program);
+    *program = load_binary(device, options, *binary);
+    if (!*program)
+        g_set_error(error, OCL_ERROR, CL_BUILD_PROGRAM_FAILURE,
+                    "%s with %s: driver %s of %s does not assemble for sm_90a", file, options,
+                    device->driver, device->name);
+    return *program != NULL;
+}
+
 /* As build_source(), but takes the binary of an earlier run if there is one. */
 static cl_program load_or_build(OclDevice *device, const char *file, const char *text,
                                 const char *options, GError **error)
@@ -161,7 +182,7 @@ static cl_program load_or_build(OclDevice *device, const char *file, const char 
         return program;
     program = build_source(device, file, text, options, error);
     g_autoptr(GBytes) binary = program ? get_binary(program) : NULL;
-    if (binary)
+    if (binary && reveal(device, file, options, &program, &binary, error))
         ocl_cache_store(key, binary);
     return program;
 }

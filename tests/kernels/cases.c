@@ -78,6 +78,13 @@ const Case cases[] = {
     { "Conv", 13, "f:1,96,5,9 !f:72,96,3,3 !f:72", SAME, "conv_tensor", .dresses = PLAIN | 1u << DRESS_EPILOGUE },
     { "Conv", 13, "f:1,24,9,7 !f:136,24,1,1", "", "conv_tensor", .dresses = PLAIN | 1u << DRESS_EPILOGUE },
 
+    /* ---- warpgroups: blocks of channels, channels that fill no step, parts of a tile, every tile */
+    { "Conv", 13, "f:1,128,5,9 !f:136,128,3,3 !f:136", SAME, "conv_wgmma", .dresses = PLAIN | 1u << DRESS_EPILOGUE },
+    { "Conv", 13, "f:1,24,12,11 !f:64,24,3,3", "strides=2,1 dilations=1,2 pads=1,0,1,1", "conv_wgmma "
+      "conv_wgmma:128x256", .dresses = PLAIN | 1u << DRESS_EPILOGUE },
+    { "Conv", 13, "f:1,64,13,20 !f:72,64,1,1 !f:72", "", "conv_wgmma:128x256 conv_wgmma:128x128 conv_wgmma:128x64", .dresses = PLAIN },
+    { "ConvTranspose", 13, "f:1,24,5,7 !f:24,72,3,3 !f:72", "strides=2,2", "conv_wgmma", .dresses = PLAIN },
+
     { "ConvTranspose", 13, "f:1,8,5,7 !f:8,17,2,2 !f:17", "strides=2,2", CONV, .dresses = EPILOGUES },
     { "ConvTranspose", 13, "f:1,5,4,4 !f:5,3,3,3", "strides=2,2", CONV, .dresses = EPILOGUES },
     { "ConvTranspose", 13, "f:1,6,5,3 !f:6,20,4,4 !f:20", "strides=2,2 " SAME, CONV, .dresses = EPILOGUES },

@@ -312,6 +312,28 @@ static void arguments_and_launches_that_fail_name_the_kernel(void)
     g_assert_cmpstr(error->message, ==, message);
 }
 
+/* ---------------------------------------------------------------- PTX */
+
+static void hidden_instructions_are_shown_to_the_assembler(void)
+{
+    g_autofree char *ptx = ocl_ptx_reveal(".version 9.0\n.target sm_90\n.address_size 64\n"
+                                          "\t// begin inline asm\n\t//@wgmma.fence;\n"
+                                          "\t//@wgmma.wait {%f1, %f2}, 0;\n");
+    g_assert_cmpstr(ptx, ==,
+                    ".version 9.0\n.target sm_90a\n.address_size 64\n"
+                    "\t// begin inline asm\n\twgmma.fence;\n\twgmma.wait {%f1, %f2}, 0;\n");
+    g_autofree char *known = ocl_ptx_reveal(".target sm_90a\n//@a;\n");
+    g_assert_cmpstr(known, ==, ".target sm_90a\na;\n");
+}
+
+static void programs_that_hide_nothing_stay_as_they_are(void)
+{
+    g_assert_null(ocl_ptx_reveal(".target sm_90\n// begin inline asm\n"));
+    g_assert_null(ocl_ptx_reveal(".target sm_86\n//@a;\n"));
+    g_assert_null(ocl_ptx_reveal("\177ELF"));
+    g_assert_null(ocl_ptx_reveal(""));
+}
+
 /* ---------------------------------------------------------------- sources */
 
 static void embedded_files_are_what_the_folder_holds(void)
@@ -359,6 +381,10 @@ int main(int argc, char **argv)
     harness_add("a file that includes itself is an error", a_file_that_includes_itself_is_an_error);
     harness_add("arguments and launches that fail name the kernel",
                 arguments_and_launches_that_fail_name_the_kernel);
+    harness_add("hidden instructions are shown to the assembler",
+                hidden_instructions_are_shown_to_the_assembler);
+    harness_add("programs that hide nothing stay as they are",
+                programs_that_hide_nothing_stay_as_they_are);
     harness_add("embedded files are what the folder holds",
                 embedded_files_are_what_the_folder_holds);
     harness_add("only embedded files are found", only_embedded_files_are_found);

@@ -1,0 +1,227 @@
+/* launch_conv_wgmma.c - convolutions on Hopper's tensor cores: when they fit and how they launch.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "launch_conv.h"
+
+#include <string.h>
+
+#define NAME "conv_wgmma"
+#define HOPPER 90 /* compute capability */
+
+/* Of kernels/conv_wgmma.cl and hopper.clh. */
+#define BK 64
+#define THREADS 256
+
+/* A tile of the implicit GEMM: pixels, channels, tiles in local memory; and what it takes. */
+typedef struct {
+    const char *name; /* tests and measurements force it by "conv_wgmma:NAME" */
+    int bm, bn, stages;
+    int resident;            /* work-groups that share a multiprocessor */
+    double step_us, edge_us; /* of one multiprocessor: a step, start and end of a work-group */
+} Tile;
+
+#define MULTIPROCESSORS 132 /* of an H200, which the emulation plans for */
+
+/* Times on an H200, from layers of ISNet and GPEN-512 at batch 8 (docs/performance.md). */
+static const Tile tiles[] = {
+    { "128x256", 128, 256, 4, 1, 0.76, 5.0 },
+    { "128x128", 128, 128, 3, 2, 0.54, 4.0 },
+    { "128x64", 128, 64, 4, 2, 0.35, 2.5 },
+};
+#define LARGEST_TILE 0
+
+/* Of the launch that adds the parts of a cut inner dimension: its start, and what it and they move
+ * in bytes per us. */
+#define REDUCE_US 3.5
+#define REDUCE_BANDWIDTH 3e6
+#define MAX_SPLITS 16
+#define MIN_STEPS 4 /* of a part */
+
+/* "" if this variant is forced, the tile's name if that is, too; else NULL. */
+static const char *forced_tile(const ConvJob *job)
+{
+    const char *forced = nn_recorder_forced_variant(job->recorder);
+    if (!forced || !g_str_has_prefix(forced, NAME))
+        return NULL;
+    const char *name = strchr(forced, ':');
+    return name ? name + 1 : "";
+}
+
+static gint64 round_up(gint64 n, gint64 to)
+{
+    return (n + to - 1) / to * to;
+}
+
+/* How one convolution is cut up. */
+typedef struct {
+    const Tile *tile;
+    NnMap x, y;
+    gint64 block, steps; /* of the inner dimension, see the kernel */
+    int splits;
+} Cut;
+
+static gint64 pixel_tiles(const Cut *cut)
+{
+    return round_up((gint64)cut->y.h * cut->y.w, cut->tile->bm) / cut->tile->bm;
+}
+
+static gint64 channel_tiles(const Cut *cut)
+{
+    return round_up(cut->y.c, cut->tile->bn) / cut->tile->bn;
+}
+
+/* An estimate for a full batch: work-groups on one multiprocessor take turns at its tensor cores,
+ * and overlap their starts and ends. */
+static double expected_us(const ConvJob *job, const Cut *cut)
+{
+    const gint64 samples = nn_recorder_max_samples(job->recorder);
+    const OclDevice *device = nn_recorder_device(job->recorder);
+    const gint64 units =
+        device->compute_capability == HOPPER ? device->compute_units : MULTIPROCESSORS;
+    const gint64 groups = pixel_tiles(cut) * channel_tiles(cut) * cut->splits * samples;
+    const gint64 turns = round_up(groups, units) / units;
+    const gint64 steps = round_up(cut->steps, cut->splits) / cut->splits;
+    const double moved_b = 2.0 * 4 * cut->splits * samples * cut->y.h * cut->y.w * cut->y.c;
+    const gint64 waves = round_up(turns, cut->tile->resident) / cut->tile->resident;
+    return turns * steps * cut->tile->step_us + waves * cut->tile->edge_us +
+           (cut->splits > 1 ? REDUCE_US + moved_b / REDUCE_BANDWIDTH : 0);
+}
+
+static gboolean may_take(const Tile *tile, const char *forced)
+{
+    return !forced || !*forced || strcmp(tile->name, forced) == 0;
+}
+
+/* The tile, and the parts of the inner dimension, that should take the least time. */
+static Cut choose_cut(const ConvJob *job)
+{
+    Cut cut = { .x = nn_map_of(&job->x), .y = nn_map_of(&job->y) };
+    const gint64 c8 = round_up(cut.x.c, 8);
+    cut.block = c8 % BK == 0 ? BK : c8;
+    cut.steps = round_up(job->shape.kh * job->shape.kw * c8, BK) / BK;
+    Cut best = cut;
+    double best_us = G_MAXDOUBLE;
+    for (guint i = 0; i < G_N_ELEMENTS(tiles); i++) {
+        cut.tile = &tiles[i];
+        for (cut.splits = 1; cut.splits <= MAX_SPLITS; cut.splits *= 2) {
+            const double us = expected_us(job, &cut);
+            if (!may_take(cut.tile, forced_tile(job)) || us >= best_us ||
+                (cut.splits > 1 && cut.steps / cut.splits < MIN_STEPS))
+                continue;
+            best = cut;
+            best_us = us;
+        }
+    }
+    return best;
+}
+
+static char *options_of(const ConvJob *job, const Cut *cut)
+{
+    const OclDevice *device = nn_recorder_device(job->recorder);
+    return g_strdup_printf(
+        "-DFP16 -DBM=%d -DBN=%d -DSTAGES=%d -DSPLITS=%d%s%s" NN_ACT_OPTION, cut->tile->bm,
+        cut->tile->bn, cut->tile->stages, cut->splits, job->has_residual ? " -DRESIDUAL" : "",
+        device->compute_capability == HOPPER ? "" : " -DEMULATE", job->node->activation.type);
+}
+
+/* The way to these instructions leads past the compiler (ocl/ptx.c), so that a driver may close it:
+ * the kernel that asks for most is built before any is counted on. Warns once. */
+static gboolean builds(const ConvJob *job)
+{
+    static gsize warned;
+    const Cut cut = { .tile = &tiles[LARGEST_TILE], .splits = 1 };
+    g_autofree char *options = options_of(job, &cut);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(OclKernel) kernel = ocl_kernel_new((OclDevice *)nn_recorder_device(job->recorder),
+                                                 NAME ".cl", NAME, options, &error);
+    if (!kernel && g_once_init_enter(&warned)) {
+        g_warning("convolutions run without wgmma: %s", error->message);
+        g_once_init_leave(&warned, 1);
+    }
+    return kernel != NULL;
+}
+
+static gboolean fits_the_sums(const ConvJob *job)
+{
+    const NnMap x = nn_map_of(&job->x);
+    return nn_conv_tensor_fits_sums(job) && job->shape.kh > 0 && job->shape.kw > 0 &&
+           (gint64)x.h * x.sh < G_MAXINT32;
+}
+
+gboolean nn_conv_wgmma_fits(gconstpointer data)
+{
+    const ConvJob *job = data;
+    const OclDevice *device = nn_recorder_device(job->recorder);
+    if (device->compute_capability == HOPPER)
+        return fits_the_sums(job) && builds(job);
+    return forced_tile(job) && fits_the_sums(job);
+}
+
+gboolean nn_conv_wgmma_pays(gconstpointer data)
+{
+    const ConvJob *job = data;
+    return !nn_recorder_forced_variant(job->recorder) && job->shape.k >= 64;
+}
+
+/* [tile of BN outputs][step][output][BK], blocks of channels outermost in the inner dimension, the
+ * 16-byte chunks of a row where the swizzle has them. */
+static NnView pack_weights(const ConvJob *job, const Cut *cut)
+{
+    const ConvShape *shape = &job->shape;
+    const gint64 *stride = job->weights.strides;
+    const gint64 bn = cut->tile->bn;
+    const gsize n = (gsize)(round_up(shape->k, bn) * cut->steps * BK);
+    g_autofree guint16 *packed = g_new0(guint16, n);
+    for (gint64 k = 0; k < shape->k; k++) {
+        const float *from = job->weight_values + job->weights.offset + k * stride[1];
+        guint16 *tile = packed + k / bn * bn * cut->steps * BK + k % bn * BK;
+        for (gint64 c = 0; c < shape->c; c++)
+            for (gint64 r = 0; r < shape->kh; r++)
+                for (gint64 s = 0; s < shape->kw; s++) {
+                    const gint64 flat =
+                        ((c / cut->block * shape->kh + r) * shape->kw + s) * cut->block +
+                        c % cut->block;
+                    const gint64 chunk = flat % BK / 8 ^ k % 8;
+                    tile[flat / BK * bn * BK + chunk * 8 + flat % 8] =
+                        nn_float_to_half(from[c * stride[2] + r * stride[3] + s * stride[4]]);
+                }
+    }
+    return nn_recorder_constant(job->recorder, NN_FLOAT16, n, packed);
+}
+
+gboolean nn_conv_wgmma_record(gconstpointer data, GError **error)
+{
+    const ConvJob *job = data;
+    const ConvShape *shape = &job->shape;
+    const Cut cut = choose_cut(job);
+    g_autofree char *options = options_of(job, &cut);
+    const NnView weights = pack_weights(job, &cut), bias = nn_conv_tensor_bias(job);
+    const gsize pixels = (gsize)cut.y.h * (gsize)cut.y.w;
+
+    NnLaunch *launch =
+        nn_recorder_launch(job->recorder, job->node, NAME ".cl", NAME, "%s", options);
+    nn_launch_map(launch, &job->x);
+    nn_launch_buffer(launch, &weights);
+    nn_launch_buffer(launch, &bias);
+    if (job->has_residual)
+        nn_launch_map(launch, &job->residual);
+    nn_launch_map(launch, &job->y);
+    NnView partial;
+    if (cut.splits > 1) {
+        partial = nn_recorder_scratch(job->recorder, NN_FLOAT32,
+                                      pixels * (gsize)cut.y.c * (gsize)cut.splits);
+        nn_launch_buffer(launch, &partial);
+    }
+    nn_launch_bytes(launch, shape, sizeof *shape);
+    nn_launch_activation(launch, job->node);
+
+    const gsize global[3] = { (gsize)pixel_tiles(&cut) * THREADS,
+                              (gsize)channel_tiles(&cut) * (gsize)cut.splits, 1 };
+    const gsize local[3] = { THREADS, 1, 1 };
+    nn_launch_size(launch, 3, global, local, 2);
+    nn_launch_cost(launch, 2.0 * (double)pixels * cut.y.c * shape->c * shape->kh * shape->kw);
+    if (cut.splits > 1)
+        nn_conv_tensor_reduce(job, &partial, cut.splits);
+    return TRUE;
+}
