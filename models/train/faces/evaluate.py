@@ -23,7 +23,7 @@ import numpy as np
 from .decode import decode, suppress
 from .measure import Tally
 from .network import NAMES
-from .pack import pictures
+from .pack import FAINT, pictures
 from .session import Session
 
 VIEW = 480
@@ -50,7 +50,7 @@ def held_out(data, labels):
         if split == 'val':
             image, name = cv2.imread(os.path.join(data, folder, file)), os.path.splitext(file)[0]
             unit = np.tile(image.shape[1::-1], 7).astype(float)
-            truth = np.array(labels[name], float).reshape(-1, 15)
+            truth = np.array([f for f in labels[name] if f[4] >= FAINT], float).reshape(-1, 15)
             truth[:, :4] *= unit[:4]
             truth[:, 5:] *= unit[4:]
             yield name, image, truth

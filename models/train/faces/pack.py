@@ -6,7 +6,9 @@ DATA_DIR as for ../pack.py (index.json is read for the names and the split).
 The tar holds WebP pictures and list.json, with for each: name, folder, split, width
 and height of the labelled picture, and faces: [x, y, w, h, score, then five
 landmarks x y], all but the score as fractions of the picture's width or height.
-Faces with a score below SURE are neither learnt from nor learnt as background.
+Faces with a score below SURE are neither learnt from nor learnt as background;
+below FAINT they are none (hands, backs of heads, boxes of an odd size). Pictures
+said to show nobody are believed, unless the teacher finds a face of 0.4.
 
 --labels keeps what the teacher said, so that packing again is quick.
 """
@@ -26,9 +28,10 @@ from .session import Session
 from .teacher import look, merge
 
 SURE = .6
+FAINT = .1
 SCALES = {'portraits': (.5, 1), 'people': (.5, 1, 2), 'backgrounds': (1,)}
-SIDE = {'portraits': 320, 'people': 400, 'backgrounds': 256}
-KEEP = {'portraits-0': .75, 'portraits-1': .75, 'portraits-2': .4}  # Enough of what is much alike.
+SIDE = {'portraits': 288, 'people': 384, 'backgrounds': 256}
+KEEP = {'people-0': .75, 'portraits-0': .6, 'portraits-1': .6, 'portraits-2': .2}  # Enough of what is much alike.
 
 
 def pictures(data):
@@ -56,7 +59,7 @@ def main():
     p.add_argument('out')
     p.add_argument('--teacher')
     p.add_argument('--labels', default='labels.json')
-    p.add_argument('--quality', type=int, default=62)
+    p.add_argument('--quality', type=int, default=60)
     o = p.parse_args()
     labels = json.load(open(o.labels)) if os.path.exists(o.labels) else {}
     net = Session(o.teacher) if o.teacher else None
@@ -75,9 +78,11 @@ def main():
                 if net is None:
                     raise SystemExit('%s has no label: name a teacher' % name)
                 labels[name] = label(net, image, SCALES[kind])
-            faces = labels[name]
-            if kind == 'backgrounds' and faces:
-                continue
+            faces = [f for f in labels[name] if f[4] >= FAINT]
+            if kind == 'backgrounds':
+                if any(f[4] >= .4 for f in faces):
+                    continue
+                faces = []
             seen[folder] = seen.get(folder, 0) + KEEP.get(folder, 1) % 1
             if folder in KEEP and split == 'train':
                 if seen[folder] < 1:
