@@ -149,9 +149,10 @@ class ModulatedConv(nn.Module):
             kernel = merged(w, self.blur) if self.up else w
             if self.demodulate:
                 d = torch.rsqrt(F.linear(s * s, w.pow(2).sum((2, 3))) + 1e-8)
-        x = x * s.to(x.dtype)[:, :, None, None]
+        x, kernel = x * s.to(x.dtype)[:, :, None, None], kernel.to(x.dtype)
         if self.up:
             y = F.conv_transpose2d(x, kernel.transpose(0, 1), stride=2, padding=2)
+            y = y.contiguous(memory_format=torch.channels_last)  # Some devices return another layout.
         else:
             y = F.conv2d(x, kernel, padding=kernel.shape[2] // 2)
         return y * d.to(y.dtype)[:, :, None, None] if self.demodulate else y
@@ -233,7 +234,8 @@ class Generator(nn.Module):
             w = self.style(z.float())
         x = self.input.input.to(features[0].dtype)
         if not self.conv1.conv.spelled:
-            x = x.expand(len(z), -1, -1, -1)
+            # A dense layout here would spread: the result of a concatenation takes it from both.
+            x = x.expand(len(z), -1, -1, -1).contiguous(memory_format=torch.channels_last)
         x = self.conv1(x, w, features[0])
         rgb = self.to_rgb1(x, w)
         for k, to_rgb in enumerate(self.to_rgbs):

@@ -105,7 +105,7 @@ class Trainer:
         with self.cast():
             y = self.model(x)
         # The losses' gradients with regard to the picture, so that the discriminator's can be weighed.
-        leaf = y.detach().float().requires_grad_()
+        leaf = y.detach().float().contiguous(memory_format=torch.channels_last).requires_grad_()
         with self.cast():
             value, parts = loss.restored(self.net, leaf, clean, self.pairs, shift, mode != 'l1')
         grad, = torch.autograd.grad(value, leaf)
