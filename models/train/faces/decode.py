@@ -47,4 +47,5 @@ def suppress(boxes, scores, points, most=.3):
         best = order.pop(0)
         keep.append(best)
         order = [i for i in order if iou[best, i] <= most]
+    keep = np.array(keep, int)
     return boxes[keep], scores[keep], points[keep]
