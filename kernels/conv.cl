@@ -2,10 +2,10 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * y[k][oy][ox] = act(bias[k] + residual + sum over c, r, s of
+ * y[k][oy][ox] = post[k] * act(bias[k] + residual + scale[k] * sum over c, r, s of
  *     x[c][oy * stride + r * dilation - pad][ox * stride + s * dilation - pad] * w[k][c][r][s])
  *
- * Defines: ACT, BIAS and RESIDUAL 0 or 1.
+ * Defines: ACT and SCALED, see common.clh; BIAS and RESIDUAL 0 or 1.
  *   conv_general    TX TW TB TR TY: element types
  *   conv_vector     VW, P pixels times KB vectors of outputs per work-item, FP16
  *   conv_depthwise  VW, P pixels of one row, FP16
@@ -34,7 +34,7 @@ typedef struct {
 
 __kernel void conv_general(__global const TX *x, Map xm, __global const TW *w, Strided ws,
                            __global const TB *bias, Strided bs, __global const TR *residual, Map rm,
-                           __global TY *y, Map ym, Conv conv, float alpha, float beta)
+                           __global TY *y, Map ym, Conv conv, EPILOGUE_PARAMETERS)
 {
     const int n = get_global_id(2);
     const int blocks = (conv.k + OUTPUTS - 1) / OUTPUTS;
@@ -74,13 +74,14 @@ __kernel void conv_general(__global const TX *x, Map xm, __global const TW *w, S
     y += ym.offset + n * ym.sample + oy * ym.sh + ox * ym.sw;
     residual += rm.offset + n * rm.sample + oy * rm.sh + ox * rm.sw;
     bias += bs.offset + n * bs.sample;
+    EPILOGUE_OF(n);
     for (int k = 0; k < n_outputs; k++) {
-        float v = acc[k];
+        float v = SCALED_SUM(acc[k], scale[first + k]);
         if (BIAS)
             v += READ(TB, bias, (first + k) * bs.stride[0]);
         if (RESIDUAL)
             v += READ(TR, residual, (first + k) * rm.sc);
-        WRITE(TY, y, (first + k) * ym.sc, ACTIVATE(v, alpha, beta));
+        WRITE(TY, y, (first + k) * ym.sc, FINISHED(v, post[first + k]));
     }
 }
 
@@ -116,7 +117,7 @@ static inline __global const float *add_tap(V acc[KB][P], __global const REAL *c
 static inline void compute_tile(__global const REAL *x, Map xm, __global const float *weights,
                                 __global const float *bias, __global const REAL *zeros,
                                 __global const REAL *residual, Map rm, __global REAL *y, Map ym,
-                                Conv conv, int first, int n_outputs, float alpha, float beta)
+                                Conv conv, int first, int n_outputs, FINISH_PARAMETERS)
 {
     const int first_y = first / ym.w, first_x = first - first_y * ym.w;
 
@@ -181,11 +182,11 @@ static inline void compute_tile(__global const REAL *x, Map xm, __global const f
         for (int k = 0; k < KB; k++) {
             /* A return here would keep PoCL from unrolling the loop, and it would say so. */
             const int left = oy < ym.h ? n_outputs - k * VW : 0;
-            V v = acc[k][p] + VLOAD(bias + k * VW);
+            V v = SCALED_SUM(acc[k][p], load_floats(scale + k * VW, left)) + VLOAD(bias + k * VW);
             if (RESIDUAL)
                 v += load_some(residual + oy * rm.sh + ox * rm.sw + k * VW * rm.sc, rm.sc, left);
-            store_some(ACTIVATE(v, alpha, beta), y + oy * ym.sh + ox * ym.sw + k * VW * ym.sc,
-                       ym.sc, left);
+            store_some(FINISHED(v, load_floats(post + k * VW, left)),
+                       y + oy * ym.sh + ox * ym.sw + k * VW * ym.sc, ym.sc, left);
         }
         if (++ox == ym.w) {
             ox = 0;
@@ -203,7 +204,7 @@ __kernel void conv_vector(__global const REAL *restrict x, Map xm,
                           __global const float *restrict weights,
                           __global const float *restrict bias, __global const REAL *restrict zeros,
                           __global const REAL *residual, Map rm, __global REAL *y, Map ym,
-                          Conv conv, float alpha, float beta, int tiles_each)
+                          Conv conv, EPILOGUE_PARAMETERS, int tiles_each)
 {
     const int n = get_global_id(2);
     const int start = get_global_id(0) * P * tiles_each;
@@ -215,11 +216,12 @@ __kernel void conv_vector(__global const REAL *restrict x, Map xm,
     x += xm.offset + n * xm.sample + group * conv.c * xm.sc;
     weights += (size_t)get_global_id(1) * conv.kh * conv.kw * conv.c * (KB * VW);
     bias += get_global_id(1) * (KB * VW);
+    EPILOGUE_OF(n);
     residual += rm.offset + n * rm.sample + (group * conv.k + k0) * rm.sc;
     y += ym.offset + n * ym.sample + (group * conv.k + k0) * ym.sc;
     for (int first = start; first < end; first += P)
         compute_tile(x, xm, weights, bias, zeros, residual, rm, y, ym, conv, first, conv.k - k0,
-                     alpha, beta);
+                     FINISH_AT(group * conv.k + k0));
 }
 
 #else
@@ -230,7 +232,7 @@ __kernel void conv_vector(__global const REAL *restrict x, Map xm,
 __kernel void conv_depthwise(__global const REAL *restrict x, Map xm,
                              __global const float *restrict weights,
                              __global const float *restrict bias, __global const REAL *residual,
-                             Map rm, __global REAL *y, Map ym, Conv conv, float alpha, float beta)
+                             Map rm, __global REAL *y, Map ym, Conv conv, EPILOGUE_PARAMETERS)
 {
     const int n = get_global_id(2);
     const int ox = get_global_id(0) * P, oy = get_global_id(1);
@@ -242,12 +244,13 @@ __kernel void conv_depthwise(__global const REAL *restrict x, Map xm,
     x += xm.offset + n * xm.sample + x0 * xm.sw;
     residual += rm.offset + n * rm.sample + oy * rm.sh + ox * rm.sw;
     y += ym.offset + n * ym.sample + oy * ym.sh + ox * ym.sw;
+    EPILOGUE_OF(n);
     for (int i = 0; i < ym.c; i += VW) {
         const int c = min(i, ym.c - VW);
         V acc[P];
 #pragma unroll
         for (int p = 0; p < P; p++)
-            acc[p] = VLOAD(bias + c);
+            acc[p] = (V)(0.0f);
         for (int r = 0; r < conv.kh; r++) {
             const int iy = y0 + r * conv.dilation_h;
             if (iy < 0 || iy >= xm.h)
@@ -266,10 +269,10 @@ __kernel void conv_depthwise(__global const REAL *restrict x, Map xm,
         for (int p = 0; p < P; p++) {
             if (ox + p >= ym.w)
                 continue;
-            V v = acc[p];
+            V v = SCALED_SUM(acc[p], VLOAD(scale + c)) + VLOAD(bias + c);
             if (RESIDUAL)
                 v += VLOAD_REAL(residual + p * rm.sw + c);
-            VSTORE_REAL(ACTIVATE(v, alpha, beta), y + p * ym.sw + c);
+            VSTORE_REAL(FINISHED(v, VLOAD(post + c)), y + p * ym.sw + c);
         }
     }
 }

@@ -3,7 +3,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Defines: VW, K outputs, P pixels held in registers, FP16, ACT, RESIDUAL 0 or 1.
+ * Defines: VW, K outputs, P pixels held in registers, FP16; ACT, SCALED, see common.clh;
+ *   RESIDUAL 0 or 1.
  * Buffers: x [C][H][W] with sc == 1 and C >= VW, residual and y [K][OH][OW] as maps;
  *   weights [kh][kw][ceil(C / VW)][K][VW]: the last vector of channels ends with the last channel,
  *   and those that an earlier one has are zero in it; bias [K]; zeros [C].
@@ -70,7 +71,7 @@ __kernel void conv_narrow(__global const REAL *restrict x, Map xm,
                           __global const float *restrict weights,
                           __global const float *restrict bias, __global const REAL *restrict zeros,
                           __global const REAL *residual, Map rm, __global REAL *y, Map ym,
-                          Conv conv, float alpha, float beta)
+                          Conv conv, EPILOGUE_PARAMETERS)
 {
     const int n = get_global_id(2);
     const int start = get_global_id(0) * CHUNK;
@@ -78,6 +79,7 @@ __kernel void conv_narrow(__global const REAL *restrict x, Map xm,
     x += xm.offset + n * xm.sample;
     residual += rm.offset + n * rm.sample;
     y += ym.offset + n * ym.sample;
+    EPILOGUE_OF(n);
     for (int first = start; first < stop; first += P) {
         V acc[K][P];
         add_up(x, xm, weights, zeros, ym, conv, first, acc);
@@ -88,10 +90,10 @@ __kernel void conv_narrow(__global const REAL *restrict x, Map xm,
                 continue;
 #pragma unroll
             for (int k = 0; k < K; k++) {
-                float v = sum_of(acc[k][p]) + bias[k];
+                float v = SCALED_SUM(sum_of(acc[k][p]), scale[k]) + bias[k];
                 if (RESIDUAL)
                     v += LOAD(residual, k * rm.sc + oy * rm.sh + ox * rm.sw);
-                STORE(y, k * ym.sc + oy * ym.sh + ox * ym.sw, ACTIVATE(v, alpha, beta));
+                STORE(y, k * ym.sc + oy * ym.sh + ox * ym.sw, FINISHED(v, post[k]));
             }
         }
     }

@@ -14,7 +14,7 @@
  *           STAGES         tiles on their way from global memory at once
  *           SPLITS         parts that the inner dimension is cut into (split-K); above 1 the sums
  *                          go to `partial` and conv_reduce finishes
- *           ACT, RESIDUAL  epilogue, see common.clh
+ *           ACT, SCALED, RESIDUAL  epilogue, see common.clh
  * Buffers   in   Map, halves, channels dense, pixel strides and offset multiples of 8
  *           w    [K][R][S][C8] halves, C8 = C rounded up to 8, the rest zero
  *           bias [K] floats
@@ -67,7 +67,7 @@ conv_tensor(__global const ushort *restrict in_base, Map in, __global const usho
 #if SPLITS > 1
             __global float *restrict partial,
 #endif
-            Filter f, float alpha, float beta)
+            Filter f, EPILOGUE_PARAMETERS)
 {
     __local uchar tile[TILE_BYTES] __attribute__((aligned(128)));
     TENSOR_CORE_SCRATCH
@@ -199,6 +199,7 @@ conv_tensor(__global const ushort *restrict in_base, Map in, __global const usho
                             to + (long)m * out.c + n);
             }
 #else
+    EPILOGUE_OF(sample);
     __local ushort *rows = (__local ushort *)tile;
 #pragma unroll
     for (int i = 0; i < WM / 16; i++)
@@ -208,12 +209,13 @@ conv_tensor(__global const ushort *restrict in_base, Map in, __global const usho
             for (int e = 0; e < 4; e += 2)
                 keep_pair(rows, warp_m * WM + i * 16 + (lane >> 2) + 8 * (e >> 1),
                           warp_n * WN + j * 8 + (lane & 3) * 2,
-                          (float2)(sum[i][j][e], sum[i][j][e + 1]), bias, n0, out.c, alpha, beta);
+                          (float2)(sum[i][j][e], sum[i][j][e + 1]), bias, n0, out.c,
+                          FINISH_AT(0));
     barrier(CLK_LOCAL_MEM_FENCE);
     write_rows(rows, thread, m0, n0, sample,
 #ifdef RESIDUAL
                residual_base, residual,
 #endif
-               out_base, out, alpha, beta);
+               out_base, out, FINISH_AT(0));
 #endif
 }

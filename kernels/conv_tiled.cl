@@ -7,7 +7,8 @@
  * each operand into local memory and each work-item has TM x TN sums in registers; the next tiles are
  * on their way from global memory while it adds.
  *
- * Defines: TX TR TY, types of x, residual and y; ACT, RESIDUAL 0 or 1.
+ * Defines: TX TR TY, types of x, residual and y; RESIDUAL 0 or 1; ACT, SCALED,
+ *   see common.clh.
  * Buffers: x [C][H][W], residual and y [K][OH][OW] as maps of any strides.
  *   weights: [kh * kw * C rounded up to BK][K rounded up to BN] floats, zero beyond.
  *   bias: [K] floats.
@@ -40,7 +41,7 @@ typedef struct {
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
 conv_tiled(__global const TX *restrict x, Map xm, __global const float *restrict weights,
            __global const float *restrict bias, __global const TR *residual, Map rm, __global TY *y,
-           Map ym, Conv conv, float alpha, float beta)
+           Map ym, Conv conv, EPILOGUE_PARAMETERS)
 {
     __local float a_tile[BK * A_PITCH] __attribute__((aligned(16)));
     __local float b_tile[BK * BN] __attribute__((aligned(16)));
@@ -120,6 +121,7 @@ conv_tiled(__global const TX *restrict x, Map xm, __global const float *restrict
 
     residual += rm.offset + n * rm.sample;
     y += ym.offset + n * ym.sample;
+    EPILOGUE_OF(n);
 #pragma unroll
     for (int i = 0; i < TM; i++) {
         const int m = m0 + item_m + i, oy = m / ym.w, ox = m - oy * ym.w;
@@ -127,10 +129,10 @@ conv_tiled(__global const TX *restrict x, Map xm, __global const float *restrict
         for (int j = 0; j < TN; j++) {
             const int k = k0 + item_n + j;
             if (oy < ym.h && k < conv.k) {
-                float v = sum[i][j] + bias[k];
+                float v = SCALED_SUM(sum[i][j], scale[k]) + bias[k];
                 if (RESIDUAL)
                     v += READ(TR, residual, k * rm.sc + oy * rm.sh + ox * rm.sw);
-                WRITE(TY, y, k * ym.sc + oy * ym.sh + ox * ym.sw, ACTIVATE(v, alpha, beta));
+                WRITE(TY, y, k * ym.sc + oy * ym.sh + ox * ym.sw, FINISHED(v, post[k]));
             }
         }
     }

@@ -17,7 +17,7 @@
  *           STAGES         tiles in local memory, those on their way included; at least 3
  *           SPLITS         parts that the inner dimension is cut into (split-K); above 1 the sums
  *                          go to `partial` and conv_reduce finishes
- *           ACT, RESIDUAL  epilogue, see common.clh
+ *           ACT, SCALED, RESIDUAL  epilogue, see common.clh
  * Buffers   in   Map, halves, channels dense, pixel strides and offset multiples of 8
  *           w    [channel tile][step][BN][BK] halves, zero beyond the last; each [BN][BK] swizzled
  *                (hopper.clh)
@@ -69,7 +69,7 @@ conv_wgmma(__global const ushort *restrict in_base, Map in, __global const ushor
 #if SPLITS > 1
            __global float *restrict partial,
 #endif
-           Filter f, float alpha, float beta)
+           Filter f, EPILOGUE_PARAMETERS)
 {
     __local uchar tile[TILE_BYTES] __attribute__((aligned(TILE_ALIGNMENT)));
     __local ulong arrived[STAGES]; /* the weights of a stage */
@@ -194,6 +194,7 @@ conv_wgmma(__global const ushort *restrict in_base, Map in, __global const ushor
     /* Sums of this split, [sample][split][pixel][channel]. */
     __global float *to = partial + (sample * SPLITS + split) * (ulong)pixels * out.c;
 #else
+    EPILOGUE_OF(sample);
     __local ushort *rows = (__local ushort *)tile;
 #endif
 #pragma unroll
@@ -206,7 +207,7 @@ conv_wgmma(__global const ushort *restrict in_base, Map in, __global const ushor
             if (m0 + row < pixels && n0 + n < out.c)
                 vstore2(v, 0, to + (long)(m0 + row) * out.c + n0 + n);
 #else
-            keep_pair(rows, row, n, v, bias, n0, out.c, alpha, beta);
+            keep_pair(rows, row, n, v, bias, n0, out.c, FINISH_AT(0));
 #endif
         }
 #if SPLITS == 1
@@ -215,6 +216,6 @@ conv_wgmma(__global const ushort *restrict in_base, Map in, __global const ushor
 #ifdef RESIDUAL
                residual_base, residual,
 #endif
-               out_base, out, alpha, beta);
+               out_base, out, FINISH_AT(0));
 #endif
 }

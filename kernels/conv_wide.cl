@@ -4,7 +4,7 @@
  *
  * The sums are those of conv.cl. Channels are taken eight at a time, in whole aligned blocks.
  *
- * Defines: ACT, RESIDUAL 0 or 1.
+ * Defines: ACT, SCALED, see common.clh; RESIDUAL 0 or 1.
  *   conv_depthwise_wide   T, the type of x, residual and y; KH KW; STRIDE and DILATION along rows; P
  *                         pixels of a row per work-item
  *   conv_few              TX TR TY, types; K outputs; LANES work-items for P pixels, of GROUP in a
@@ -35,7 +35,7 @@ typedef struct {
 __kernel void conv_depthwise_wide(__global const T *restrict x, Map xm,
                                   __global const float *restrict weights,
                                   __global const float *restrict bias, __global const T *residual,
-                                  Map rm, __global T *y, Map ym, Conv conv, float alpha, float beta)
+                                  Map rm, __global T *y, Map ym, Conv conv, EPILOGUE_PARAMETERS)
 {
     const int n = get_global_id(2);
     const int blocks = xm.c / WIDE, tiles = (ym.w + P - 1) / P;
@@ -50,7 +50,7 @@ __kernel void conv_depthwise_wide(__global const T *restrict x, Map xm,
     float8 sum[P];
 #pragma unroll
     for (int p = 0; p < P; p++)
-        sum[p] = WIDE_READ(float, bias + block * WIDE);
+        sum[p] = (float8)(0.0f);
 #pragma unroll
     for (int r = 0; r < KH; r++) {
         const int iy = oy * conv.stride_h + r * conv.dilation_h - conv.pad_h;
@@ -77,14 +77,15 @@ __kernel void conv_depthwise_wide(__global const T *restrict x, Map xm,
 
     residual += rm.offset + n * rm.sample + oy * rm.sh + block * WIDE;
     y += ym.offset + n * ym.sample + oy * ym.sh + block * WIDE;
+    EPILOGUE_OF(n);
 #pragma unroll
     for (int p = 0; p < P; p++) {
         if (ox + p >= ym.w)
             return;
-        float8 v = sum[p];
+        float8 v = SCALED_SUM(sum[p], vload8(block, scale)) + WIDE_READ(float, bias + block * WIDE);
         if (RESIDUAL)
             v += WIDE_READ(T, residual + (ox + p) * rm.sw);
-        WIDE_WRITE(T, y + (ox + p) * ym.sw, ACTIVATE(v, alpha, beta));
+        WIDE_WRITE(T, y + (ox + p) * ym.sw, FINISHED(v, vload8(block, post)));
     }
 }
 
@@ -104,7 +105,7 @@ static inline float product(float8 a, float8 b)
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
 conv_few(__global const TX *restrict x, Map xm, __global const TX *restrict weights,
          __global const float *restrict bias, __global const TR *residual, Map rm, __global TY *y,
-         Map ym, Conv conv, float alpha, float beta)
+         Map ym, Conv conv, EPILOGUE_PARAMETERS)
 {
     __local float all[GROUP * P * K];
     const int n = get_global_id(2), thread = get_local_id(0), lane = thread % LANES;
@@ -159,17 +160,19 @@ conv_few(__global const TX *restrict x, Map xm, __global const TX *restrict weig
 
     residual += rm.offset + n * rm.sample;
     y += ym.offset + n * ym.sample;
+    EPILOGUE_OF(n);
     for (int i = thread; i < PIXELS * K; i += GROUP) {
         const int k = i / PIXELS, pixel = i % PIXELS;
         const int oy = (first + pixel) / ym.w, ox = first + pixel - oy * ym.w;
         if (oy >= ym.h)
             continue;
-        float v = bias[k];
+        float v = 0.0f;
         for (int l = 0; l < LANES; l++)
             v += all[(pixel * LANES + l) * K + k];
+        v = SCALED_SUM(v, scale[k]) + bias[k];
         if (RESIDUAL)
             v += READ(TR, residual, k * rm.sc + oy * rm.sh + ox * rm.sw);
-        WRITE(TY, y, k * ym.sc + oy * ym.sh + ox * ym.sw, ACTIVATE(v, alpha, beta));
+        WRITE(TY, y, k * ym.sc + oy * ym.sh + ox * ym.sw, FINISHED(v, post[k]));
     }
 }
 

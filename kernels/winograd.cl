@@ -8,8 +8,8 @@
  * matrices are those of Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2016);
  * U = G g G^T comes from the host.
  *
- * Defines: VW, P tiles times KB vectors of outputs held in registers, FP16, ACT, RESIDUAL 0 or 1;
- *   SPACE, where V and M lie: __local (winograd_fused, needs TN) or __global (the other three).
+ * Defines: VW, P tiles times KB vectors of outputs held in registers, FP16; ACT, SCALED, see
+ *   common.clh; RESIDUAL 0 or 1; SPACE, where V and M lie: __local (winograd_fused, needs TN) or __global (the other three).
  * Buffers: x [C][H][W] with sc == 1 and C >= VW, residual and y [K][OH][OW] as maps;
  *   u [36][ceil(K / KB VW)][ceil(C / VW) VW][KB VW], bias [ceil(K / KB VW)][KB VW], zeros [VW];
  *   v [36][ceil(C / VW)][tiles] and m [36][ceil(K / KB VW) KB][tiles] of vectors. The last vector of
@@ -132,10 +132,10 @@ static inline void product(SPACE const V *v, int v_step, __global const float *u
 }
 
 /* One vector of outputs of one tile, of which the first @left exist; y and residual point to it at
- * pixel 0, 0. */
+ * pixel 0, 0, and the epilogue's factors to the first output. */
 static inline void output_tile(SPACE const V *m, int step, V bias, Winograd shape, int tile,
                                __global const REAL *residual, Map rm, __global REAL *y, Map ym,
-                               int left, float alpha, float beta)
+                               int left, FINISH_PARAMETERS)
 {
     const int y0 = tile / shape.tiles_x * 4, x0 = tile % shape.tiles_x * 4;
     V columns[6][4];
@@ -155,10 +155,10 @@ static inline void output_tile(SPACE const V *m, int step, V bias, Winograd shap
         for (int s = 0; s < 4; s++) {
             if (y0 + r >= ym.h || x0 + s >= ym.w)
                 continue;
-            V value = o[s] + bias;
+            V value = SCALED_SUM(o[s], load_floats(scale, left)) + bias;
             if (RESIDUAL)
                 value += load_some(residual + (y0 + r) * rm.sh + (x0 + s) * rm.sw, rm.sc, left);
-            store_some(ACTIVATE(value, alpha, beta), y + (y0 + r) * ym.sh + (x0 + s) * ym.sw,
+            store_some(FINISHED(value, load_floats(post, left)), y + (y0 + r) * ym.sh + (x0 + s) * ym.sw,
                        ym.sc, left);
         }
     }
@@ -172,7 +172,7 @@ __kernel void winograd_fused(__global const REAL *restrict x, Map xm,
                              __global const float *restrict u, __global const float *restrict bias,
                              __global const REAL *restrict zeros, __global const REAL *residual,
                              Map rm, __global REAL *y, Map ym, SPACE V *restrict v,
-                             SPACE V *restrict m, Winograd shape, float alpha, float beta)
+                             SPACE V *restrict m, Winograd shape, EPILOGUE_PARAMETERS)
 {
     const int n = get_global_id(2);
     const int first = get_global_id(0) * TN;
@@ -180,6 +180,7 @@ __kernel void winograd_fused(__global const REAL *restrict x, Map xm,
     x += xm.offset + n * xm.sample;
     y += ym.offset + n * ym.sample;
     residual += rm.offset + n * rm.sample;
+    EPILOGUE_OF(n);
 
     for (int block = 0; block < shape.in_blocks; block++)
         for (int t = 0; t < TN; t++)
@@ -199,7 +200,7 @@ __kernel void winograd_fused(__global const REAL *restrict x, Map xm,
             for (int t = 0; t < n_tiles && channel < ym.c; t++)
                 output_tile(m + k * TN + t, KB * TN, b, shape, first + t,
                             residual + channel * rm.sc, rm, y + channel * ym.sc, ym,
-                            ym.c - channel, alpha, beta);
+                            ym.c - channel, FINISH_AT(channel));
         }
     }
 }
@@ -240,8 +241,8 @@ __kernel void winograd_product(__global const V *restrict v, ulong v_sample,
 /* Global: ceil(tiles / CHUNK), ceil(K / VW). */
 __kernel void winograd_output(__global const V *restrict m, ulong m_sample,
                               __global const float *restrict bias, __global const REAL *residual,
-                              Map rm, __global REAL *y, Map ym, Winograd shape, float alpha,
-                              float beta)
+                              Map rm, __global REAL *y, Map ym, Winograd shape,
+                              EPILOGUE_PARAMETERS)
 {
     const int n = get_global_id(2);
     const int channel = get_global_id(1) * VW;
@@ -250,9 +251,10 @@ __kernel void winograd_output(__global const V *restrict m, ulong m_sample,
     m += n * m_sample + (size_t)get_global_id(1) * shape.stride;
     y += ym.offset + n * ym.sample + channel * ym.sc;
     residual += rm.offset + n * rm.sample + channel * rm.sc;
+    EPILOGUE_OF(n);
     for (int tile = first; tile < min(first + CHUNK, shape.tiles); tile++)
         output_tile(m + tile, shape.out_blocks * KB * shape.stride, b, shape, tile, residual, rm,
-                    y, ym, ym.c - channel, alpha, beta);
+                    y, ym, ym.c - channel, FINISH_AT(channel));
 }
 
 #endif

@@ -10,8 +10,10 @@
 
 gboolean nn_check_arity(const NnNode *node, guint min, guint max, guint max_outputs, GError **error)
 {
-    guint n_inputs = node->inputs->len - (node->residual >= 0 ? 1 : 0);
+    guint n_inputs = 0;
 
+    for (guint i = 0; i < node->inputs->len; i++)
+        n_inputs += !nn_node_is_fused_input(node, i);
     if (n_inputs > max || node->outputs->len > max_outputs)
         return nn_node_error(node, error, NN_ERROR_BAD_MODEL,
                              "%u inputs and %u outputs, of %u and %u at most", n_inputs,
@@ -286,7 +288,7 @@ void nn_walk_next(NnWalk *walk)
 
 const NnArray *nn_optional(const NnNode *node, const NnArray *const *in, guint i)
 {
-    return i < node->inputs->len && (gint64)i != node->residual ? in[i] : NULL;
+    return i < node->inputs->len && !nn_node_is_fused_input(node, i) ? in[i] : NULL;
 }
 
 NnArray *nn_optional_output(const NnNode *node, NnArray *const *out, guint i)

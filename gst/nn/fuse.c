@@ -142,9 +142,10 @@ static char *describe_node(const NnNode *node)
 {
     g_autoptr(GString) key = g_string_new(NULL);
 
-    g_string_printf(key, "%s.%s.%d %d %d %a %a %u", node->domain, node->type, node->opset,
-                    node->residual, node->activation.type, node->activation.alpha,
-                    node->activation.beta, node->outputs->len);
+    g_string_printf(key, "%s.%s.%d %d %d %d %d %d %a %a %u", node->domain, node->type, node->opset,
+                    node->in_scale, node->out_scale, node->residual, node->post_scale,
+                    node->activation.type, node->activation.alpha, node->activation.beta,
+                    node->outputs->len);
     for (guint i = 0; i < node->inputs->len; i++)
         g_string_append_printf(key, " %p", node->inputs->pdata[i]);
     for (guint i = 0; i < node->attributes->len; i++)
@@ -251,7 +252,9 @@ static gboolean run_passes(NnGraph *graph)
         nn_pass_hard_sigmoid,
         nn_pass_hard_swish,
         nn_pass_channels_as_samples,
+        nn_pass_output_scale,
         nn_pass_affine_into_conv,
+        nn_pass_input_scale,
         nn_pass_small_factors,
         nn_pass_pad,
         nn_pass_residual,

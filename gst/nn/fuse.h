@@ -34,6 +34,8 @@ gboolean nn_pass_hard_sigmoid(NnGraph *graph, NnNode *node);
 gboolean nn_pass_hard_swish(NnGraph *graph, NnNode *node);
 gboolean nn_pass_residual(NnGraph *graph, NnNode *node);
 gboolean nn_pass_activation(NnGraph *graph, NnNode *node);
+gboolean nn_pass_output_scale(NnGraph *graph, NnNode *node);
+gboolean nn_pass_input_scale(NnGraph *graph, NnNode *node);
 
 /* stylegan.c, over the whole graph and before the others: latent copies, modulated convolutions and
  * FIR filters as exporters write them. */

@@ -164,7 +164,7 @@ static NnNode *foldable_conv(const NnNode *node, guint input)
 
     if (!conv)
         conv = nn_producer_of_type(x, "ConvTranspose");
-    if (!conv || !nn_has_single_use(x) || conv->residual >= 0)
+    if (!conv || !nn_has_single_use(x) || conv->residual >= 0 || conv->post_scale >= 0)
         return NULL;
     const NnValue *weights = nn_node_input(conv, 1), *bias = nn_node_input(conv, 2);
     return weights && weights->constant && (!bias || bias->constant) ? conv : NULL;
@@ -251,7 +251,7 @@ static NnNode *filter_per_sample(const NnNode *node, NnValue **x)
     const NnNode *split = conv ? nn_producer_of_type(nn_node_input(conv, 0), "Reshape") : NULL;
 
     if (!split || !nn_is_type(node, "Reshape") || !nn_has_single_use(result) ||
-        conv->residual >= 0 || nn_node_input(conv, 2))
+        conv->residual >= 0 || conv->inputs->len > 2)
         return NULL;
     const NnValue *weights = nn_node_input(conv, 1);
     *x = nn_node_input(split, 0);

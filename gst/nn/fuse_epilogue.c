@@ -56,7 +56,8 @@ static NnNode *open_epilogue(const NnValue *value)
     NnNode *node = value ? value->producer : NULL;
 
     if (!node || !(node->op->flags & NN_OP_EPILOGUE) || !nn_has_single_use(value) ||
-        !nn_type_is_float(value->type) || node->activation.type != NN_ACT_NONE)
+        !nn_type_is_float(value->type) || node->activation.type != NN_ACT_NONE ||
+        node->post_scale >= 0)
         return NULL;
     for (guint i = 1; i < node->outputs->len; i++)
         if (nn_node_output(node, i))
@@ -279,5 +280,93 @@ gboolean nn_pass_residual(NnGraph *graph, NnNode *node)
         nn_node_add_input(conv, NULL);
     conv->residual = (int)conv->inputs->len;
     nn_node_add_input(conv, other);
+    return TRUE;
+}
+
+/* ---------------------------------------------------------------- scales */
+
+/* @scale is computed and has one number for each channel of @map, [1][C][H][W]. */
+static gboolean is_channel_scale(const NnValue *scale, const NnValue *map)
+{
+    if (!scale || scale->constant || scale == map || map->rank != 4 || map->dims[0] != 1 ||
+        scale->rank != 4 || scale->type != map->type)
+        return FALSE;
+    for (int i = 0; i < 4; i++)
+        if (scale->dims[i] != (i == 1 ? map->dims[1] : 1))
+            return FALSE;
+    return TRUE;
+}
+
+/* The scale of @mul, a product of its input *i, a map, and a vector of channels. */
+static NnValue *channel_scale(const NnNode *mul, guint *i)
+{
+    if (!nn_is_type(mul, "Mul") || mul->activation.type != NN_ACT_NONE)
+        return NULL;
+    for (*i = 0; *i < 2; ++*i) {
+        const NnValue *map = nn_node_input(mul, *i);
+        NnValue *scale = nn_node_input(mul, 1 - *i);
+        if (map && is_channel_scale(scale, map) && nn_same_shape(map, nn_node_output(mul, 0)))
+            return scale;
+    }
+    return NULL;
+}
+
+/* The convolution with known weights that computes @map for one consumer alone. */
+static NnNode *conv_of(const NnValue *map)
+{
+    NnNode *conv = nn_producer_of_type(map, "Conv");
+
+    if (!conv)
+        conv = nn_producer_of_type(map, "ConvTranspose");
+    const NnValue *weights = conv ? nn_node_input(conv, 1) : NULL;
+    return weights && weights->constant && nn_has_single_use(map) ? conv : NULL;
+}
+
+/* Puts @scale behind the inputs of @conv; where it is. */
+static int add_scale(NnNode *conv, NnValue *scale)
+{
+    while (conv->inputs->len < CONV_INPUTS)
+        nn_node_add_input(conv, NULL);
+    nn_node_add_input(conv, scale);
+    return (int)conv->inputs->len - 1;
+}
+
+/* A convolution times a computed number per channel, as StyleGAN2's demodulation: its sums are
+ * scaled if nothing else has been done with them, and otherwise what they have become. */
+gboolean nn_pass_output_scale(NnGraph *graph, NnNode *node)
+{
+    guint i;
+    NnValue *scale = channel_scale(node, &i);
+    NnValue *map = scale ? nn_node_input(node, i) : NULL;
+    NnNode *conv = map ? conv_of(map) : NULL;
+
+    if (!conv || conv->post_scale >= 0)
+        return FALSE;
+    const gboolean plain = conv->activation.type == NN_ACT_NONE && conv->residual < 0 &&
+                           !nn_node_input(conv, 2) && conv->out_scale < 0;
+    if (!nn_bypass(graph, node, nn_node_output(node, 0), map))
+        return FALSE;
+    if (plain)
+        conv->out_scale = add_scale(conv, scale);
+    else
+        conv->post_scale = add_scale(conv, scale);
+    return TRUE;
+}
+
+/* A number per channel times the input of one convolution, as StyleGAN2's modulation. */
+gboolean nn_pass_input_scale(NnGraph *graph, NnNode *node)
+{
+    guint i;
+    const NnNode *mul = nn_producer_of_type(nn_node_input(node, 0), "Mul");
+    NnValue *scale = mul ? channel_scale(mul, &i) : NULL;
+    const NnValue *weights = nn_node_input(node, 1);
+
+    if (!scale || !(nn_is_type(node, "Conv") || nn_is_type(node, "ConvTranspose")) ||
+        node->in_scale >= 0 || !weights || !weights->constant ||
+        !nn_has_single_use(nn_node_output(mul, 0)) ||
+        (nn_node_input(node, 2) && !nn_node_input(node, 2)->constant))
+        return FALSE;
+    node->in_scale = add_scale(node, scale);
+    nn_node_set_input(node, 0, nn_node_input(mul, i));
     return TRUE;
 }

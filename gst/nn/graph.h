@@ -99,8 +99,11 @@ struct NnNode {
     GPtrArray *outputs;    /* NnValue*, NULL where an optional output is left out */
     GPtrArray *attributes; /* NnAttribute* */
 
-    /* Fused by passes (fuse.c): y = activation(op(inputs) + inputs[residual]). */
-    int residual; /* index into inputs, -1: none */
+    /* Fused by passes (fuse.c):
+     *     y = post_scale * activation(out_scale * op(in_scale * x) + bias + residual)
+     * Each is an index into inputs, -1: none. Scales are vectors, a number per channel, and for
+     * convolutions alone; the bias is theirs, and behind out_scale. */
+    int in_scale, out_scale, residual, post_scale;
     NnActivation activation;
 };
 
@@ -149,7 +152,9 @@ void nn_graph_prune(NnGraph *graph);
 /* Orders the nodes so that producers come first. NN_ERROR_BAD_MODEL on a cycle. */
 gboolean nn_graph_sort(NnGraph *graph, GError **error);
 
-NnValue *nn_node_input(const NnNode *node, guint i);  /* NULL when left out or past the end */
+NnValue *nn_node_input(const NnNode *node, guint i); /* NULL when left out or past the end */
+/* Whether input @i came with a pass and is none of the operator's own. */
+gboolean nn_node_is_fused_input(const NnNode *node, guint i);
 NnValue *nn_node_output(const NnNode *node, guint i); /* NULL when left out or past the end */
 
 const NnAttribute *nn_node_attribute(const NnNode *node, const char *name); /* NULL if absent */

@@ -131,7 +131,8 @@ static gboolean is_foldable(const NnNode *node)
         if (input && !input->constant)
             return FALSE;
     }
-    return node->residual < 0 && node->activation.type == NN_ACT_NONE;
+    return node->residual < 0 && node->in_scale < 0 && node->out_scale < 0 &&
+           node->post_scale < 0 && node->activation.type == NN_ACT_NONE;
 }
 
 static gsize values_size_b(const GPtrArray *values)
@@ -349,6 +350,16 @@ static void add_residual(NnArray *array, const NnArray *residual)
         nn_array_set(array, i, nn_array_get(array, i) + nn_array_get(residual, i));
 }
 
+/* Multiplies the channels of @array, [1][C][..], by the elements of @scale, or adds those. */
+static void per_channel(NnArray *array, const NnArray *numbers, gboolean adds)
+{
+    const gsize per = array->n / MAX(numbers->n, 1);
+    for (gsize i = 0; i < array->n; i++) {
+        const double x = nn_array_get(array, i), number = nn_array_get(numbers, i / per);
+        nn_array_set(array, i, adds ? x + number : x * number);
+    }
+}
+
 static void activate(NnArray *array, const NnActivation *activation)
 {
     for (gsize i = 0; i < array->n; i++)
@@ -372,12 +383,35 @@ static gboolean new_outputs(const NnNode *node, NnArray **out, GError **error)
     return TRUE;
 }
 
+/* The reference of an operator whose input or output is scaled: the bias, input 2, is added behind
+ * the scale. */
+static gboolean evaluate_scaled(const NnNode *node, const NnArray *const *in, NnArray **out,
+                                GError **error)
+{
+    g_autofree const NnArray **own = g_memdup2(in, node->inputs->len * sizeof *in);
+    g_autoptr(NnArray) x = nn_array_cast(in[0], in[0]->type);
+    if (node->in_scale >= 0)
+        per_channel(x, in[node->in_scale], FALSE);
+    own[0] = x;
+    if (node->inputs->len > 2)
+        own[2] = NULL;
+    if (!node->op->reference(node, own, out, error))
+        return FALSE;
+    if (node->out_scale >= 0)
+        per_channel(out[0], in[node->out_scale], FALSE);
+    if (node->inputs->len > 2 && in[2])
+        per_channel(out[0], in[2], TRUE);
+    return TRUE;
+}
+
 gboolean nn_node_evaluate(const NnNode *node, const NnArray *const *in, NnArray **out,
                           GError **error)
 {
     if (!node->op->reference)
         return nn_node_error(node, error, NN_ERROR_UNSUPPORTED, "has no reference");
-    if (!new_outputs(node, out, error) || !node->op->reference(node, in, out, error)) {
+    const gboolean scaled = node->in_scale >= 0 || node->out_scale >= 0;
+    if (!new_outputs(node, out, error) || !(scaled ? evaluate_scaled(node, in, out, error)
+                                                   : node->op->reference(node, in, out, error))) {
         clear_arrays(out, node->outputs->len);
         return FALSE;
     }
@@ -385,6 +419,8 @@ gboolean nn_node_evaluate(const NnNode *node, const NnArray *const *in, NnArray 
         add_residual(out[0], in[node->residual]);
     if (node->activation.type != NN_ACT_NONE)
         activate(out[0], &node->activation);
+    if (node->post_scale >= 0)
+        per_channel(out[0], in[node->post_scale], FALSE);
     return TRUE;
 }
 

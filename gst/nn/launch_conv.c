@@ -18,10 +18,19 @@ static double flops(const ConvJob *job)
     return 2.0 * nn_view_count(&job->y) * shape->c * shape->kh * shape->kw;
 }
 
+void nn_conv_launch_epilogue(NnLaunch *launch, const ConvJob *job)
+{
+    nn_launch_activation(launch, job->node);
+    if (!job->scaled)
+        return;
+    nn_launch_strided(launch, &job->out_scale);
+    nn_launch_strided(launch, &job->post_scale);
+}
+
 static void finish_launch(NnLaunch *launch, const ConvJob *job)
 {
     nn_launch_bytes(launch, &job->shape, sizeof job->shape);
-    nn_launch_activation(launch, job->node);
+    nn_conv_launch_epilogue(launch, job);
     nn_launch_cost(launch, flops(job));
 }
 
@@ -34,10 +43,10 @@ static gboolean record_general(gconstpointer data, GError **error)
     const ConvJob *job = data;
     NnLaunch *launch = nn_recorder_launch(
         job->recorder, job->node, "conv.cl", "conv_general",
-        "-DTX=%s -DTW=%s -DTB=%s -DTR=%s -DTY=%s -DBIAS=%d -DRESIDUAL=%d" NN_ACT_OPTION,
+        "-DTX=%s -DTW=%s -DTB=%s -DTR=%s -DTY=%s -DBIAS=%d -DRESIDUAL=%d" CONV_EPILOGUE_OPTION,
         nn_kernel_type(job->x.type), nn_kernel_type(job->weights.type),
         nn_kernel_type(job->bias.type), nn_kernel_type(job->residual.type),
-        nn_kernel_type(job->y.type), job->has_bias, job->has_residual, job->node->activation.type);
+        nn_kernel_type(job->y.type), job->has_bias, job->has_residual, CONV_EPILOGUE(job));
     nn_launch_map(launch, &job->x);
     nn_launch_strided(launch, &job->weights);
     nn_launch_strided(launch, &job->bias);
@@ -139,8 +148,8 @@ static gboolean record_vector(gconstpointer data, GError **error)
 
     NnLaunch *launch = nn_recorder_launch(
         job->recorder, job->node, "conv.cl", "conv_vector",
-        "-DVW=%u -DKB=%u -DP=%u -DRESIDUAL=%d%s" NN_ACT_OPTION, vw, vectors, pixels,
-        job->has_residual, job->y.type == NN_FLOAT16 ? " -DFP16" : "", job->node->activation.type);
+        "-DVW=%u -DKB=%u -DP=%u -DRESIDUAL=%d%s" CONV_EPILOGUE_OPTION, vw, vectors, pixels,
+        job->has_residual, job->y.type == NN_FLOAT16 ? " -DFP16" : "", CONV_EPILOGUE(job));
     nn_launch_map(launch, &job->x);
     nn_launch_buffer(launch, &weights);
     nn_launch_buffer(launch, &bias);
@@ -193,9 +202,9 @@ static gboolean record_depthwise(gconstpointer data, GError **error)
     const NnView weights = pack_depthwise(job), bias = pack_bias(job, 1);
     NnLaunch *launch = nn_recorder_launch(
         job->recorder, job->node, "conv.cl", "conv_depthwise",
-        "-DVW=%u -DP=%d -DRESIDUAL=%d%s" NN_ACT_OPTION,
+        "-DVW=%u -DP=%d -DRESIDUAL=%d%s" CONV_EPILOGUE_OPTION,
         nn_channel_vector_width(job->recorder, job->shape.groups), DEPTHWISE_PIXELS,
-        job->has_residual, job->y.type == NN_FLOAT16 ? " -DFP16" : "", job->node->activation.type);
+        job->has_residual, job->y.type == NN_FLOAT16 ? " -DFP16" : "", CONV_EPILOGUE(job));
     nn_launch_map(launch, &job->x);
     nn_launch_buffer(launch, &weights);
     nn_launch_buffer(launch, &bias);
@@ -383,6 +392,58 @@ static gboolean record_entry(const ConvJob *all, const NnConvParams *params, gin
     return params->transposed ? record_transposed(&job, params, error) : record_conv(&job, error);
 }
 
+/* A scale as kernels take it: floats side by side. Layouts keep it so where they can. */
+static gboolean dense_scale(NnRecorder *recorder, const NnNode *node, int i, NnView *scale,
+                            GError **error)
+{
+    const NnView *view = nn_recorder_input(recorder, node, (guint)i);
+    const gint64 dims[1] = { view->dims[1] }, strides[1] = { view->strides[1] };
+
+    *scale = nn_view_strided(view, 1, dims, strides);
+    if (scale->type == NN_FLOAT32 && (scale->strides[0] == 1 || scale->dims[0] == 1))
+        return TRUE;
+    const NnView from = *scale;
+    *scale = nn_recorder_scratch(recorder, NN_FLOAT32, (gsize)dims[0]);
+    return nn_record_copy(recorder, node, scale, &from, error);
+}
+
+static gboolean add_scales(ConvJob *job, GError **error)
+{
+    const NnNode *node = job->node;
+
+    if (node->out_scale >= 0 &&
+        !dense_scale(job->recorder, node, node->out_scale, &job->out_scale, error))
+        return FALSE;
+    if (node->post_scale >= 0 &&
+        !dense_scale(job->recorder, node, node->post_scale, &job->post_scale, error))
+        return FALSE;
+    job->scaled = (node->out_scale >= 0 ? 1 : 0) | (node->post_scale >= 0 ? 2 : 0);
+    if (node->out_scale < 0)
+        job->out_scale = job->post_scale;
+    if (node->post_scale < 0)
+        job->post_scale = job->out_scale;
+    return TRUE;
+}
+
+/* The input, each channel times its number, as a map of its own: most kernels take their input as
+ * it lies in memory. */
+static gboolean scale_input(ConvJob *job, GError **error)
+{
+    const NnView *scale = nn_recorder_input(job->recorder, job->node, (guint)job->node->in_scale);
+    const NnView *inputs[2] = { &job->x, scale };
+    const gint64 *dims = job->x.dims;
+    const gint64 pitch = job->x.type == NN_FLOAT16 ? (dims[1] + 7) & ~(gint64)7 : dims[1];
+    const gint64 strides[4] = { 0, 1, dims[3] * pitch, pitch };
+    const NnView memory =
+        nn_recorder_scratch(job->recorder, job->x.type, (gsize)(dims[2] * dims[3] * pitch));
+    const NnView scaled = nn_view_strided(&memory, 4, dims, strides);
+
+    if (!nn_record_elementwise(job->recorder, job->node, "Mul", &scaled, inputs, 2, FALSE, error))
+        return FALSE;
+    job->x = scaled;
+    return TRUE;
+}
+
 gboolean nn_launch_conv(NnRecorder *recorder, const NnNode *node, GError **error)
 {
     NnConvParams params;
@@ -408,6 +469,8 @@ gboolean nn_launch_conv(NnRecorder *recorder, const NnNode *node, GError **error
                     .bias_values = bias_values ? bias_values->data : NULL };
     job.residual = residual ? view_2d(residual) : job.y;
     job.bias = job.has_bias ? *bias : job.weights;
+    if ((node->in_scale >= 0 && !scale_input(&job, error)) || !add_scales(&job, error))
+        return FALSE;
     for (gint64 i = 0; i < params.batch; i++)
         if (!record_entry(&job, &params, i, error))
             return FALSE;

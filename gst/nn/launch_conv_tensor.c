@@ -167,10 +167,11 @@ static Cut choose_cut(const ConvJob *job)
     cut.splits = choose_splits(cut.tile, batch_pixels, cut.channels, steps);
     const OclDevice *device = nn_recorder_device(job->recorder);
     cut.options = g_strdup_printf(
-        "-DFP16 -DBM=%d -DBN=%d -DBK=%d -DWM=%d -DWN=%d -DSTAGES=%d -DSPLITS=%d%s%s" NN_ACT_OPTION,
+        "-DFP16 -DBM=%d -DBN=%d -DBK=%d -DWM=%d -DWN=%d -DSTAGES=%d "
+        "-DSPLITS=%d%s%s" CONV_EPILOGUE_OPTION,
         cut.tile->bm, cut.tile->bn, cut.tile->bk, cut.tile->wm, cut.tile->wn, cut.tile->stages,
         cut.splits, job->has_residual ? " -DRESIDUAL" : "",
-        device->device_class == OCL_CLASS_NVIDIA ? "" : " -DEMULATE", job->node->activation.type);
+        device->device_class == OCL_CLASS_NVIDIA ? "" : " -DEMULATE", CONV_EPILOGUE(job));
     return cut;
 }
 
@@ -180,14 +181,14 @@ void nn_conv_tensor_reduce(const ConvJob *job, const NnView *partial, int splits
     const NnView bias = nn_conv_tensor_bias(job);
     NnLaunch *launch =
         nn_recorder_launch(job->recorder, job->node, "conv_reduce.cl", "conv_reduce",
-                           "-DFP16 -DSPLITS=%d%s" NN_ACT_OPTION, splits,
-                           job->has_residual ? " -DRESIDUAL" : "", job->node->activation.type);
+                           "-DFP16 -DSPLITS=%d%s" CONV_EPILOGUE_OPTION, splits,
+                           job->has_residual ? " -DRESIDUAL" : "", CONV_EPILOGUE(job));
     nn_launch_buffer(launch, partial);
     nn_launch_buffer(launch, &bias);
     if (job->has_residual)
         nn_launch_map(launch, &job->residual);
     nn_launch_map(launch, &job->y);
-    nn_launch_activation(launch, job->node);
+    nn_conv_launch_epilogue(launch, job);
     nn_launch_items(launch, &job->y, (gint64)y.c / 8 * y.h * y.w, 1);
 }
 
@@ -214,7 +215,7 @@ gboolean nn_conv_tensor_record(gconstpointer data, GError **error)
         nn_launch_buffer(launch, &partial);
     }
     nn_launch_bytes(launch, &job->shape, sizeof job->shape);
-    nn_launch_activation(launch, job->node);
+    nn_conv_launch_epilogue(launch, job);
 
     const gsize threads = (gsize)(tile->bm / tile->wm) * (gsize)(tile->bn / tile->wn) * 32;
     const gsize m_tiles = (cut.pixels + (gsize)tile->bm - 1) / (gsize)tile->bm;

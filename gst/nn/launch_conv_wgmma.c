@@ -120,9 +120,9 @@ static char *options_of(const ConvJob *job, const Cut *cut)
 {
     const OclDevice *device = nn_recorder_device(job->recorder);
     return g_strdup_printf(
-        "-DFP16 -DBM=%d -DBN=%d -DSTAGES=%d -DSPLITS=%d%s%s" NN_ACT_OPTION, cut->tile->bm,
+        "-DFP16 -DBM=%d -DBN=%d -DSTAGES=%d -DSPLITS=%d%s%s" CONV_EPILOGUE_OPTION, cut->tile->bm,
         cut->tile->bn, cut->tile->stages, cut->splits, job->has_residual ? " -DRESIDUAL" : "",
-        device->compute_capability == HOPPER ? "" : " -DEMULATE", job->node->activation.type);
+        device->compute_capability == HOPPER ? "" : " -DEMULATE", CONV_EPILOGUE(job));
 }
 
 /* The way to these instructions leads past the compiler (ocl/ptx.c), so that a driver may close it:
@@ -214,7 +214,7 @@ gboolean nn_conv_wgmma_record(gconstpointer data, GError **error)
         nn_launch_buffer(launch, &partial);
     }
     nn_launch_bytes(launch, shape, sizeof *shape);
-    nn_launch_activation(launch, job->node);
+    nn_conv_launch_epilogue(launch, job);
 
     const gsize global[3] = { (gsize)pixel_tiles(&cut) * THREADS,
                               (gsize)channel_tiles(&cut) * (gsize)cut.splits, 1 };

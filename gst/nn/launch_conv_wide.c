@@ -40,7 +40,7 @@ static void add_arguments(NnLaunch *launch, const ConvJob *job, const NnView *we
     nn_launch_map(launch, &job->residual);
     nn_launch_map(launch, &job->y);
     nn_launch_bytes(launch, shape, sizeof *shape);
-    nn_launch_activation(launch, job->node);
+    nn_conv_launch_epilogue(launch, job);
     nn_launch_cost(launch, 2.0 * (double)nn_view_count(&job->y) * shape->c * shape->kh * shape->kw);
 }
 
@@ -85,11 +85,12 @@ gboolean nn_conv_depthwise_wide_record(gconstpointer data, GError **error)
     const ConvShape *shape = &job->shape;
     const NnView weights = pack_depthwise(job), bias = pack_bias(job);
     const int pixels = depthwise_pixels(job);
-    NnLaunch *launch = nn_recorder_launch(
-        job->recorder, job->node, "conv_wide.cl", "conv_depthwise_wide",
-        "-DT=%s -DKH=%d -DKW=%d -DSTRIDE=%d -DDILATION=%d -DP=%d -DRESIDUAL=%d" NN_ACT_OPTION,
-        nn_kernel_type(job->y.type), shape->kh, shape->kw, shape->stride_w, shape->dilation_w,
-        pixels, job->has_residual, job->node->activation.type);
+    NnLaunch *launch =
+        nn_recorder_launch(job->recorder, job->node, "conv_wide.cl", "conv_depthwise_wide",
+                           "-DT=%s -DKH=%d -DKW=%d -DSTRIDE=%d -DDILATION=%d -DP=%d "
+                           "-DRESIDUAL=%d" CONV_EPILOGUE_OPTION,
+                           nn_kernel_type(job->y.type), shape->kh, shape->kw, shape->stride_w,
+                           shape->dilation_w, pixels, job->has_residual, CONV_EPILOGUE(job));
     add_arguments(launch, job, &weights, &bias);
     const gint64 tiles = (job->y.dims[3] + pixels - 1) / pixels * job->y.dims[2];
     nn_launch_items(launch, &job->y, tiles * shape->groups / NN_WIDE, 1);
@@ -138,12 +139,13 @@ gboolean nn_conv_few_record(gconstpointer data, GError **error)
         lanes *= 2;
     const gint64 all = job->y.dims[2] * job->y.dims[3];
     const int pixels = all * lanes >= ENOUGH_ITEMS * FEW_PIXELS ? FEW_PIXELS : 1;
-    NnLaunch *launch = nn_recorder_launch(
-        job->recorder, job->node, "conv_wide.cl", "conv_few",
-        "-DTX=%s -DTR=%s -DTY=%s -DK=%d -DLANES=%d -DP=%d -DGROUP=%d -DRESIDUAL=%d" NN_ACT_OPTION,
-        nn_kernel_type(job->x.type), nn_kernel_type(job->residual.type),
-        nn_kernel_type(job->y.type), job->shape.k, lanes, pixels, GROUP, job->has_residual,
-        job->node->activation.type);
+    NnLaunch *launch =
+        nn_recorder_launch(job->recorder, job->node, "conv_wide.cl", "conv_few",
+                           "-DTX=%s -DTR=%s -DTY=%s -DK=%d -DLANES=%d -DP=%d -DGROUP=%d "
+                           "-DRESIDUAL=%d" CONV_EPILOGUE_OPTION,
+                           nn_kernel_type(job->x.type), nn_kernel_type(job->residual.type),
+                           nn_kernel_type(job->y.type), job->shape.k, lanes, pixels, GROUP,
+                           job->has_residual, CONV_EPILOGUE(job));
     add_arguments(launch, job, &weights, &bias);
     const gint64 per_group = GROUP / lanes * pixels;
     const gsize global[3] = { (gsize)((all + per_group - 1) / per_group) * GROUP, 1, 1 };
@@ -198,11 +200,11 @@ gboolean nn_conv_tiled_record(gconstpointer data, GError **error)
 {
     const ConvJob *job = data;
     const NnView weights = pack_tiled(job), bias = pack_bias(job);
-    NnLaunch *launch = nn_recorder_launch(
-        job->recorder, job->node, "conv_tiled.cl", "conv_tiled",
-        "-DTX=%s -DTR=%s -DTY=%s -DRESIDUAL=%d" NN_ACT_OPTION, nn_kernel_type(job->x.type),
-        nn_kernel_type(job->residual.type), nn_kernel_type(job->y.type), job->has_residual,
-        job->node->activation.type);
+    NnLaunch *launch =
+        nn_recorder_launch(job->recorder, job->node, "conv_tiled.cl", "conv_tiled",
+                           "-DTX=%s -DTR=%s -DTY=%s -DRESIDUAL=%d" CONV_EPILOGUE_OPTION,
+                           nn_kernel_type(job->x.type), nn_kernel_type(job->residual.type),
+                           nn_kernel_type(job->y.type), job->has_residual, CONV_EPILOGUE(job));
     add_arguments(launch, job, &weights, &bias);
     const gint64 pixels = job->y.dims[2] * job->y.dims[3];
     const gsize global[3] = { (gsize)((pixels + TILE_PIXELS - 1) / TILE_PIXELS) * TILE_GROUP,

@@ -182,10 +182,10 @@ static NnView zeros(const ConvJob *job)
 
 static char *common_options(const ConvJob *job)
 {
-    return g_strdup_printf("-DVW=%u -DP=%d -DKB=%d -DRESIDUAL=%d%s" NN_ACT_OPTION,
+    return g_strdup_printf("-DVW=%u -DP=%d -DKB=%d -DRESIDUAL=%d%s" CONV_EPILOGUE_OPTION,
                            nn_vector_width(job->recorder), TILES_AT_ONCE, vectors_of(job),
                            job->has_residual, job->y.type == NN_FLOAT16 ? " -DFP16" : "",
-                           job->node->activation.type);
+                           CONV_EPILOGUE(job));
 }
 
 /* Operations of the plain convolution, so that rates compare. */
@@ -214,7 +214,7 @@ gboolean nn_conv_winograd_fused_record(gconstpointer data, GError **error)
     nn_launch_local(launch, local_b(job, shape.in_blocks));
     nn_launch_local(launch, local_b(job, vectors_of(job)));
     nn_launch_bytes(launch, &shape, sizeof shape);
-    nn_launch_activation(launch, job->node);
+    nn_conv_launch_epilogue(launch, job);
     nn_launch_cost(launch, flops(job));
     nn_launch_tiles(job->recorder, launch, &job->y, (shape.tiles + tiles - 1) / tiles, 1);
     return TRUE;
@@ -265,7 +265,7 @@ gboolean nn_conv_winograd_record(gconstpointer data, GError **error)
     nn_launch_map(launch, &job->residual);
     nn_launch_map(launch, &job->y);
     nn_launch_bytes(launch, &shape, sizeof shape);
-    nn_launch_activation(launch, job->node);
+    nn_conv_launch_epilogue(launch, job);
     nn_launch_tiles(job->recorder, launch, &job->y, chunks, (job->shape.k + vw - 1) / vw);
     return TRUE;
 }

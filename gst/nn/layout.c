@@ -161,12 +161,39 @@ static void promise_slices(Layout *layout)
 
 /* ---------------------------------------------------------------- views */
 
+/* Movements that @value may go through before it is a scale. */
+#define MAX_SCALE_MOVEMENTS 4
+
+/* Whether @value is nothing but a convolution's scale. Kernels take those as floats. */
+static gboolean is_scale(const NnValue *value, guint movements_left)
+{
+    if (value->consumers->len == 0 || value->is_output || value->rank > 5)
+        return FALSE;
+    for (guint c = 0; c < value->consumers->len; c++) {
+        const NnNode *user = value->consumers->pdata[c];
+        gboolean as_scale = FALSE;
+        for (guint i = 0; i < user->inputs->len; i++)
+            as_scale |= nn_node_input(user, i) == value && nn_node_is_fused_input(user, i) &&
+                        (gint64)i != user->residual;
+        if (as_scale)
+            continue;
+        if (!(user->op->flags & NN_OP_VIEW) || movements_left == 0)
+            return FALSE;
+        for (guint o = 0; o < user->outputs->len; o++)
+            if (nn_node_output(user, o) && !is_scale(nn_node_output(user, o), movements_left - 1))
+                return FALSE;
+    }
+    return TRUE;
+}
+
 /* Whether halves would not do within the network: sums of integers exceed them, and the factors
  * that scale those are below; such factors are single numbers, which take no memory to speak of. */
 static gboolean needs_float32(const NnValue *value)
 {
     if (!value->producer || value->is_output)
         return FALSE;
+    if (is_scale(value, MAX_SCALE_MOVEMENTS))
+        return TRUE;
     const NnValue *in = nn_node_input(value->producer, 0);
     if (strcmp(value->producer->type, "Cast") == 0 && in && !nn_type_is_float(in->type) &&
         nn_type_size(in->type) > 1)

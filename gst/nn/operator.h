@@ -15,7 +15,7 @@ G_BEGIN_DECLS
 typedef struct NnRecorder NnRecorder; /* launch.h */
 
 typedef enum {
-    NN_OP_EPILOGUE = 1 << 0, /* the launcher applies node->residual and node->activation */
+    NN_OP_EPILOGUE = 1 << 0, /* the launcher applies what passes fused into the node */
     NN_OP_ELEMENTWISE =
         1 << 1,               /* output element i depends on element i of the (broadcast) inputs */
     NN_OP_MAP = 1 << 2,       /* rank-4 float output is best stored as NHWC */
@@ -36,7 +36,7 @@ struct NnOperator {
     gboolean (*infer)(NnNode *node, GError **error);
     /* Computes every output from the inputs, for one sample. in[i] is NULL for an input left out,
      * out[i] is zeroed, has the inferred type and shape, and is NULL where the output is left out.
-     * Does not apply node->residual or node->activation. */
+     * Does not apply what passes fused into the node. */
     gboolean (*reference)(const NnNode *node, const NnArray *const *in, NnArray *const *out,
                           GError **error);
     /* Adds the launches that compute the outputs on the device (launch.h). NULL if HOST_ONLY. */
@@ -65,7 +65,7 @@ gboolean nn_graph_input_steers_shapes(const NnGraph *graph, const NnValue *input
 gboolean nn_graph_evaluate(const NnGraph *graph, NnArray *const *inputs, NnArray **outputs,
                            GError **error);
 
-/* One node by its reference function, with residual and activation. Outputs are new arrays. */
+/* One node by its reference function, with what is fused into it. Outputs are new arrays. */
 gboolean nn_node_evaluate(const NnNode *node, const NnArray *const *in, NnArray **out,
                           GError **error);
 

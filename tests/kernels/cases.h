@@ -13,11 +13,14 @@ typedef enum {
     DRESS_ROW_MAJOR,  /* input 0 lies as NCHW */
     DRESS_EPILOGUE,   /* + residual, then Relu: fused where the operator can */
     DRESS_ACTIVATION, /* HardSwish: fused where the operator can */
+    DRESS_SCALED,     /* channels times computed numbers: input, output, and output once more behind
+                         residual and LeakyRelu; fused into convolutions */
     N_DRESSES,
 } Dress;
 
 #define PLAIN (1u << DRESS_PLAIN)
 #define LAYOUTS (PLAIN | 1u << DRESS_SLICED | 1u << DRESS_ROW_MAJOR)
+#define SCALES (EPILOGUES | 1u << DRESS_SCALED)
 #define EPILOGUES (LAYOUTS | 1u << DRESS_EPILOGUE | 1u << DRESS_ACTIVATION)
 
 typedef struct {

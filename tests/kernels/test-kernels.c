@@ -176,6 +176,13 @@ static char *dims_text(const NnArray *array, gint64 more_channels)
 #define BEFORE 3
 #define AFTER 2
 
+/* A number for each channel of a map. */
+static void add_scale(OnnxBuilder *builder, const char *name, NnType type, gint64 channels)
+{
+    g_autofree char *dims = g_strdup_printf("1,%" G_GINT64_FORMAT ",1,1", channels);
+    onnx_builder_input(builder, name, type, dims);
+}
+
 static void add_inputs(OnnxBuilder *builder, const Input *inputs, guint n, Dress dress)
 {
     for (guint i = 0; i < n; i++) {
@@ -187,8 +194,17 @@ static void add_inputs(OnnxBuilder *builder, const Input *inputs, guint n, Dress
             continue;
         }
         const gboolean sliced = i == 0 && dress == DRESS_SLICED;
+        const gboolean scaled = i == 0 && dress == DRESS_SCALED;
         g_autofree char *dims = dims_text(inputs[i].array, sliced ? BEFORE + AFTER : 0);
-        onnx_builder_input(builder, sliced ? "wide" : name, inputs[i].array->type, dims);
+        onnx_builder_input(builder,
+                           sliced   ? "wide"
+                           : scaled ? "plain"
+                                    : name,
+                           inputs[i].array->type, dims);
+    }
+    if (dress == DRESS_SCALED) {
+        add_scale(builder, "in_scale", inputs[0].array->type, inputs[0].array->dims[1]);
+        onnx_builder_node(builder, "Mul", "plain,in_scale", "in0");
     }
     if (dress == DRESS_SLICED) {
         g_autofree char *end =
@@ -239,6 +255,12 @@ static void add_outputs(OnnxBuilder *builder, const Case *c, Dress dress)
         onnx_builder_node(builder, "Add", "out0,residual", "added");
         onnx_builder_node(builder, "Relu", "added", "dressed");
         onnx_builder_output(builder, "dressed");
+    } else if (dress == DRESS_SCALED) {
+        onnx_builder_node(builder, "Mul", "out0,out_scale", "scaled");
+        onnx_builder_node(builder, "Add", "scaled,residual", "added");
+        onnx_node_float(onnx_builder_node(builder, "LeakyRelu", "added", "active"), "alpha", 0.2f);
+        onnx_builder_node(builder, "Mul", "post_scale,active", "dressed");
+        onnx_builder_output(builder, "dressed");
     } else if (dress == DRESS_ACTIVATION) {
         onnx_node_float(onnx_builder_node(builder, "HardSigmoid", "out0", "gate"), "alpha",
                         1.0f / 6.0f);
@@ -252,9 +274,13 @@ static void add_companions(OnnxBuilder *builder, const NnValue *shape, Dress dre
 {
     NnArray array = { .rank = shape->rank };
     memcpy(array.dims, shape->dims, sizeof array.dims);
-    if (dress == DRESS_EPILOGUE) {
+    if (dress == DRESS_EPILOGUE || dress == DRESS_SCALED) {
         g_autofree char *dims = dims_text(&array, 0);
         onnx_builder_input(builder, "residual", shape->type, dims);
+    }
+    if (dress == DRESS_SCALED) {
+        add_scale(builder, "out_scale", shape->type, array.dims[1]);
+        add_scale(builder, "post_scale", shape->type, array.dims[1]);
     } else if (dress == DRESS_SLICED) {
         g_autofree char *before = dims_text(&array, BEFORE - array.dims[1]);
         g_autofree char *after = dims_text(&array, AFTER - array.dims[1]);
@@ -328,8 +354,9 @@ static void expectation_clear(Expectation *e)
 /* The range that the case asks for; what a dress adds is within -1..1. */
 static void fill_input(NnArray *array, const char *name, const Input *inputs, guint32 *state)
 {
-    const Input *input = strcmp(name, "wide") == 0 ? &inputs[0] : NULL;
-    if (g_str_has_prefix(name, "in"))
+    const Input *input =
+        strcmp(name, "wide") == 0 || strcmp(name, "plain") == 0 ? &inputs[0] : NULL;
+    if (g_str_has_prefix(name, "in") && g_ascii_isdigit(name[2]))
         input = &inputs[g_ascii_strtoull(name + 2, NULL, 10)];
     fill(array, input ? input->low : -1, input ? input->high : 1, state);
 }
@@ -498,8 +525,8 @@ static gboolean run_network(NnModel *model, const Expectation *e, const char *va
 
 /* ---------------------------------------------------------------- the list of tests */
 
-static const char *const dress_names[N_DRESSES] = { "plain", "sliced", "row-major", "residual-relu",
-                                                    "hardswish" };
+static const char *const dress_names[N_DRESSES] = { "plain",         "sliced",    "row-major",
+                                                    "residual-relu", "hardswish", "scaled" };
 
 static double tolerance_of(const Case *c, gboolean fp16)
 {

@@ -713,6 +713,81 @@ static void a_result_added_to_itself_stays(void)
     assert_stays(builder, "Conv Add");
 }
 
+/* ---------------------------------------------------------------- scales */
+
+/* "style": a number for each of x's channels, computed from it. */
+static void add_style(OnnxBuilder *builder)
+{
+    onnx_builder_node(builder, "GlobalAveragePool", "x", "style");
+}
+
+static void computed_scales_go_into_a_convolution(void)
+{
+    OnnxBuilder *builder = model(13);
+    add_style(builder);
+    onnx_builder_node(builder, "Mul", "x,style", "a");
+    onnx_builder_floats(builder, "w", "4,4,3,3", NULL);
+    onnx_node_ints(onnx_builder_node(builder, "Conv", "a,w", "b"), "pads", "1,1,1,1");
+    onnx_builder_node(builder, "Mul", "style,b", "c");
+    onnx_builder_floats(builder, "bias", "4,1,1", NULL);
+    onnx_builder_node(builder, "Add", "c,bias", "d");
+    onnx_builder_node(builder, "Add", "d,x", "e");
+    onnx_builder_node(builder, "LeakyRelu", "e", "f");
+    onnx_builder_node(builder, "Mul", "f,style", "z");
+    g_autoptr(NnGraph) graph = assert_becomes(builder, "GlobalAveragePool Conv");
+    const NnNode *conv = node_of(graph, 1);
+    const NnValue *style = nn_node_output(node_of(graph, 0), 0);
+    g_assert_true(nn_node_input(conv, (guint)conv->in_scale) == style);
+    g_assert_true(nn_node_input(conv, (guint)conv->out_scale) == style);
+    g_assert_true(nn_node_input(conv, (guint)conv->post_scale) == style);
+    g_assert_true(nn_node_input(conv, (guint)conv->residual) == graph->inputs->pdata[0]);
+    g_assert_nonnull(nn_node_input(conv, 2));
+    g_assert_cmpint(conv->activation.type, ==, NN_ACT_LEAKY_RELU);
+}
+
+/* What has a bias already is scaled with it. */
+static void a_scale_behind_a_bias_comes_last(void)
+{
+    OnnxBuilder *builder = model(13);
+    add_conv(builder, "x", "a");
+    add_style(builder);
+    onnx_builder_floats(builder, "bias", "4,1,1", NULL);
+    onnx_builder_node(builder, "Add", "a,bias", "b");
+    onnx_builder_node(builder, "Mul", "b,style", "z");
+    g_autoptr(NnGraph) graph = assert_becomes(builder, "GlobalAveragePool Conv");
+    g_assert_cmpint(node_of(graph, 1)->out_scale, ==, -1);
+    g_assert_cmpint(node_of(graph, 1)->post_scale, >=, 0);
+}
+
+static void nothing_goes_behind_the_last_scale(void)
+{
+    OnnxBuilder *builder = model(13);
+    add_conv(builder, "x", "a");
+    add_style(builder);
+    onnx_builder_node(builder, "Relu", "a", "b");
+    onnx_builder_node(builder, "Mul", "b,style", "c");
+    onnx_builder_node(builder, "Mul", "c,style", "z");
+    assert_stays(builder, "GlobalAveragePool Conv Mul");
+}
+
+static void a_scale_of_something_else_stays(void)
+{
+    OnnxBuilder *rows = model(13);
+    add_conv(rows, "x", "a");
+    onnx_node_ints(onnx_builder_node(rows, "ReduceMean", "x", "row"), "axes", "1,2");
+    onnx_builder_node(rows, "Mul", "a,row", "z");
+    assert_stays(rows, "Conv ReduceMean Mul");
+
+    OnnxBuilder *shared = model(13);
+    add_style(shared);
+    onnx_builder_node(shared, "Mul", "x,style", "a");
+    onnx_builder_floats(shared, "w", "4,4,1,1", NULL);
+    onnx_builder_node(shared, "Conv", "a,w", "b");
+    onnx_builder_node(shared, "Exp", "a", "c");
+    onnx_builder_node(shared, "Sub", "b,c", "z");
+    assert_stays(shared, "GlobalAveragePool Mul Conv Exp Sub");
+}
+
 /* The function's name is the sentence. */
 static void add(const char *name, GTestFunc test)
 {
@@ -760,5 +835,9 @@ int main(int argc, char **argv)
     TEST(a_residual_behind_an_activation_stays);
     TEST(a_residual_that_is_broadcast_stays);
     TEST(a_result_added_to_itself_stays);
+    TEST(computed_scales_go_into_a_convolution);
+    TEST(a_scale_behind_a_bias_comes_last);
+    TEST(nothing_goes_behind_the_last_scale);
+    TEST(a_scale_of_something_else_stays);
     return g_test_run();
 }
