@@ -62,7 +62,7 @@ class Trainer:
             self.optimizers.append(torch.optim.Adam(m.parameters(), lr=rate, betas=betas, **extra))
         self.push = torch.zeros((), device=device)
         self.mean = {k: v.detach().clone() for k, v in model.state_dict().items()}
-        self.steps, self.graphs, self.pool, self.plain = 0, {}, None, not self.cuda
+        self.steps, self.graphs, self.pool, self.plain = 0, {}, None, o.plain or not self.cuda
 
     def set_rate(self, lr):
         for optimizer in self.optimizers:
@@ -238,6 +238,7 @@ def options():
     p.add_argument('--seed', type=int, default=0)
     p.add_argument('--limit', type=int, help='load only about so many faces (tests)')
     p.add_argument('--quick', action='store_true', help='do not time the convolution algorithms first')
+    p.add_argument('--plain', action='store_true', help='no CUDA graphs')
     p.add_argument('--steps', type=int, default=10 ** 9)
     return p.parse_args()
 
