@@ -29,6 +29,7 @@
 #include "gstclerror.h"
 
 GST_DEBUG_CATEGORY(gst_cl_batch_filter_debug);
+GST_DEBUG_CATEGORY(gst_cl_batch_times_debug);
 #define GST_CAT_DEFAULT gst_cl_batch_filter_debug
 
 #define MAX_BATCH_SIZE 64
@@ -314,6 +315,8 @@ static void class_init(gpointer klass, gpointer data)
     g_type_class_adjust_private_offset(klass, &private_offset);
     GST_DEBUG_CATEGORY_INIT(gst_cl_batch_filter_debug, "clbatchfilter", 0,
                             "batches of frames on OpenCL devices");
+    GST_DEBUG_CATEGORY_INIT(gst_cl_batch_times_debug, "clbatchtimes", 0,
+                            "when each batch was uploaded, computed and read back");
     object_class->set_property = set_property;
     object_class->get_property = get_property;
     object_class->finalize = finalize;

@@ -29,6 +29,8 @@
 G_BEGIN_DECLS
 
 GST_DEBUG_CATEGORY_EXTERN(gst_cl_batch_filter_debug);
+/* One line per batch, when it was where on its device: for tests/perf/overlap. */
+GST_DEBUG_CATEGORY_EXTERN(gst_cl_batch_times_debug);
 
 /* ---------------------------------------------------------------- completion */
 

@@ -14,6 +14,33 @@ static guint64 span(cl_event begin, cl_event end)
     return end_ns - begin_ns;
 }
 
+/* " NAME=BEGIN-END" in ns on the device's clock, nothing where it has none. */
+static void append_span(GString *line, const char *name, cl_event begin, cl_event end)
+{
+    guint64 start_ns, begin_ns, end_ns;
+    if (begin && end && ocl_event_times(begin, &start_ns, &begin_ns) &&
+        ocl_event_times(end, &start_ns, &end_ns))
+        g_string_append_printf(line, " %s=%" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT, name, begin_ns,
+                               end_ns);
+}
+
+static void log_times(GstClBatchFilter *self, BatchSlot *slot)
+{
+    guint n_device = 0, n_slot = 0;
+    if (gst_debug_category_get_threshold(gst_cl_batch_times_debug) < GST_LEVEL_TRACE)
+        return;
+    g_ptr_array_find(PRIVATE(self)->devices, slot->device, &n_device);
+    g_ptr_array_find(slot->device->slots, slot, &n_slot);
+    g_autoptr(GString) line = g_string_new(NULL);
+    for (guint i = 0; i < slot->n_frames; i++)
+        append_span(line, "upload", slot->frames[i].upload_begin, slot->frames[i].upload_end);
+    append_span(line, "first", slot->first_begin, slot->first_end);
+    append_span(line, "compute", slot->compute_begin, slot->compute_end);
+    append_span(line, "download", slot->compute_end, slot->download_end);
+    GST_CAT_TRACE_OBJECT(gst_cl_batch_times_debug, self, "device=%u slot=%u frames=%u%s", n_device,
+                         n_slot, slot->n_frames, line->str);
+}
+
 void batch_stats_add(GstClBatchFilter *self, BatchSlot *slot)
 {
     GstClBatchFilterPrivate *p = PRIVATE(self);
@@ -25,6 +52,7 @@ void batch_stats_add(GstClBatchFilter *self, BatchSlot *slot)
     const guint64 compute_ns =
         span(slot->first_begin, slot->first_end) + span(slot->compute_begin, slot->compute_end);
     const guint64 download_ns = span(slot->compute_end, slot->download_end);
+    log_times(self, slot);
     LOCK(p);
     p->stats.upload_ns += upload_ns;
     p->stats.compute_ns += compute_ns;

@@ -563,12 +563,13 @@ static gboolean starts_anew(GstClBatchFilterPrivate *p, const BatchItem *item)
             ((p->filling && p->filling->n_frames) || find_deciding_locked(p, FALSE)));
 }
 
+/* Frames that are there already go along, however long they have waited. */
 static gboolean is_ready_locked(GstClBatchFilterPrivate *p, Next next, gboolean anew)
 {
     const BatchSlot *slot = p->filling;
     return slot && slot->n_frames && batch_device_n_submitted(p, slot->device) < p->max_submitted &&
            (slot->n_frames == slot->max_frames || slot->closed || next == NEXT_BARRIER || anew ||
-            batch_deadline_passed_locked(p));
+            (next != NEXT_FRAME && batch_deadline_passed_locked(p)));
 }
 
 /* The device first: it should compute while frames are pushed, which may take as long as

@@ -73,6 +73,22 @@ static void one_frame_alone_comes_out_when_nothing_follows(void)
     }
 }
 
+static void frames_that_waited_while_the_device_was_busy_fill_their_batch(void)
+{
+    g_autoptr(Stage) stage = stage_new(4);
+    g_object_set(stage->element, "batch-timeout", GST_MSECOND, NULL);
+    stage_set_caps(stage, STAGE_CAPS);
+    stage_push_all(stage, 0, 4);
+    stage_pull_all(stage, 0, 4);
+    /* Memory for one batch at a time, so that frames wait in the queue. */
+    fakecl_hold(TEST_COMPUTE, 1, FAKECL_ALWAYS, 10);
+    fakecl_fail("clCreateBuffer", 1, 1, CL_MEM_OBJECT_ALLOCATION_FAILURE);
+    const guint64 before = stage_stat(stage, "batches");
+    stage_push_all(stage, 4, 80);
+    stage_pull_all(stage, 4, 80);
+    g_assert_cmpuint(stage_stat(stage, "batches") - before, <=, 30);
+}
+
 static void the_end_brings_out_what_is_left(void)
 {
     g_autoptr(Stage) stage = stage_new(8);
@@ -221,6 +237,8 @@ int main(int argc, char **argv)
               the_timer_is_cancelled_when_the_batch_fills);
     stage_add("one frame alone comes out when nothing follows",
               one_frame_alone_comes_out_when_nothing_follows);
+    stage_add("frames that waited while the device was busy fill their batch",
+              frames_that_waited_while_the_device_was_busy_fill_their_batch);
     stage_add("the end brings out what is left", the_end_brings_out_what_is_left);
     stage_add("automatic batches are of four unless the source is live",
               automatic_batches_are_of_four_unless_the_source_is_live);
