@@ -22,8 +22,9 @@ typedef gpointer GstClBuild;
 /* A batch in flight, the subclass's own: device memory for up to n frames. */
 typedef gpointer GstClBatch;
 
-/* All vfuncs but transform_caps and snapshot run on the source pad's task, or on the state-change
- * thread while no task runs. None may block on the GPU, except prepare() and release(). */
+/* All vfuncs but transform_caps, snapshot and add_stats run on the source pad's task, or on the
+ * state-change thread while no task runs. None may block on the GPU, except prepare() and
+ * release(). */
 struct _GstClBatchFilterClass {
     GstElementClass parent_class;
 
@@ -80,6 +81,11 @@ struct _GstClBatchFilterClass {
      * compute. */
     gboolean (*download)(GstClBatchFilter *self, GstClBatch batch, OclQueue *download, guint index,
                          GstVideoFrame *frame, GError **error);
+    /* Optional: frame @index has been computed and read back; @buffer holds it and is pushed next:
+     * attach what belongs to it. In the order of the stream. */
+    void (*finish)(GstClBatchFilter *self, GstClBatch batch, guint index, GstBuffer *buffer);
+    /* Optional: add to what the stats property tells. Any thread. */
+    void (*add_stats)(GstClBatchFilter *self, GstStructure *stats);
     /* Optional: stream discontinuity (flush, seek, DISCONT): forget what is carried from frame to
      * frame. All frames before it have been through compute() and proceed(), or never will. */
     void (*reset)(GstClBatchFilter *self);

@@ -99,5 +99,7 @@ GstStructure *batch_stats_structure(GstClBatchFilter *self)
         stats.latency_ns / frames, "queue-level", G_TYPE_UINT, level, "in-flight", G_TYPE_UINT,
         in_flight, NULL);
     gst_structure_take_value(structure, "devices", &devices);
+    if (GST_CL_BATCH_FILTER_GET_CLASS(self)->add_stats)
+        GST_CL_BATCH_FILTER_GET_CLASS(self)->add_stats(self, structure);
     return structure;
 }

@@ -391,6 +391,16 @@ static void redo_locked(GstClBatchFilter *self)
 
 /* ---------------------------------------------------------------- pushing */
 
+/* The subclass has a look at each frame; events are between them. */
+static void show_frames(GstClBatchFilter *self, BatchSlot *slot)
+{
+    GstClBatchFilterClass *klass = GST_CL_BATCH_FILTER_GET_CLASS(self);
+    guint index = 0;
+    for (GList *item = slot->output.head; item && klass->finish; item = item->next)
+        if (GST_IS_BUFFER(item->data))
+            klass->finish(self, slot->batch, index++, item->data);
+}
+
 /* The batch has been computed: its frames become ordinary buffers. */
 static gboolean finish_batch(GstClBatchFilter *self, BatchSlot *slot, GError **error)
 {
@@ -399,6 +409,7 @@ static gboolean finish_batch(GstClBatchFilter *self, BatchSlot *slot, GError **e
         return TRUE;
     if (!batch_slot_finish(slot, error))
         return FALSE;
+    show_frames(self, slot);
     batch_stats_add(self, slot);
     const gint64 begin_us = batch_device_done(p, slot);
     p->last_ready_us = MAX(p->last_ready_us, slot->fence->done_us);

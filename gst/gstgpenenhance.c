@@ -6,40 +6,63 @@
 /**
  * SECTION:element-gpenenhance
  * @title: gpenenhance
- * @short_description: restores portraits with an image-to-image network on OpenCL
+ * @short_description: restores the faces in video with a network such as GPEN, on OpenCL
  *
- * Runs every frame through an ONNX network that takes a picture and gives a picture, such as GPEN,
- * and mixes the result with the frame.
+ * Finds the faces of every frame with a detector network, turns them upright, restores those of
+ * several frames at once with a network such as GPEN and pastes them back. Everything but the
+ * choice of faces happens on the device, in the frame's own format: pixels without a face come out
+ * as they went in, bit for bit.
  *
- * Face restoration networks are trained on aligned face crops; with `faces=aligned` the frame is
- * taken to be one and fills the network's input. With `faces=whole` the frame goes in as the
- * network's description says, which suits networks that enhance whole pictures.
+ * Faces are followed from frame to frame, and their landmarks smoothed, so that a still face does
+ * not tremble; with `detect-interval` above 1 the detector only looks at every so many frames, and
+ * faces move evenly between them.
+ *
+ * A restored face that no longer looks like the one that was there is left out. The measure is the
+ * contrast and structure term of SSIM (-1 to 1) between the two, each seen from so far away that
+ * 16 x 16 points of luma remain: shapes and shades must agree there, while the detail that the
+ * network is for does not count. `similarity` is the least that is accepted.
+ *
+ * With `faces=meta` faces come as #GstVideoRegionOfInterestMeta of type "face", with landmarks in a
+ * parameter structure of the same name (fields eye-left-x, eye-left-y, eye-right-x ... nose-x ...
+ * mouth-left-x ... mouth-right-y, doubles in pixels) or without, which suits upright faces;
+ * `attach-meta` makes such metas of what the detector finds. With `faces=aligned` the frame is an
+ * aligned face and fills the network's input. With `faces=whole` it goes in as the network's
+ * description says, which suits networks that enhance whole pictures.
  *
  * ## Example launch lines
  * |[
+ * gst-launch-1.0 filesrc location=in.mp4 ! decodebin ! gpenenhance detector-file=yunet.onnx
+ * model-file=gpen-512.onnx ! videoconvert ! x264enc ! mp4mux ! filesink location=out.mp4
+ * ]| The faces of a video.
+ * |[
+ * gst-launch-1.0 filesrc location=group.jpg ! jpegdec ! gpenenhance detector-file=yunet.onnx
+ * model-file=gpen-512.onnx max-faces=50 blend=0.8 ! pngenc ! filesink location=restored.png
+ * ]| Everyone in a group photo, mixed with a fifth of what was there.
+ * |[
  * gst-launch-1.0 filesrc location=face.png ! pngdec ! videoconvert ! gpenenhance
  * model-file=gpen-256.onnx faces=aligned ! pngenc ! filesink location=restored.png
- * ]| An aligned face, restored.
- * |[
- * gst-launch-1.0 videotestsrc num-buffers=50 ! gpenenhance model-file=enhance.onnx blend=0.5 !
- * videoconvert ! autovideosink
- * ]| Half of the effect.
+ * ]| An aligned face.
  */
 #include "gstgpenenhance.h"
 
+#include "clmatte-models.h"
 #include "gstclenums.h"
 #include "gstclformats.h"
 #include "gstclpicture.h"
+#include "gstgpenfaces.h"
 
 GST_DEBUG_CATEGORY_STATIC(gst_gpen_enhance_debug);
 #define GST_CAT_DEFAULT gst_gpen_enhance_debug
 
-#define DEFAULT_BLEND 1.0f
-
 typedef enum {
-    FACES_WHOLE,
+    FACES_DETECT,
+    FACES_META,
     FACES_ALIGNED,
+    FACES_WHOLE,
 } GstGpenEnhanceFaces;
+
+/* VideoTemplate, and what the network's description says. */
+enum { TEMPLATE_AUTO = -1 };
 
 enum {
     PROP_0,
@@ -47,32 +70,65 @@ enum {
     PROP_PRECISION,
     PROP_FACES,
     PROP_BLEND,
+    PROP_DETECTOR_FILE,
+    PROP_DETECTOR_SIZE,
+    PROP_DETECTOR_SCORE,
+    PROP_DETECT_INTERVAL,
+    PROP_FACE_BATCH_SIZE,
+    PROP_MIN_FACE_SIZE,
+    PROP_MAX_FACES,
+    PROP_SELECTOR,
+    PROP_TEMPLATE,
+    PROP_MASK_BLUR,
+    PROP_COLOR_MATCH,
+    PROP_SIMILARITY,
+    PROP_ATTACH_META,
 };
+
+#define DEFAULT_BLEND 1.0f
+#define DEFAULT_DETECTOR_SIZE 640
+#define DEFAULT_DETECTOR_SCORE 0.6f
+#define DEFAULT_MIN_FACE_SIZE 16
+#define DEFAULT_MAX_FACES 16
+#define DEFAULT_MASK_BLUR 0.1f
+#define DEFAULT_SIMILARITY 0.4f
+
+typedef struct {
+    char *model_file, *detector_file;
+    NnPrecision precision;
+    GstGpenEnhanceFaces faces;
+    guint detector_side, detect_interval, max_samples;
+    int template; /* VideoTemplate or TEMPLATE_AUTO */
+    FaceControls controls;
+} Properties;
 
 struct _GstGpenEnhance {
     GstClBatchFilter parent;
 
-    /* OBJECT_LOCK: properties */
-    char *model_file;
-    NnPrecision precision;
-    GstGpenEnhanceFaces faces;
-    float blend;
+    /* OBJECT_LOCK */
+    Properties properties;
+    FaceCounts counts;
 
     /* the task, or the state change while no task runs */
     PictureModel *model;
-    VideoFit described_fit; /* as the network's description says */
+    VideoFit described_fit;        /* as the network's description says */
+    NnModel *detector;             /* NULL: none is set */
+    VideoModelInfo *detector_info; /* NULL: it has no description */
+    FaceStream stream;
 };
 
-/* What is built for one device. */
+/* What is built for one device: one of the two. */
 typedef struct {
-    PictureBuild picture;
+    PictureBuild picture;         /* first: see enhance_whole() */
+    FaceBuild *faces;             /* NULL: whole frames go through the network */
     VideoFromTensor *from_tensor; /* from the first batch on */
 } EnhanceBuild;
 
 /* A batch in flight. */
 typedef struct {
     PictureBatch picture;
-    float *blend; /* [max_frames] */
+    FaceBatch *faces; /* NULL: whole frames */
+    float *blend;     /* [max_frames], of whole frames */
 } EnhanceBatch;
 
 #define CAPS GST_VIDEO_CAPS_MAKE("{ " GST_CL_INPUT_FORMATS " }")
@@ -86,48 +142,107 @@ G_DEFINE_TYPE_WITH_CODE(GstGpenEnhance, gst_gpen_enhance, GST_TYPE_CL_BATCH_FILT
                                                 "portrait enhancement on OpenCL devices"))
 GST_ELEMENT_REGISTER_DEFINE(gpenenhance, "gpenenhance", GST_RANK_NONE, GST_TYPE_GPEN_ENHANCE)
 
-#define GST_TYPE_GPEN_ENHANCE_FACES (faces_get_type())
-static GType faces_get_type(void)
-{
-    static gsize type;
-    static const GEnumValue values[] = {
-        { FACES_WHOLE, "The whole frame, fitted as the network's description says", "whole" },
-        { FACES_ALIGNED, "The frame is an aligned face crop and fills the network's input",
-          "aligned" },
-        { 0, NULL, NULL },
-    };
-    if (g_once_init_enter(&type))
-        g_once_init_leave(&type, g_enum_register_static("GstGpenEnhanceFaces", values));
-    return type;
-}
+/* An enumeration as GObject knows it, made when first asked for. */
+#define DEFINE_ENUM(function, type_name, ...)                                                      \
+    static GType function(void)                                                                    \
+    {                                                                                              \
+        static gsize type;                                                                         \
+        static const GEnumValue values[] = { __VA_ARGS__, { 0, NULL, NULL } };                     \
+        if (g_once_init_enter(&type)) {                                                            \
+            const GType made = g_enum_register_static(type_name, values);                          \
+            gst_type_mark_as_plugin_api(made, 0);                                                  \
+            g_once_init_leave(&type, made);                                                        \
+        }                                                                                          \
+        return type;                                                                               \
+    }
+
+DEFINE_ENUM(faces_get_type, "GstGpenEnhanceFaces",
+            { FACES_DETECT, "The faces that the detector finds", "detect" },
+            { FACES_META, "The faces that regions of interest of type face name", "meta" },
+            { FACES_ALIGNED, "The frame is an aligned face crop and fills the network's input",
+              "aligned" },
+            { FACES_WHOLE, "The whole frame, fitted as the network's description says", "whole" })
+DEFINE_ENUM(selector_get_type, "GstGpenEnhanceSelector",
+            { VIDEO_SELECT_ALL, "All, the larger first", "all" },
+            { VIDEO_SELECT_LARGEST, "The largest", "largest" },
+            { VIDEO_SELECT_CENTER, "The one nearest the middle of the frame", "center" })
+DEFINE_ENUM(template_get_type, "GstGpenEnhanceTemplate",
+            { TEMPLATE_AUTO, "As the network's description says, else gpen", "auto" },
+            { VIDEO_TEMPLATE_GPEN, "As GPEN's own program aligns faces", "gpen" },
+            { VIDEO_TEMPLATE_FFHQ, "As FFHQ's pictures are aligned: tighter", "ffhq" },
+            { VIDEO_TEMPLATE_ARCFACE, "ArcFace's points in 128 x 128", "arcface" })
 
 /* ---------------------------------------------------------------- properties */
+
+/* Where the value of a property is, for those that are a plain number; NULL for the others. */
+static gpointer field_of(Properties *properties, guint id)
+{
+    FaceControls *controls = &properties->controls;
+    switch (id) {
+    case PROP_PRECISION:
+        return &properties->precision;
+    case PROP_FACES:
+        return &properties->faces;
+    case PROP_BLEND:
+        return &controls->blend;
+    case PROP_DETECTOR_SIZE:
+        return &properties->detector_side;
+    case PROP_DETECTOR_SCORE:
+        return &controls->score;
+    case PROP_DETECT_INTERVAL:
+        return &properties->detect_interval;
+    case PROP_FACE_BATCH_SIZE:
+        return &properties->max_samples;
+    case PROP_MIN_FACE_SIZE:
+        return &controls->min_size;
+    case PROP_MAX_FACES:
+        return &controls->max_faces;
+    case PROP_SELECTOR:
+        return &controls->selector;
+    case PROP_TEMPLATE:
+        return &properties->template;
+    case PROP_MASK_BLUR:
+        return &controls->style.blur;
+    case PROP_COLOR_MATCH:
+        return &controls->style.match;
+    case PROP_SIMILARITY:
+        return &controls->style.least_similarity;
+    case PROP_ATTACH_META:
+        return &controls->attach_meta;
+    default:
+        return NULL;
+    }
+}
+
+static char **text_of(Properties *properties, guint id)
+{
+    return id == PROP_MODEL_FILE      ? &properties->model_file
+           : id == PROP_DETECTOR_FILE ? &properties->detector_file
+                                      : NULL;
+}
 
 static void gst_gpen_enhance_set_property(GObject *object, guint id, const GValue *value,
                                           GParamSpec *spec)
 {
     GstGpenEnhance *self = GST_GPEN_ENHANCE(object);
+    gpointer field = field_of(&self->properties, id);
+    char **text = text_of(&self->properties, id);
     GST_OBJECT_LOCK(self);
-    switch (id) {
-    case PROP_MODEL_FILE:
-        g_free(self->model_file);
-        self->model_file = g_value_dup_string(value);
-        break;
-    case PROP_PRECISION:
-        self->precision = g_value_get_enum(value);
-        break;
-    case PROP_FACES:
-        self->faces = g_value_get_enum(value);
-        break;
-    case PROP_BLEND:
-        self->blend = g_value_get_float(value);
-        break;
-    default:
-        G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
-        break;
+    if (text) {
+        g_free(*text);
+        *text = g_value_dup_string(value);
+    } else if (G_VALUE_HOLDS_ENUM(value)) {
+        *(int *)field = g_value_get_enum(value);
+    } else if (G_VALUE_HOLDS_FLOAT(value)) {
+        *(float *)field = g_value_get_float(value);
+    } else if (G_VALUE_HOLDS_BOOLEAN(value)) {
+        *(gboolean *)field = g_value_get_boolean(value);
+    } else {
+        *(guint *)field = g_value_get_uint(value);
     }
     GST_OBJECT_UNLOCK(self);
-    if (id == PROP_PRECISION || id == PROP_FACES)
+    if (id == PROP_PRECISION || id == PROP_FACES || id == PROP_DETECTOR_SIZE ||
+        id == PROP_FACE_BATCH_SIZE)
         gst_cl_batch_filter_rebuild(GST_CL_BATCH_FILTER(self));
 }
 
@@ -135,34 +250,70 @@ static void gst_gpen_enhance_get_property(GObject *object, guint id, GValue *val
                                           GParamSpec *spec)
 {
     GstGpenEnhance *self = GST_GPEN_ENHANCE(object);
+    gconstpointer field = field_of(&self->properties, id);
+    char **text = text_of(&self->properties, id);
     GST_OBJECT_LOCK(self);
-    switch (id) {
-    case PROP_MODEL_FILE:
-        g_value_set_string(value, self->model_file);
-        break;
-    case PROP_PRECISION:
-        g_value_set_enum(value, self->precision);
-        break;
-    case PROP_FACES:
-        g_value_set_enum(value, self->faces);
-        break;
-    case PROP_BLEND:
-        g_value_set_float(value, self->blend);
-        break;
-    default:
-        G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
-        break;
-    }
+    if (text)
+        g_value_set_string(value, *text);
+    else if (G_VALUE_HOLDS_ENUM(value))
+        g_value_set_enum(value, *(const int *)field);
+    else if (G_VALUE_HOLDS_FLOAT(value))
+        g_value_set_float(value, *(const float *)field);
+    else if (G_VALUE_HOLDS_BOOLEAN(value))
+        g_value_set_boolean(value, *(const gboolean *)field);
+    else
+        g_value_set_uint(value, *(const guint *)field);
     GST_OBJECT_UNLOCK(self);
 }
 
-/* ---------------------------------------------------------------- model and formats */
+/* ---------------------------------------------------------------- models and formats */
+
+static NnModel *builtin_detector(GError **error)
+{
+    g_autoptr(GBytes) bytes =
+        g_resource_lookup_data(clmatte_models_get_resource(), "/clmatte/models/clmatte-face.onnx",
+                               G_RESOURCE_LOOKUP_FLAGS_NONE, NULL);
+    return bytes ? nn_model_load_bytes(bytes, "clmatte-face", error) : NULL;
+}
+
+/* The detector that is set, or the one that is part of the plugin. */
+static gboolean load_detector(GstGpenEnhance *self, const char *path, GError **error)
+{
+    g_autoptr(GError) reason = NULL;
+    if (!path || !*path) {
+        self->detector = builtin_detector(&reason);
+    } else {
+        self->detector = nn_model_load(path, &reason);
+        g_autofree char *sidecar = g_strconcat(path, ".modelinfo", NULL);
+        if (self->detector && g_file_test(sidecar, G_FILE_TEST_EXISTS))
+            self->detector_info = video_model_info_load(path, self->detector, &reason);
+    }
+    if (!reason)
+        return TRUE;
+    g_propagate_prefixed_error(error, g_steal_pointer(&reason), "face detector: ");
+    return FALSE;
+}
+
+static gboolean check_detector(const GstGpenEnhance *self, GstGpenEnhanceFaces faces,
+                               GError **error)
+{
+    if (faces != FACES_DETECT || self->detector)
+        return TRUE;
+    g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS,
+                "No face detector is set. Give the path of one in ONNX form (YuNet, SCRFD or "
+                "RetinaFace, with landmarks): gpenenhance detector-file=/path/to/detector.onnx; or "
+                "choose faces=aligned or faces=whole.");
+    return FALSE;
+}
 
 static gboolean gst_gpen_enhance_start(GstClBatchFilter *filter, OclDevice *device, GError **error)
 {
     GstGpenEnhance *self = GST_GPEN_ENHANCE(filter);
     GST_OBJECT_LOCK(self);
-    g_autofree char *path = g_strdup(self->model_file);
+    g_autofree char *path = g_strdup(self->properties.model_file);
+    g_autofree char *detector = g_strdup(self->properties.detector_file);
+    const GstGpenEnhanceFaces faces = self->properties.faces;
+    self->counts = (FaceCounts){ 0 };
     GST_OBJECT_UNLOCK(self);
     if (!path || !*path) {
         g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS,
@@ -171,15 +322,21 @@ static gboolean gst_gpen_enhance_start(GstClBatchFilter *filter, OclDevice *devi
         return FALSE;
     }
     self->model = picture_model_new(path, error);
-    if (!self->model)
+    if (!self->model || !load_detector(self, detector, error) ||
+        !check_detector(self, faces, error))
         return FALSE;
     self->described_fit = self->model->info->fit;
+    self->stream = (FaceStream){ .tracker = video_face_tracker_new() };
     return TRUE;
 }
 
 static void gst_gpen_enhance_stop(GstClBatchFilter *filter)
 {
-    g_clear_pointer(&GST_GPEN_ENHANCE(filter)->model, picture_model_free);
+    GstGpenEnhance *self = GST_GPEN_ENHANCE(filter);
+    g_clear_pointer(&self->model, picture_model_free);
+    g_clear_pointer(&self->detector, nn_model_unref);
+    g_clear_pointer(&self->detector_info, video_model_info_free);
+    g_clear_pointer(&self->stream.tracker, video_face_tracker_free);
 }
 
 /* What goes in comes out. */
@@ -192,9 +349,27 @@ static GstCaps *gst_gpen_enhance_transform_caps(GstClBatchFilter *filter, GstPad
 static void gst_gpen_enhance_release(GstClBatchFilter *filter, GstClBuild data)
 {
     EnhanceBuild *build = data;
+    g_clear_pointer(&build->faces, face_build_free);
     g_clear_pointer(&build->from_tensor, video_from_tensor_free);
     picture_build_clear(&build->picture);
     g_free(build);
+}
+
+static gboolean build_faces(GstGpenEnhance *self, EnhanceBuild *build, OclDevice *device,
+                            const GstVideoInfo *info, guint max_frames,
+                            const Properties *properties, GError **error)
+{
+    const gboolean detect = properties->faces == FACES_DETECT;
+    const FaceBuildParams params = { .restorer = self->model,
+                                     .detector = detect ? self->detector : NULL,
+                                     .detector_info = self->detector_info,
+                                     .detector_side = properties->detector_side,
+                                     .max_samples = properties->max_samples,
+                                     .precision = properties->precision };
+    if (!check_detector(self, properties->faces, error))
+        return FALSE;
+    build->faces = face_build_new(device, info, max_frames, &params, error);
+    return build->faces != NULL;
 }
 
 static GstClBuild gst_gpen_enhance_prepare(GstClBatchFilter *filter, OclDevice *device,
@@ -203,13 +378,15 @@ static GstClBuild gst_gpen_enhance_prepare(GstClBatchFilter *filter, OclDevice *
 {
     GstGpenEnhance *self = GST_GPEN_ENHANCE(filter);
     GST_OBJECT_LOCK(self);
-    const NnPrecision precision = self->precision;
-    const gboolean aligned = self->faces == FACES_ALIGNED;
+    const Properties properties = self->properties;
     GST_OBJECT_UNLOCK(self);
+    const gboolean aligned = properties.faces == FACES_ALIGNED;
     self->model->info->fit = aligned ? VIDEO_FIT_STRETCH : self->described_fit;
     EnhanceBuild *build = g_new0(EnhanceBuild, 1);
-    if (picture_build_init(&build->picture, self->model, device, in, out, max_frames, precision,
-                           error))
+    if (aligned || properties.faces == FACES_WHOLE
+            ? picture_build_init(&build->picture, self->model, device, in, out, max_frames,
+                                 properties.precision, error)
+            : build_faces(self, build, device, in, max_frames, &properties, error))
         return build;
     gst_gpen_enhance_release(filter, build);
     return NULL;
@@ -232,19 +409,27 @@ static gboolean make_conversion(EnhanceBuild *build, const EnhanceBatch *batch, 
 static void gst_gpen_enhance_batch_free(GstClBatchFilter *filter, GstClBatch data)
 {
     EnhanceBatch *batch = data;
+    g_clear_pointer(&batch->faces, face_batch_free);
     picture_batch_clear(&batch->picture);
     g_free(batch->blend);
     g_free(batch);
 }
 
+static gboolean fill_batch(EnhanceBatch *batch, EnhanceBuild *build, GError **error)
+{
+    if (!build->faces)
+        return picture_batch_init(&batch->picture, &build->picture, error) &&
+               make_conversion(build, batch, error);
+    batch->faces = face_batch_new(build->faces, error);
+    return batch->faces != NULL;
+}
+
 static GstClBatch gst_gpen_enhance_batch_new(GstClBatchFilter *filter, GstClBuild data,
                                              guint max_frames, GError **error)
 {
-    EnhanceBuild *build = data;
     EnhanceBatch *batch = g_new0(EnhanceBatch, 1);
     batch->blend = g_new0(float, max_frames);
-    if (picture_batch_init(&batch->picture, &build->picture, error) &&
-        make_conversion(build, batch, error))
+    if (fill_batch(batch, data, error))
         return batch;
     gst_gpen_enhance_batch_free(filter, batch);
     return NULL;
@@ -252,15 +437,62 @@ static GstClBatch gst_gpen_enhance_batch_new(GstClBatchFilter *filter, GstClBuil
 
 static void gst_gpen_enhance_snapshot(GstClBatchFilter *filter, GstClBatch data, guint index)
 {
-    GST_OBJECT_LOCK(filter);
-    ((EnhanceBatch *)data)->blend[index] = GST_GPEN_ENHANCE(filter)->blend;
-    GST_OBJECT_UNLOCK(filter);
+    GstGpenEnhance *self = GST_GPEN_ENHANCE(filter);
+    EnhanceBatch *batch = data;
+    GST_OBJECT_LOCK(self);
+    FaceControls controls = self->properties.controls;
+    const int template = self->properties.template;
+    GST_OBJECT_UNLOCK(self);
+    controls.style.template =
+        template == TEMPLATE_AUTO ? self->model->info->template : (VideoTemplate) template;
+    batch->blend[index] = controls.blend;
+    if (batch->faces)
+        *face_batch_controls(batch->faces, index) = controls;
 }
 
+static void gst_gpen_enhance_snapshot_copy(GstClBatchFilter *filter, GstClBatch from, GstClBatch to,
+                                           guint index)
+{
+    EnhanceBatch *source = from, *target = to;
+    target->blend[index] = source->blend[index];
+    if (source->faces && target->faces)
+        *face_batch_controls(target->faces, index) = *face_batch_controls(source->faces, index);
+}
+
+/* Faces are followed from frame to frame. */
+static gboolean gst_gpen_enhance_carries_state(GstClBatchFilter *filter)
+{
+    GstGpenEnhance *self = GST_GPEN_ENHANCE(filter);
+    GST_OBJECT_LOCK(self);
+    const gboolean detect = self->properties.faces == FACES_DETECT;
+    GST_OBJECT_UNLOCK(self);
+    return detect;
+}
+
+static gboolean gst_gpen_enhance_upload(GstClBatchFilter *filter, GstClBatch data, OclQueue *upload,
+                                        guint index, GstVideoFrame *frame, GError **error)
+{
+    EnhanceBatch *batch = data;
+    return batch->faces ? face_batch_upload(batch->faces, upload, index, frame, error)
+                        : picture_upload(filter, batch, upload, index, frame, error);
+}
+
+/* The first half: nothing, for whole frames. */
 static gboolean gst_gpen_enhance_compute(GstClBatchFilter *filter, GstClBatch data,
                                          OclQueue *compute, guint n_frames, GError **error)
 {
+    GstGpenEnhance *self = GST_GPEN_ENHANCE(filter);
     EnhanceBatch *batch = data;
+    GST_OBJECT_LOCK(self);
+    const guint interval = self->properties.detect_interval;
+    GST_OBJECT_UNLOCK(self);
+    return !batch->faces ||
+           face_batch_detect(batch->faces, &self->stream, compute, n_frames, interval, error);
+}
+
+static gboolean enhance_whole(EnhanceBatch *batch, OclQueue *compute, guint n_frames,
+                              GError **error)
+{
     const EnhanceBuild *build = (EnhanceBuild *)batch->picture.build;
     const NnPlace output = picture_batch_output(&batch->picture);
     return picture_batch_run(&batch->picture, compute, n_frames, error) &&
@@ -268,37 +500,174 @@ static gboolean gst_gpen_enhance_compute(GstClBatchFilter *filter, GstClBatch da
                                  n_frames, &output, batch->blend, error);
 }
 
+static gboolean gst_gpen_enhance_proceed(GstClBatchFilter *filter, GstClBatch data,
+                                         OclQueue *compute, guint n_frames, GError **error)
+{
+    EnhanceBatch *batch = data;
+    return batch->faces ? face_batch_restore(batch->faces, &GST_GPEN_ENHANCE(filter)->stream,
+                                             compute, n_frames, error)
+                        : enhance_whole(batch, compute, n_frames, error);
+}
+
+static gboolean gst_gpen_enhance_download(GstClBatchFilter *filter, GstClBatch data,
+                                          OclQueue *download, guint index, GstVideoFrame *frame,
+                                          GError **error)
+{
+    EnhanceBatch *batch = data;
+    return batch->faces ? face_batch_download(batch->faces, download, index, frame, error)
+                        : picture_download(filter, batch, download, index, frame, error);
+}
+
+static void gst_gpen_enhance_finish(GstClBatchFilter *filter, GstClBatch data, guint index,
+                                    GstBuffer *buffer)
+{
+    GstGpenEnhance *self = GST_GPEN_ENHANCE(filter);
+    EnhanceBatch *batch = data;
+    if (!batch->faces)
+        return;
+    FaceCounts counts = { 0 };
+    face_batch_finish(batch->faces, index, buffer, &counts);
+    GST_OBJECT_LOCK(self);
+    self->counts.frames += counts.frames;
+    self->counts.frames_with_faces += counts.frames_with_faces;
+    self->counts.faces += counts.faces;
+    self->counts.restored += counts.restored;
+    GST_OBJECT_UNLOCK(self);
+}
+
+static void gst_gpen_enhance_add_stats(GstClBatchFilter *filter, GstStructure *stats)
+{
+    GstGpenEnhance *self = GST_GPEN_ENHANCE(filter);
+    GST_OBJECT_LOCK(self);
+    const FaceCounts counts = self->counts;
+    GST_OBJECT_UNLOCK(self);
+    const double mean = counts.frames ? (double)counts.faces / (double)counts.frames : 0;
+    gst_structure_set(stats, "frames-with-faces", G_TYPE_UINT64, counts.frames_with_faces, "faces",
+                      G_TYPE_UINT64, counts.faces, "faces-restored", G_TYPE_UINT64, counts.restored,
+                      "mean-faces", G_TYPE_DOUBLE, mean, NULL);
+}
+
+static void gst_gpen_enhance_reset(GstClBatchFilter *filter)
+{
+    FaceStream *stream = &GST_GPEN_ENHANCE(filter)->stream;
+    video_face_tracker_reset(stream->tracker);
+    stream->frames_until_detection = 0;
+}
+
 /* ---------------------------------------------------------------- class */
 
 static void gst_gpen_enhance_finalize(GObject *object)
 {
-    g_free(GST_GPEN_ENHANCE(object)->model_file);
+    Properties *properties = &GST_GPEN_ENHANCE(object)->properties;
+    g_free(properties->model_file);
+    g_free(properties->detector_file);
     G_OBJECT_CLASS(gst_gpen_enhance_parent_class)->finalize(object);
 }
 
-static void install_properties(GObjectClass *klass)
+#define ANY_TIME (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING)
+#define PER_FRAME (ANY_TIME | GST_PARAM_CONTROLLABLE)
+#define BEFORE (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY)
+
+static void install_networks(GObjectClass *klass)
 {
-    const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS;
     g_object_class_install_property(
         klass, PROP_MODEL_FILE,
         g_param_spec_string("model-file", "Model file",
                             "Path of the image-to-image network, an ONNX file. How it wants its "
                             "pictures comes from <model-file>.modelinfo or a preset for known "
                             "networks. Read on the way from NULL to READY",
-                            NULL, flags | GST_PARAM_MUTABLE_READY));
+                            NULL, BEFORE));
     g_object_class_install_property(klass, PROP_PRECISION, gst_cl_precision_param_spec());
+    g_object_class_install_property(
+        klass, PROP_DETECTOR_FILE,
+        g_param_spec_string("detector-file", "Detector file",
+                            "Path of the face detector, an ONNX file of the form of YuNet (2023), "
+                            "SCRFD or RetinaFace, with landmarks. Unset: the one that ships, where "
+                            "there is one. Read on the way from NULL to READY",
+                            NULL, BEFORE));
+    g_object_class_install_property(
+        klass, PROP_DETECTOR_SIZE,
+        g_param_spec_uint("detector-size", "Detector size",
+                          "The longer side of the picture that the detector gets, in pixels, if it "
+                          "takes any size; more finds smaller faces",
+                          32, 4096, DEFAULT_DETECTOR_SIZE, ANY_TIME));
+    g_object_class_install_property(
+        klass, PROP_FACE_BATCH_SIZE,
+        g_param_spec_uint("face-batch-size", "Face batch size",
+                          "Most faces, of all frames of a batch, that go through the network at "
+                          "once; each takes device memory (0 = automatic: 8 on GPUs, 1 on CPUs)",
+                          0, 64, 0, ANY_TIME));
+}
+
+static void install_choice(GObjectClass *klass)
+{
     g_object_class_install_property(klass, PROP_FACES,
                                     g_param_spec_enum("faces", "Faces",
                                                       "What of the frame goes through the network",
-                                                      GST_TYPE_GPEN_ENHANCE_FACES, FACES_WHOLE,
-                                                      flags | GST_PARAM_MUTABLE_PLAYING));
+                                                      faces_get_type(), FACES_DETECT, ANY_TIME));
+    g_object_class_install_property(
+        klass, PROP_DETECTOR_SCORE,
+        g_param_spec_float("detector-score", "Detector score",
+                           "The least score of a face that is restored; one that is followed "
+                           "already needs half of it",
+                           0, 1, DEFAULT_DETECTOR_SCORE, PER_FRAME));
+    g_object_class_install_property(
+        klass, PROP_DETECT_INTERVAL,
+        g_param_spec_uint("detect-interval", "Detect interval",
+                          "Look for faces in every so many frames; between them faces move evenly",
+                          1, 250, 1, ANY_TIME));
+    g_object_class_install_property(
+        klass, PROP_MIN_FACE_SIZE,
+        g_param_spec_uint("min-face-size", "Least face size",
+                          "Faces whose shorter side is below this many pixels are left alone", 0,
+                          G_MAXINT16, DEFAULT_MIN_FACE_SIZE, PER_FRAME));
+    g_object_class_install_property(klass, PROP_MAX_FACES,
+                                    g_param_spec_uint("max-faces", "Most faces",
+                                                      "Most faces of a frame that are restored, "
+                                                      "the larger first",
+                                                      1, 1024, DEFAULT_MAX_FACES, PER_FRAME));
+    g_object_class_install_property(
+        klass, PROP_SELECTOR,
+        g_param_spec_enum("selector", "Selector", "Which faces of a frame are restored",
+                          selector_get_type(), VIDEO_SELECT_ALL, PER_FRAME));
+    g_object_class_install_property(
+        klass, PROP_SIMILARITY,
+        g_param_spec_float(
+            "similarity", "Least similarity",
+            "A restored face that is less similar to the one before, seen from afar, "
+            "is left out; -1 accepts any, 1 is the same",
+            -1, 1, DEFAULT_SIMILARITY, PER_FRAME));
+}
+
+static void install_looks(GObjectClass *klass)
+{
     g_object_class_install_property(
         klass, PROP_BLEND,
         g_param_spec_float("blend", "Blend",
                            "Share of the network's picture in the result: 0 is the frame itself, "
                            "1 the network's",
-                           0, 1, DEFAULT_BLEND,
-                           flags | GST_PARAM_MUTABLE_PLAYING | GST_PARAM_CONTROLLABLE));
+                           0, 1, DEFAULT_BLEND, PER_FRAME));
+    g_object_class_install_property(
+        klass, PROP_TEMPLATE,
+        g_param_spec_enum("template", "Template", "Where the network wants eyes, nose and mouth",
+                          template_get_type(), TEMPLATE_AUTO, PER_FRAME));
+    g_object_class_install_property(
+        klass, PROP_MASK_BLUR,
+        g_param_spec_float("mask-blur", "Mask blur",
+                           "Width of the soft edge around a restored face, as a share of the "
+                           "network's picture",
+                           0, 0.5, DEFAULT_MASK_BLUR, PER_FRAME));
+    g_object_class_install_property(
+        klass, PROP_COLOR_MATCH,
+        g_param_spec_boolean("color-match", "Match colours",
+                             "Give a restored face the colours of the one before", TRUE,
+                             PER_FRAME));
+    g_object_class_install_property(
+        klass, PROP_ATTACH_META,
+        g_param_spec_boolean("attach-meta", "Attach metas",
+                             "Attach a GstVideoRegionOfInterestMeta of type face for each face "
+                             "found: box, landmarks, track number, score, similarity",
+                             FALSE, PER_FRAME));
 }
 
 static void gst_gpen_enhance_class_init(GstGpenEnhanceClass *klass)
@@ -310,15 +679,16 @@ static void gst_gpen_enhance_class_init(GstGpenEnhanceClass *klass)
     object_class->set_property = gst_gpen_enhance_set_property;
     object_class->get_property = gst_gpen_enhance_get_property;
     object_class->finalize = gst_gpen_enhance_finalize;
-    install_properties(object_class);
-    gst_type_mark_as_plugin_api(GST_TYPE_GPEN_ENHANCE_FACES, 0);
+    install_networks(object_class);
+    install_choice(object_class);
+    install_looks(object_class);
 
     gst_element_class_add_static_pad_template(element_class, &sink_template);
     gst_element_class_add_static_pad_template(element_class, &src_template);
     gst_element_class_set_static_metadata(
         element_class, "Portrait enhancement", "Filter/Effect/Video",
-        "Restores portraits, or enhances whole pictures, with an image-to-image network (ONNX) on "
-        "an OpenCL device",
+        "Finds the faces in video and restores them with a network such as GPEN (ONNX) on an "
+        "OpenCL device",
         "the gst-clmatte developers");
 
     filter_class->start = gst_gpen_enhance_start;
@@ -328,14 +698,33 @@ static void gst_gpen_enhance_class_init(GstGpenEnhanceClass *klass)
     filter_class->release = gst_gpen_enhance_release;
     filter_class->batch_new = gst_gpen_enhance_batch_new;
     filter_class->batch_free = gst_gpen_enhance_batch_free;
+    filter_class->carries_state = gst_gpen_enhance_carries_state;
     filter_class->snapshot = gst_gpen_enhance_snapshot;
-    filter_class->upload = picture_upload;
+    filter_class->snapshot_copy = gst_gpen_enhance_snapshot_copy;
+    filter_class->upload = gst_gpen_enhance_upload;
     filter_class->compute = gst_gpen_enhance_compute;
-    filter_class->download = picture_download;
+    filter_class->proceed = gst_gpen_enhance_proceed;
+    filter_class->download = gst_gpen_enhance_download;
+    filter_class->finish = gst_gpen_enhance_finish;
+    filter_class->add_stats = gst_gpen_enhance_add_stats;
+    filter_class->reset = gst_gpen_enhance_reset;
 }
 
 static void gst_gpen_enhance_init(GstGpenEnhance *self)
 {
-    self->precision = NN_PRECISION_AUTO;
-    self->blend = DEFAULT_BLEND;
+    self->properties = (Properties){
+        .precision = NN_PRECISION_AUTO,
+        .faces = FACES_DETECT,
+        .detector_side = DEFAULT_DETECTOR_SIZE,
+        .detect_interval = 1,
+        .template = TEMPLATE_AUTO,
+        .controls = { .blend = DEFAULT_BLEND,
+                      .score = DEFAULT_DETECTOR_SCORE,
+                      .min_size = DEFAULT_MIN_FACE_SIZE,
+                      .max_faces = DEFAULT_MAX_FACES,
+                      .selector = VIDEO_SELECT_ALL,
+                      .style = { .blur = DEFAULT_MASK_BLUR,
+                                 .match = TRUE,
+                                 .least_similarity = DEFAULT_SIMILARITY } },
+    };
 }

@@ -31,6 +31,9 @@ typedef struct {
     float spread;      /* pixels of the frame per pixel of the tensor */
     float detail;      /* pixels of the restored picture per pixel of the frame */
     float blend;
+    float blur;  /* width of the mask's soft edge, as a share of the crop */
+    float least; /* similarity */
+    int match;   /* the colours */
     int soften;
     int frame;
     int first, count;             /* faces of the same frame: rows of the table */
@@ -161,10 +164,11 @@ __kernel void face_blocks(__global const REAL *restrict src, Map map, Channels c
  * the network is there for, fine detail, counts for neither. Similarity is the contrast and
  * structure term of SSIM over the blocks' luma, weighted by the mask. Global: faces. */
 __kernel void face_judge(__global const float *restrict before,
-                         __global const float *restrict after, float blur, int match, float least,
+                         __global const float *restrict after, __global const Face *restrict faces,
                          int first, __global Verdict *restrict verdicts)
 {
     const int n = get_global_id(2);
+    __global const Face *face = faces + first + n;
     before += n * BLOCKS * BLOCKS * 3;
     after += n * BLOCKS * BLOCKS * 3;
     /* Channels, and luma. */
@@ -172,7 +176,7 @@ __kernel void face_judge(__global const float *restrict before,
     float weights = 0.0f;
     for (int i = 0; i < BLOCKS * BLOCKS; i++) {
         const float weight = mask_at(((float)(i % BLOCKS) + 0.5f) / BLOCKS,
-                                     ((float)(i / BLOCKS) + 0.5f) / BLOCKS, blur);
+                                     ((float)(i / BLOCKS) + 0.5f) / BLOCKS, face->blur);
         const float3 luma = (float3)(0.299f, 0.587f, 0.114f);
         const float3 p = vload3(i, before), q = vload3(i, after);
         const float4 a = (float4)(p, dot(p, luma)), b = (float4)(q, dot(q, luma));
@@ -192,15 +196,15 @@ __kernel void face_judge(__global const float *restrict before,
     const float steady = 58.5225f;
     Verdict verdict;
     verdict.similarity = (2.0f * covariance.w + steady) / (a_variance.w + b_variance.w + steady);
-    verdict.use = verdict.similarity >= least;
+    verdict.use = verdict.similarity >= face->least;
     const float4 gain = clamp(sqrt((a_variance + 1.0f) / (b_variance + 1.0f)), 0.5f, 2.0f);
     const float4 shift = a1 - gain * b1;
-    verdict.gain[0] = match ? gain.x : 1.0f;
-    verdict.gain[1] = match ? gain.y : 1.0f;
-    verdict.gain[2] = match ? gain.z : 1.0f;
-    verdict.shift[0] = match ? shift.x : 0.0f;
-    verdict.shift[1] = match ? shift.y : 0.0f;
-    verdict.shift[2] = match ? shift.z : 0.0f;
+    verdict.gain[0] = face->match ? gain.x : 1.0f;
+    verdict.gain[1] = face->match ? gain.y : 1.0f;
+    verdict.gain[2] = face->match ? gain.z : 1.0f;
+    verdict.shift[0] = face->match ? shift.x : 0.0f;
+    verdict.shift[1] = face->match ? shift.y : 0.0f;
+    verdict.shift[2] = face->match ? shift.z : 0.0f;
     verdicts[first + n] = verdict;
 }
 
@@ -270,7 +274,7 @@ static inline bool touches(__global const Face *face, int x, int y)
 
 /* The face whose mask is strongest at a pixel, and how strong; -1 where there is none. */
 static inline int strongest_at(__global const Face *faces, __global const Verdict *verdicts,
-                               int first, int last, int width, int height, float blur, int x, int y,
+                               int first, int last, int width, int height, int x, int y,
                                float *strength)
 {
     int strongest = -1;
@@ -280,7 +284,7 @@ static inline int strongest_at(__global const Face *faces, __global const Verdic
             continue;
         const float2 at = apply_affine(faces[i].to_face, (float)x, (float)y);
         const float mask = faces[i].blend * mask_at((at.x + 0.5f) / (float)width,
-                                                    (at.y + 0.5f) / (float)height, blur);
+                                                    (at.y + 0.5f) / (float)height, faces[i].blur);
         if (mask > *strength) {
             *strength = mask;
             strongest = i;
@@ -302,7 +306,7 @@ static inline void store_mixed(__global uchar *p, float share, float value)
 __kernel void face_paste(__global uchar *restrict frames, Format format, int halved_x, int halved_y,
                          float16 from_rgb, __global const Face *restrict faces,
                          __global const Verdict *restrict verdicts,
-                         __global const half *restrict restored, int width, int height, float blur)
+                         __global const half *restrict restored, int width, int height)
 {
     const int n = get_global_id(2);
     __global const Face *face = faces + n;
@@ -321,7 +325,7 @@ __kernel void face_paste(__global uchar *restrict frames, Format format, int hal
         for (int x = cell_x << halved_x; x < min((cell_x + 1) << halved_x, format.width[0]); x++) {
             float share;
             const int best = strongest_at(faces, verdicts, face->first, face->first + face->count,
-                                          width, height, blur, x, y, &share);
+                                          width, height, x, y, &share);
             n_pixels++;
             if (best < 0)
                 continue;

@@ -74,12 +74,6 @@ void video_face_heads_suppress(const VideoFaceHeads *heads, GArray *faces);
 
 /* ---------------------------------------------------------------- alignment */
 
-typedef enum {
-    VIDEO_TEMPLATE_GPEN,    /* the 112 x 112 points of ArcFace with a quarter of room around */
-    VIDEO_TEMPLATE_FFHQ,    /* as FFHQ's crops are aligned: tighter */
-    VIDEO_TEMPLATE_ARCFACE, /* ArcFace's points in 128 x 128 */
-} VideoTemplate;
-
 /* (u, v) = (m[0] x + m[1] y + m[2], m[3] x + m[4] y + m[5]) */
 typedef struct {
     double m[6];

@@ -25,7 +25,8 @@ typedef struct {
 typedef struct {
     float to_frame[6], to_face[6];
     float spread, detail, blend;
-    gint32 soften;
+    float blur, least;
+    gint32 match, soften;
     gint32 frame, first, count;
     gint32 left, top, columns, rows;
 } Face;
@@ -316,8 +317,7 @@ static void find_cells(const VideoRestorer *self, const VideoAffine *to_frame, g
 }
 
 /* A face whose points are no face, all in one place, gets no cells and a crop of nothing much. */
-static void set_face(const VideoRestorer *self, const VideoFaceJob *job, VideoTemplate template,
-                     Face *face)
+static void set_face(const VideoRestorer *self, const VideoFaceJob *job, Face *face)
 {
     const guint size = (guint)self->in_map.w;
     const double growth = (double)self->out_map.w / size;
@@ -325,8 +325,11 @@ static void set_face(const VideoRestorer *self, const VideoFaceJob *job, VideoTe
     VideoAffine to_face, to_frame;
     *face = (Face){ .frame = (gint32)job->frame,
                     .blend = job->blend,
+                    .blur = job->style.blur,
+                    .least = job->style.least_similarity,
+                    .match = job->style.match,
                     .soften = video_face_size(&job->face) < SOFT_BELOW_PX };
-    video_template_points(template, size, points);
+    video_template_points(job->style.template, size, points);
     if (!video_similarity(job->face.points, points, &to_face) ||
         !video_affine_invert(&to_face, &to_frame))
         return;
@@ -343,10 +346,10 @@ static void set_face(const VideoRestorer *self, const VideoFaceJob *job, VideoTe
 }
 
 static void fill_table(const VideoRestorer *self, const VideoFaceJob *jobs, guint n_jobs,
-                       VideoTemplate template, Face *faces)
+                       Face *faces)
 {
     for (guint i = 0; i < n_jobs; i++) {
-        set_face(self, &jobs[i], template, &faces[i]);
+        set_face(self, &jobs[i], &faces[i]);
         const gboolean same = i > 0 && jobs[i - 1].frame == jobs[i].frame;
         faces[i].first = same ? faces[i - 1].first : (gint32)i;
     }
@@ -390,18 +393,12 @@ static gboolean run_blocks(OclKernel *kernel, OclQueue *compute, const NnPlace *
                         error);
 }
 
-static gboolean run_judge(VideoRestorer *self, OclQueue *compute, const VideoFaceStyle *style,
-                          gint32 first, guint n, GError **error)
+static gboolean run_judge(VideoRestorer *self, OclQueue *compute, gint32 first, guint n,
+                          GError **error)
 {
-    const gint32 match = style->match;
     const VideoArgument arguments[] = {
-        VIDEO_ARG(self->before),
-        VIDEO_ARG(self->after),
-        VIDEO_ARG(style->blur),
-        VIDEO_ARG(match),
-        VIDEO_ARG(style->least_similarity),
-        VIDEO_ARG(first),
-        VIDEO_ARG(self->verdicts),
+        VIDEO_ARG(self->before), VIDEO_ARG(self->after),    VIDEO_ARG(self->faces),
+        VIDEO_ARG(first),        VIDEO_ARG(self->verdicts),
     };
     return video_launch(compute, self->judge, arguments, G_N_ELEMENTS(arguments), 1, 1, n, error);
 }
@@ -421,7 +418,7 @@ static gboolean run_keep(VideoRestorer *self, OclQueue *compute, gint32 first, g
 /* Faces @first and on, as many as the network takes at once. The network may use the memory of its
  * input for other things, so what the crops look like is kept before it runs. */
 static gboolean restore(VideoRestorer *self, OclQueue *compute, const VideoFrames *frames,
-                        const VideoFaceStyle *style, guint first, guint n, GError **error)
+                        guint first, guint n, GError **error)
 {
     return run_crop(self, compute, frames, (gint32)first, n, error) &&
            run_blocks(self->blocks_before, compute, &self->input, &self->in_map, &self->in_channels,
@@ -429,12 +426,12 @@ static gboolean restore(VideoRestorer *self, OclQueue *compute, const VideoFrame
            nn_slot_run(self->slot, compute, n, error) &&
            run_blocks(self->blocks_after, compute, &self->output, &self->out_map,
                       &self->out_channels, self->after, n, error) &&
-           run_judge(self, compute, style, (gint32)first, n, error) &&
+           run_judge(self, compute, (gint32)first, n, error) &&
            run_keep(self, compute, (gint32)first, n, error);
 }
 
 static gboolean run_paste(VideoRestorer *self, OclQueue *compute, const VideoFrames *frames,
-                          const VideoFaceStyle *style, const Face *faces, guint n, GError **error)
+                          const Face *faces, guint n, GError **error)
 {
     gint32 columns = 0, rows = 0;
     for (guint i = 0; i < n; i++) {
@@ -457,7 +454,6 @@ static gboolean run_paste(VideoRestorer *self, OclQueue *compute, const VideoFra
         VIDEO_ARG(self->restored),
         VIDEO_ARG(self->out_map.w),
         VIDEO_ARG(self->out_map.h),
-        VIDEO_ARG(style->blur),
     };
     /* Faces have many sizes and PoCL compiles a kernel anew for every size of work-group. */
     return video_launch(compute, self->paste, arguments, G_N_ELEMENTS(arguments),
@@ -466,21 +462,20 @@ static gboolean run_paste(VideoRestorer *self, OclQueue *compute, const VideoFra
 
 gboolean video_restorer_run(VideoRestorer *self, OclQueue *compute, VideoFaceList *list,
                             const VideoFrames *frames, const VideoFaceJob *jobs, guint n_jobs,
-                            const VideoFaceStyle *style, GError **error)
+                            GError **error)
 {
     if (n_jobs == 0)
         return TRUE;
     if (!list_reserve(list, n_jobs, error) || !reserve(self, n_jobs, error))
         return FALSE;
     Face *faces = (Face *)list->faces->data;
-    fill_table(self, jobs, n_jobs, style->template, faces);
+    fill_table(self, jobs, n_jobs, faces);
     if (!ocl_write(compute, self->faces, 0, faces, n_jobs * sizeof(Face), NULL, error))
         return FALSE;
     for (guint first = 0; first < n_jobs; first += self->max_samples)
-        if (!restore(self, compute, frames, style, first, MIN(self->max_samples, n_jobs - first),
-                     error))
+        if (!restore(self, compute, frames, first, MIN(self->max_samples, n_jobs - first), error))
             return FALSE;
-    return run_paste(self, compute, frames, style, faces, n_jobs, error) &&
+    return run_paste(self, compute, frames, faces, n_jobs, error) &&
            ocl_read(compute, self->verdicts, 0, list->verdicts->data, n_jobs * sizeof(Verdict),
                     NULL, error);
 }

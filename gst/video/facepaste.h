@@ -8,20 +8,21 @@
 
 G_BEGIN_DECLS
 
-/* A face to be restored. */
-typedef struct {
-    VideoFace face;
-    guint frame;
-    float blend;      /* share of the restored face, 0..1 */
-    float similarity; /* out: to what was there, -1..1; see video_face_list_results() */
-} VideoFaceJob;
-
 typedef struct {
     VideoTemplate template;
     float blur;             /* width of the mask's soft edge as a share of the crop, 0..0.5 */
     gboolean match;         /* give the restored face the colours of the one before */
     float least_similarity; /* a face that is less similar than this stays as it was */
 } VideoFaceStyle;
+
+/* A face to be restored. */
+typedef struct {
+    VideoFace face;
+    guint frame;
+    float blend; /* share of the restored face, 0..1 */
+    VideoFaceStyle style;
+    float similarity; /* out: to what was there, -1..1; see video_face_list_results() */
+} VideoFaceJob;
 
 /* Which faces one batch has, on their way to the device, and what came of them: host memory that
  * must not be used again before the batch has completed. */
@@ -51,6 +52,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VideoRestorer, video_restorer_free)
  * one decides whose mask is stronger. Without jobs nothing is enqueued. */
 gboolean video_restorer_run(VideoRestorer *restorer, OclQueue *compute, VideoFaceList *list,
                             const VideoFrames *frames, const VideoFaceJob *jobs, guint n_jobs,
-                            const VideoFaceStyle *style, GError **error);
+                            GError **error);
 
 G_END_DECLS

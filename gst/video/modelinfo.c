@@ -148,9 +148,9 @@ static gboolean read_ranges(const Section *section, float least[3], float greate
 
 static const char *const model_keys[] = { "version", "group-id", "preset", "description", NULL };
 static const char *const input_keys[] = {
-    "id",         "type",  "dims",          "dims-order", "dir",   "ranges", "channel-order",
-    "layout",     "mean",  "std",           "fit",        "width", "height", "multiple",
-    "short-side", "value", "dynamic-range", "state-from", NULL
+    "id",         "type",  "dims",          "dims-order", "dir",      "ranges", "channel-order",
+    "layout",     "mean",  "std",           "fit",        "width",    "height", "multiple",
+    "short-side", "value", "dynamic-range", "state-from", "template", NULL
 };
 static const char *const output_keys[] = { "id",      "type",   "dims", "dims-order",
                                            "dir",     "ranges", "role", "matte",
@@ -228,13 +228,15 @@ static gboolean read_picture_input(const Section *section, VideoModelInfo *info,
     static const char *const layouts[] = { "nchw", "nhwc", NULL };
     static const char *const fits[] = { "stretch", "letterbox", "native", NULL };
     static const char *const scales[] = { "none", "max", NULL };
-    int fit = info->fit, scale = info->dynamic_range;
+    static const char *const templates[] = { "gpen", "ffhq", "arcface", NULL };
+    int fit = info->fit, scale = info->dynamic_range, template = info->template;
     float least[3], greatest[3];
     gboolean ranges;
     if (!read_choice(section, "channel-order", orders, &info->bgr, error) ||
         !read_choice(section, "layout", layouts, &info->nhwc, error) ||
         !read_choice(section, "fit", fits, &fit, error) ||
         !read_choice(section, "dynamic-range", scales, &scale, error) ||
+        !read_choice(section, "template", templates, &template, error) ||
         !read_uint(section, "width", G_MAXINT16, &info->width, error) ||
         !read_uint(section, "height", G_MAXINT16, &info->height, error) ||
         !read_uint(section, "multiple", 1024, &info->multiple, error) ||
@@ -243,6 +245,7 @@ static gboolean read_picture_input(const Section *section, VideoModelInfo *info,
         return FALSE;
     info->fit = (VideoFit)fit;
     info->dynamic_range = (VideoDynamicRange)scale;
+    info->template = (VideoTemplate) template;
     for (guint c = 0; ranges && c < 3; c++) {
         info->std[c] = 255 / (greatest[c] - least[c]);
         info->mean[c] = -least[c] * info->std[c];

@@ -61,6 +61,13 @@ typedef enum {
     VIDEO_MATTE_SOFTMAX, /* two-channel logits: alpha is the second's share */
 } VideoMatte;
 
+/* How a network that restores faces wants them aligned. */
+typedef enum {
+    VIDEO_TEMPLATE_GPEN,    /* the 112 x 112 points of ArcFace with a quarter of room around */
+    VIDEO_TEMPLATE_FFHQ,    /* as FFHQ's crops are aligned: tighter */
+    VIDEO_TEMPLATE_ARCFACE, /* ArcFace's points in 128 x 128 */
+} VideoTemplate;
+
 /* What the sidecar file of a model says, or a preset: see docs/models.md. */
 typedef struct {
     char *name;       /* of the preset or the file's */
@@ -82,6 +89,7 @@ typedef struct {
     VideoMatte matte;              /* for matting networks */
     float out_mean[3], out_std[3]; /* for image networks: pixel = v * out_std + out_mean, 0..255 */
     char *foreground;              /* (nullable): output holding the foreground colour, 0..1 RGB */
+    VideoTemplate template;        /* for networks that restore faces */
     /* recurrent states: outputs that are fed back as inputs with the next frame */
     char **state_inputs, **state_outputs; /* (nullable): NULL-terminated, same length */
     /* inputs fixed to a number: name=value, such as downsample_ratio=0.25; "auto" for RVM's rule */

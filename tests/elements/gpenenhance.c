@@ -1,4 +1,4 @@
-/* gpenenhance.c - tests of the enhancement element with a network that makes negatives.
+/* gpenenhance.c - tests of the enhancement element with networks of a few operators.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -6,16 +6,22 @@
 #include "stage.h"
 #include "tinynet.h"
 
+#include <gst/video/video.h>
+#include <string.h>
+
 typedef char Model;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Model, tinynet_remove)
+
+/* ---------------------------------------------------------------- whole frames */
 
 #define FRAME_RGB_B (16 * 8 * 3)
 
 static Stage *enhance_new(const char *model, float blend)
 {
-    Stage *stage =
-        stage_new_with(g_object_new(GST_TYPE_GPEN_ENHANCE, "device", "0:0", "model-file", model,
-                                    "blend", blend, "faces", 1, "batch-size", 2, NULL));
+    GstElement *element = g_object_new(GST_TYPE_GPEN_ENHANCE, "device", "0:0", "model-file", model,
+                                       "blend", blend, "batch-size", 2, NULL);
+    gst_util_set_object_arg(G_OBJECT(element), "faces", "aligned");
+    Stage *stage = stage_new_with(element);
     stage_set_caps(stage, "video/x-raw,format=RGB,width=16,height=8,framerate=25/1");
     return stage;
 }
@@ -68,11 +74,579 @@ static void blending_by_half_is_half_way(void)
     assert_value(stage, 128, 1);
 }
 
+/* ---------------------------------------------------------------- frames with faces */
+
+/* 24 x 16 cells of 8 pixels. */
+#define WIDTH 192
+#define HEIGHT 128
+#define FACES_B (WIDTH * HEIGHT * 3)
+
+#define FACES_CAPS "video/x-raw,format=RGB,width=192,height=128,framerate=25/1"
+
+/* An element with the detector of red cells. @properties: as in gst-launch. */
+static Stage *faces_new(const char *restorer, const char *detector, const char *properties)
+{
+    GstElement *element =
+        g_object_new(GST_TYPE_GPEN_ENHANCE, "device", "0:0", "model-file", restorer,
+                     "detector-file", detector, "similarity", -1.0f, "color-match", FALSE, NULL);
+    g_auto(GStrv) settings = g_strsplit(properties, " ", -1);
+    for (guint i = 0; settings[i]; i++) {
+        g_auto(GStrv) setting = g_strsplit(settings[i], "=", 2);
+        gst_util_set_object_arg(G_OBJECT(element), setting[0], setting[1]);
+    }
+    Stage *stage = stage_new_with(element);
+    stage_set_caps(stage, FACES_CAPS);
+    return stage;
+}
+
+/* Grey, with a pattern that no byte of should change. */
+static GstBuffer *frame_new(guint number)
+{
+    guint8 *pixels = g_malloc(FACES_B);
+    for (guint i = 0; i < FACES_B; i++)
+        pixels[i] = (guint8)(60 + i / 3 * 7 % 64);
+    GstBuffer *buffer = gst_buffer_new_wrapped(pixels, FACES_B);
+    GST_BUFFER_PTS(buffer) = number * FRAME_NS;
+    GST_BUFFER_DURATION(buffer) = FRAME_NS;
+    return buffer;
+}
+
+/* Makes the cell at @column, @row a face of that score. */
+static void add_face(GstBuffer *buffer, guint column, guint row, float score)
+{
+    const guint8 red[3] = { (guint8)(255 * score + 0.5f), 0, 0 };
+    for (guint i = 0; i < 64; i++)
+        gst_buffer_fill(buffer, ((8 * row + i / 8) * WIDTH + 8 * column + i % 8) * 3, red, 3);
+}
+
+static void push(Stage *stage, GstBuffer *buffer)
+{
+    g_assert_cmpint(gst_harness_push(stage->harness, buffer), ==, GST_FLOW_OK);
+}
+
+static void read_frame(GstBuffer *buffer, guint8 *pixels)
+{
+    g_assert_cmpuint(gst_buffer_extract(buffer, 0, pixels, FACES_B), ==, FACES_B);
+}
+
+static guint8 *pixels_of(GstBuffer *buffer)
+{
+    guint8 *pixels = g_malloc(FACES_B);
+    read_frame(buffer, pixels);
+    return pixels;
+}
+
+/* Within the crop of the face at @column, @row, less the sixteenth where the mask is nothing. */
+static gboolean is_within(guint x, guint y, guint column, guint row)
+{
+    const int left = 8 * (int)column - 12, top = 8 * (int)row - 12;
+    return (int)x > left && (int)x < left + TINYNET_FACE - 1 && (int)y > top &&
+           (int)y < top + TINYNET_FACE - 1;
+}
+
+/* White where there is a face at @column, @row; elsewhere @before. */
+static void assert_one_white_face(const guint8 *before, const guint8 *after, guint column,
+                                  guint row)
+{
+    for (guint y = 0; y < HEIGHT; y++)
+        for (guint x = 0; x < WIDTH; x++)
+            for (guint c = 0; c < 3; c++) {
+                const guint i = (y * WIDTH + x) * 3 + c;
+                const gboolean middle =
+                    ABS((int)x - 8 * (int)column - 4) < 8 && ABS((int)y - 8 * (int)row - 4) < 8;
+                if (middle)
+                    g_assert_cmpuint(after[i], ==, 255);
+                else if (!is_within(x, y, column, row))
+                    g_assert_cmpuint(after[i], ==, before[i]);
+            }
+}
+
+static guint n_different(const guint8 *a, const guint8 *b)
+{
+    guint n = 0;
+    for (guint i = 0; i < FACES_B; i++)
+        n += a[i] != b[i];
+    return n;
+}
+
+/* ---------------------------------------------------------------- detection and paste */
+
+static void a_face_is_restored_and_nothing_else_is_touched(void)
+{
+    g_autoptr(Model) restorer = tinynet_restorer(0, 1), detector = tinynet_detector();
+    g_autoptr(Stage) stage = faces_new(restorer, detector, "batch-size=1");
+    for (guint i = 0; i < 3; i++) {
+        GstBuffer *frame = frame_new(i);
+        add_face(frame, 4 + 3 * i, 5 + i, 1);
+        g_autofree guint8 *before = pixels_of(frame);
+        push(stage, frame);
+        g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
+        g_autofree guint8 *after = pixels_of(result);
+        assert_one_white_face(before, after, 4 + 3 * i, 5 + i);
+    }
+    g_assert_cmpuint(stage_stat(stage, "faces"), ==, 3);
+    g_assert_cmpuint(stage_stat(stage, "faces-restored"), ==, 3);
+    g_assert_cmpuint(stage_stat(stage, "frames-with-faces"), ==, 3);
+}
+
+static void a_face_at_the_border_is_restored_as_far_as_it_shows(void)
+{
+    g_autoptr(Model) restorer = tinynet_restorer(0, 1), detector = tinynet_detector();
+    g_autoptr(Stage) stage = faces_new(restorer, detector, "batch-size=1");
+    const guint places[][2] = { { 0, 0 }, { 23, 0 }, { 0, 15 }, { 23, 15 } };
+    for (guint i = 0; i < G_N_ELEMENTS(places); i++) {
+        GstBuffer *frame = frame_new(i);
+        add_face(frame, places[i][0], places[i][1], 1);
+        g_autofree guint8 *before = pixels_of(frame);
+        push(stage, frame);
+        g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
+        g_autofree guint8 *after = pixels_of(result);
+        assert_one_white_face(before, after, places[i][0], places[i][1]);
+    }
+}
+
+static void frames_without_faces_pass_bit_for_bit(void)
+{
+    g_autoptr(Model) restorer = tinynet_restorer(0, 1), detector = tinynet_detector();
+    g_autoptr(Stage) stage = faces_new(restorer, detector, "batch-size=2");
+    for (guint i = 0; i < 4; i++) {
+        GstBuffer *frame = frame_new(i);
+        add_face(frame, 6, 6, 0.55f); /* below the threshold of 0.6 */
+        push(stage, frame);
+    }
+    for (guint i = 0; i < 4; i++) {
+        GstBuffer *frame = frame_new(i);
+        add_face(frame, 6, 6, 0.55f);
+        g_autofree guint8 *before = pixels_of(frame);
+        gst_buffer_unref(frame);
+        g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
+        g_autofree guint8 *after = pixels_of(result);
+        g_assert_cmpuint(n_different(before, after), ==, 0);
+    }
+    g_assert_cmpuint(stage_stat(stage, "frames-with-faces"), ==, 0);
+}
+
+static void blend_of_nothing_leaves_faces_as_they_are(void)
+{
+    g_autoptr(Model) restorer = tinynet_restorer(0, 1), detector = tinynet_detector();
+    g_autoptr(Stage) stage = faces_new(restorer, detector, "batch-size=1 blend=0");
+    GstBuffer *frame = frame_new(0);
+    add_face(frame, 6, 6, 1);
+    g_autofree guint8 *before = pixels_of(frame);
+    push(stage, frame);
+    g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
+    g_autofree guint8 *after = pixels_of(result);
+    g_assert_cmpuint(n_different(before, after), ==, 0);
+    g_assert_cmpuint(stage_stat(stage, "faces"), ==, 1);
+    g_assert_cmpuint(stage_stat(stage, "faces-restored"), ==, 0);
+}
+
+/* Frame 0 has three faces, frame 1 one, frame 2 four. */
+static void push_eight_faces(Stage *stage)
+{
+    for (guint i = 0; i < 3; i++) {
+        GstBuffer *frame = frame_new(i);
+        for (guint k = 0; k < (i == 0 ? 3u : i == 1 ? 1u : 4u); k++)
+            add_face(frame, 2 + 5 * k, 3 + 4 * i, 0.7f + 0.05f * (float)k);
+        push(stage, frame);
+    }
+}
+
+static void eight_faces_of_three_frames_at_once_are_as_one_by_one(void)
+{
+    g_autoptr(Model) restorer = tinynet_restorer(-0.7f, 0.9f), detector = tinynet_detector();
+    g_autofree guint8 *results = g_malloc(2 * 3 * FACES_B);
+    guint8 *result = results;
+    const char *ways[] = { "batch-size=3 batch-timeout=20000000000 face-batch-size=8",
+                           "batch-size=1 face-batch-size=1" };
+    for (guint way = 0; way < 2; way++) {
+        g_autoptr(Stage) stage = faces_new(restorer, detector, ways[way]);
+        push_eight_faces(stage);
+        for (guint i = 0; i < 3; i++, result += FACES_B) {
+            g_autoptr(GstBuffer) buffer = gst_harness_pull(stage->harness);
+            read_frame(buffer, result);
+        }
+        g_assert_cmpuint(stage_stat(stage, "faces-restored"), ==, 8);
+        g_assert_cmpuint(stage_stat(stage, "batches"), ==, (way == 0 ? 1 : 3));
+    }
+    for (guint i = 0; i < 3; i++)
+        g_assert_cmpuint(n_different(results + i * FACES_B, results + (3 + i) * FACES_B), ==, 0);
+}
+
+static void a_hundred_faces_are_restored(void)
+{
+    g_autoptr(Model) restorer = tinynet_restorer(0, 1), detector = tinynet_detector();
+    g_autoptr(Stage) stage = faces_new(restorer, detector, "batch-size=1 max-faces=100");
+    GstBuffer *frame = frame_new(0);
+    for (guint i = 0; i < 96; i++)
+        add_face(frame, 2 * (i % 12), 2 * (i / 12), 0.9f);
+    push(stage, frame);
+    g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
+    g_autofree guint8 *after = pixels_of(result);
+    /* Boxes of 24 px, 16 px apart, share 8 of 40: less than suppression allows. */
+    g_assert_cmpuint(stage_stat(stage, "faces-restored"), ==, 96);
+    for (guint i = 0; i < 96; i++)
+        g_assert_cmpuint(after[((16 * (i / 12) + 4) * WIDTH + 16 * (i % 12) + 4) * 3 + 1], ==, 255);
+}
+
+/* ---------------------------------------------------------------- choice and guards */
+
+/* What of three faces, at columns 3, 11 (the middle) and 19, is white. */
+static void assert_choice(const char *properties, const char *white)
+{
+    g_autoptr(Model) restorer = tinynet_restorer(0, 1), detector = tinynet_detector();
+    g_autoptr(Stage) stage = faces_new(restorer, detector, properties);
+    GstBuffer *frame = frame_new(0);
+    for (guint k = 0; k < 3; k++)
+        add_face(frame, 3 + 8 * k, 7, 1);
+    push(stage, frame);
+    g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
+    g_autofree guint8 *after = pixels_of(result);
+    for (guint k = 0; k < 3; k++) {
+        const guint8 green = after[((7 * 8 + 4) * WIDTH + (3 + 8 * k) * 8 + 4) * 3 + 1];
+        g_assert_cmpuint(green, ==, (white[k] == '1' ? 255 : 0));
+    }
+}
+
+static void faces_are_chosen_as_the_properties_say(void)
+{
+    assert_choice("batch-size=1", "111");
+    assert_choice("batch-size=1 selector=center", "010");
+    assert_choice("batch-size=1 max-faces=2", "110");
+    assert_choice("batch-size=1 selector=largest", "100");
+    assert_choice("batch-size=1 min-face-size=24", "111");
+    assert_choice("batch-size=1 min-face-size=25", "000");
+    assert_choice("batch-size=1 detector-score=1", "111");
+}
+
+static void a_face_that_becomes_another_is_left_out(void)
+{
+    g_autoptr(Model) negative = tinynet_restorer(-1, 1), detector = tinynet_detector();
+    g_autoptr(Stage) stage = faces_new(negative, detector, "batch-size=1 similarity=0.4");
+    GstBuffer *frame = frame_new(0);
+    add_face(frame, 6, 6, 1);
+    g_autofree guint8 *before = pixels_of(frame);
+    push(stage, frame);
+    g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
+    g_autofree guint8 *after = pixels_of(result);
+    g_assert_cmpuint(n_different(before, after), ==, 0);
+    g_assert_cmpuint(stage_stat(stage, "faces"), ==, 1);
+    g_assert_cmpuint(stage_stat(stage, "faces-restored"), ==, 0);
+}
+
+/* ---------------------------------------------------------------- video */
+
+static GstVideoRegionOfInterestMeta *face_meta(GstBuffer *buffer)
+{
+    gpointer state = NULL;
+    return (GstVideoRegionOfInterestMeta *)gst_buffer_iterate_meta_filtered(
+        buffer, &state, GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE);
+}
+
+static double number_of(GstVideoRegionOfInterestMeta *meta, const char *name)
+{
+    double number = 0;
+    const GstStructure *structure = gst_video_region_of_interest_meta_get_param(meta, "face");
+    g_assert_nonnull(structure);
+    g_assert_true(gst_structure_get_double(structure, name, &number));
+    return number;
+}
+
+static void metas_tell_where_the_faces_are(void)
+{
+    g_autoptr(Model) restorer = tinynet_restorer(1, 0), detector = tinynet_detector();
+    g_autoptr(Stage) stage = faces_new(restorer, detector, "batch-size=2 attach-meta=true");
+    for (guint i = 0; i < 4; i++) {
+        GstBuffer *frame = frame_new(i);
+        add_face(frame, 6, 5, 0.8f);
+        push(stage, frame);
+    }
+    gint track = 0;
+    for (guint i = 0; i < 4; i++) {
+        g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
+        GstVideoRegionOfInterestMeta *meta = face_meta(result);
+        g_assert_nonnull(meta);
+        g_assert_cmpstr(g_quark_to_string(meta->roi_type), ==, "face");
+        /* The cell is 48..56 by 40..48, the box the 24 pixels around. */
+        g_assert_cmpuint(meta->x, ==, 40);
+        g_assert_cmpuint(meta->y, ==, 32);
+        g_assert_cmpuint(meta->w, ==, 24);
+        g_assert_cmpuint(meta->h, ==, 24);
+        g_assert_cmpfloat_with_epsilon(number_of(meta, "score"), 0.8, 0.01);
+        g_assert_cmpfloat(number_of(meta, "similarity"), >, 0.95);
+        /* 0.5001500 * 32 px from the crop's left. */
+        g_assert_cmpfloat_with_epsilon(number_of(meta, "nose-x"), 48 - 12 + 16.0048, 0.01);
+        g_assert_cmpfloat(number_of(meta, "eye-left-x"), <, number_of(meta, "eye-right-x"));
+        if (i == 0)
+            track = meta->id;
+        g_assert_cmpint(track, >, 0);
+        g_assert_cmpint(meta->id, ==, track);
+    }
+}
+
+static void without_attach_meta_there_are_none(void)
+{
+    g_autoptr(Model) restorer = tinynet_restorer(1, 0), detector = tinynet_detector();
+    g_autoptr(Stage) stage = faces_new(restorer, detector, "batch-size=1");
+    GstBuffer *frame = frame_new(0);
+    add_face(frame, 6, 5, 1);
+    push(stage, frame);
+    g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
+    g_assert_null(face_meta(result));
+}
+
+/* The detector sees frames 0, 4 and 8 of which only these have a face; it is one row lower each
+ * time. */
+static void frames_between_detections_have_their_faces_too(void)
+{
+    g_autoptr(Model) restorer = tinynet_restorer(0, 1), detector = tinynet_detector();
+    g_autoptr(Stage) stage =
+        faces_new(restorer, detector, "batch-size=3 detect-interval=4 attach-meta=true");
+    for (guint i = 0; i < 9; i++) {
+        GstBuffer *frame = frame_new(i);
+        if (i % 4 == 0)
+            add_face(frame, 6, 5 + i / 4, 1);
+        push(stage, frame);
+    }
+    guint last = 0;
+    for (guint i = 0; i < 9; i++) {
+        g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
+        GstVideoRegionOfInterestMeta *meta = face_meta(result);
+        g_assert_nonnull(meta);
+        g_assert_cmpuint(meta->y, >=, last);
+        g_assert_cmpuint(meta->y, <, last + 12 + (i == 0 ? 100 : 0));
+        last = meta->y;
+    }
+    g_assert_cmpuint(last, >, 32 + 8);
+    g_assert_cmpuint(stage_stat(stage, "faces-restored"), ==, 9);
+}
+
+static void a_face_that_is_followed_may_score_less(void)
+{
+    g_autoptr(Model) restorer = tinynet_restorer(0, 1), detector = tinynet_detector();
+    g_autoptr(Stage) stage = faces_new(restorer, detector, "batch-size=1");
+    const float scores[] = { 0.7f, 0.4f, 0.4f, 0.2f, 0.4f };
+    for (guint i = 0; i < 5; i++) {
+        GstBuffer *frame = frame_new(i);
+        add_face(frame, 6, 5, scores[i]);
+        push(stage, frame);
+        g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
+        g_assert_cmpuint(stage_stat(stage, "faces"), ==, MIN(i + 1, 3));
+    }
+}
+
+static void after_a_flush_faces_are_new(void)
+{
+    g_autoptr(Model) restorer = tinynet_restorer(1, 0), detector = tinynet_detector();
+    g_autoptr(Stage) stage = faces_new(restorer, detector, "batch-size=1 attach-meta=true");
+    gint tracks[2];
+    for (guint i = 0; i < 2; i++) {
+        GstBuffer *frame = frame_new(0);
+        add_face(frame, 6, 5, 1);
+        push(stage, frame);
+        g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
+        tracks[i] = face_meta(result)->id;
+        if (i == 0)
+            stage_flush(stage);
+    }
+    g_assert_cmpint(tracks[1], >, tracks[0]);
+}
+
+/* Noise of the camera, which makes the landmarks tremble: the red of some faces spreads into the
+ * cells beside, so that their detections come and go. */
+static void add_noise(GstBuffer *buffer, guint32 *seed)
+{
+    GstMapInfo map;
+    g_assert_true(gst_buffer_map(buffer, &map, GST_MAP_READWRITE));
+    for (gsize i = 0; i < map.size; i++) {
+        *seed = *seed * 1664525u + 1013904223u;
+        map.data[i] = (guint8)CLAMP(map.data[i] + (int)(*seed >> 24) % 9 - 4, 0, 255);
+    }
+    gst_buffer_unmap(buffer, &map);
+}
+
+/* Sum of absolute differences where the face is. */
+static guint64 flicker(const guint8 *a, const guint8 *b)
+{
+    guint64 sum = 0;
+    for (guint y = 0; y < HEIGHT; y++)
+        for (guint x = 0; x < WIDTH; x++)
+            for (guint c = 0; c < 3 && is_within(x, y, 6, 5); c++) {
+                const guint i = (y * WIDTH + x) * 3 + c;
+                sum += (guint64)ABS(a[i] - b[i]);
+            }
+    return sum;
+}
+
+static void a_still_face_does_not_flicker(void)
+{
+    g_autoptr(Model) restorer = tinynet_restorer(1, 0.02f), detector = tinynet_detector();
+    g_autoptr(Stage) stage =
+        faces_new(restorer, detector, "batch-size=4 color-match=true similarity=0.4");
+    g_autofree guint8 *in = g_malloc(16 * FACES_B), *out = g_malloc(16 * FACES_B);
+    guint32 seed = 1;
+    guint64 before = 0, after = 0;
+    for (guint i = 0; i < 16; i++) {
+        GstBuffer *frame = frame_new(i);
+        add_face(frame, 6, 5, 0.9f);
+        add_noise(frame, &seed);
+        read_frame(frame, in + i * FACES_B);
+        push(stage, frame);
+    }
+    for (guint i = 0; i < 16; i++) {
+        g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
+        read_frame(result, out + i * FACES_B);
+        if (i > 0) {
+            before += flicker(in + (i - 1) * FACES_B, in + i * FACES_B);
+            after += flicker(out + (i - 1) * FACES_B, out + i * FACES_B);
+        }
+    }
+    g_test_message("%.3f of the input's flicker", (double)after / (double)before);
+    g_assert_cmpuint(stage_stat(stage, "faces-restored"), ==, 16);
+    g_assert_cmpuint(after, <=, before * 6 / 5);
+}
+
+/* ---------------------------------------------------------------- faces from upstream */
+
+static void faces_may_come_as_metas(void)
+{
+    g_autoptr(Model) restorer = tinynet_restorer(0, 1);
+    g_autoptr(Stage) stage = faces_new(restorer, NULL, "batch-size=1 faces=meta");
+    GstBuffer *frame = frame_new(0);
+    gst_buffer_add_video_region_of_interest_meta(frame, "car", 100, 20, 60, 60);
+    gst_buffer_add_video_region_of_interest_meta(frame, "face", 40, 40, 32, 32);
+    g_autofree guint8 *before = pixels_of(frame);
+    push(stage, frame);
+    g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
+    g_autofree guint8 *after = pixels_of(result);
+    g_assert_cmpuint(after[(60 * WIDTH + 56) * 3], ==, 255);
+    g_assert_cmpuint(after[(50 * WIDTH + 130) * 3], ==, before[(50 * WIDTH + 130) * 3]);
+    g_assert_cmpuint(stage_stat(stage, "faces-restored"), ==, 1);
+}
+
+static void landmarks_of_metas_count(void)
+{
+    g_autoptr(Model) restorer = tinynet_restorer(0, 1);
+    g_autoptr(Stage) stage = faces_new(restorer, NULL, "batch-size=1 faces=meta");
+    GstBuffer *frame = frame_new(0);
+    GstVideoRegionOfInterestMeta *meta =
+        gst_buffer_add_video_region_of_interest_meta(frame, "face", 8, 8, 20, 20);
+    /* Elsewhere than the box: a face of 32 px upside down around (120, 60). */
+    gst_video_region_of_interest_meta_add_param(
+        meta, gst_structure_new("face", "eye-left-x", G_TYPE_DOUBLE, 123.4, "eye-left-y",
+                                G_TYPE_DOUBLE, 60.8, "eye-right-x", G_TYPE_DOUBLE, 116.6,
+                                "eye-right-y", G_TYPE_DOUBLE, 60.8, "nose-x", G_TYPE_DOUBLE, 120.0,
+                                "nose-y", G_TYPE_DOUBLE, 57.0, "mouth-left-x", G_TYPE_DOUBLE, 122.7,
+                                "mouth-left-y", G_TYPE_DOUBLE, 53.1, "mouth-right-x", G_TYPE_DOUBLE,
+                                117.3, "mouth-right-y", G_TYPE_DOUBLE, 53.1, NULL));
+    g_autofree guint8 *before = pixels_of(frame);
+    push(stage, frame);
+    g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
+    g_autofree guint8 *after = pixels_of(result);
+    g_assert_cmpuint(after[(60 * WIDTH + 120) * 3], ==, 255);
+    g_assert_cmpuint(after[(18 * WIDTH + 18) * 3], ==, before[(18 * WIDTH + 18) * 3]);
+}
+
+/* ---------------------------------------------------------------- while playing, and mistakes */
+
+static void properties_change_from_frame_to_frame(void)
+{
+    g_autoptr(Model) restorer = tinynet_restorer(0, 1), detector = tinynet_detector();
+    g_autoptr(Stage) stage = faces_new(restorer, detector, "batch-size=1");
+    for (guint i = 0; i < 3; i++) {
+        GstBuffer *frame = frame_new(i);
+        add_face(frame, 6, 5, 1);
+        g_object_set(stage->element, "blend", i == 1 ? 0.5 : 1.0, NULL);
+        if (i == 2)
+            gst_util_set_object_arg(G_OBJECT(stage->element), "faces", "whole");
+        push(stage, frame);
+        g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
+        g_autofree guint8 *after = pixels_of(result);
+        g_assert_cmpuint(after[(44 * WIDTH + 52) * 3 + 1], ==, (i == 1 ? 128 : 255));
+        g_assert_cmpint(after[0] == 255, ==, i == 2);
+    }
+}
+
+static void assert_start_fails(const char *restorer, const char *detector, const char *word)
+{
+    g_autoptr(GstElement) element =
+        g_object_new(GST_TYPE_GPEN_ENHANCE, "device", "0:0", "model-file", restorer,
+                     "detector-file", detector, NULL);
+    g_autoptr(GstBus) bus = gst_bus_new();
+    g_autoptr(GError) error = NULL;
+    g_autofree char *details = NULL;
+    gst_object_ref_sink(element);
+    gst_element_set_bus(element, bus);
+    g_assert_cmpint(gst_element_set_state(element, GST_STATE_READY), ==, GST_STATE_CHANGE_FAILURE);
+    g_autoptr(GstMessage) message = gst_bus_pop_filtered(bus, GST_MESSAGE_ERROR);
+    g_assert_nonnull(message);
+    gst_message_parse_error(message, &error, &details);
+    if (!strstr(error->message, word))
+        g_error("'%s' does not say '%s'", error->message, word);
+    gst_element_set_bus(element, NULL);
+    gst_element_set_state(element, GST_STATE_NULL);
+}
+
+static void without_a_detector_the_message_tells_how_to_give_one(void)
+{
+    g_autoptr(Model) restorer = tinynet_restorer(0, 1);
+    assert_start_fails(restorer, NULL, "detector-file=");
+}
+
+static void a_damaged_detector_is_an_error(void)
+{
+    g_autoptr(Model) restorer = tinynet_restorer(0, 1), damaged = tinynet_damaged();
+    assert_start_fails(restorer, damaged, "damaged");
+    assert_start_fails(restorer, "/nonexistent/detector.onnx", "not found");
+}
+
+static void assert_frame_fails(const char *restorer, const char *detector)
+{
+    g_autoptr(Stage) stage = faces_new(restorer, detector, "batch-size=1");
+    gst_harness_push(stage->harness, frame_new(0));
+    stage_expect_error(stage, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS);
+}
+
+static void networks_of_another_kind_are_errors(void)
+{
+    g_autoptr(Model) restorer = tinynet_restorer(0, 1), detector = tinynet_detector();
+    g_autoptr(Model) oblong = tinynet_oblong(), boxes = tinynet_boxes();
+    assert_frame_fails(restorer, boxes);
+    assert_frame_fails(restorer, oblong);
+    assert_frame_fails(oblong, detector);
+}
+
 int main(int argc, char **argv)
 {
     stage_init(&argc, &argv);
     stage_add("the network's picture comes out", the_networks_picture_comes_out);
     stage_add("blending by nothing is the frame itself", blending_by_nothing_is_the_frame_itself);
     stage_add("blending by half is half way", blending_by_half_is_half_way);
+    stage_add("a face is restored and nothing else is touched",
+              a_face_is_restored_and_nothing_else_is_touched);
+    stage_add("a face at the border is restored as far as it shows",
+              a_face_at_the_border_is_restored_as_far_as_it_shows);
+    stage_add("frames without faces pass bit for bit", frames_without_faces_pass_bit_for_bit);
+    stage_add("blend of nothing leaves faces as they are",
+              blend_of_nothing_leaves_faces_as_they_are);
+    stage_add("eight faces of three frames at once are as one by one",
+              eight_faces_of_three_frames_at_once_are_as_one_by_one);
+    stage_add("a hundred faces are restored", a_hundred_faces_are_restored);
+    stage_add("faces are chosen as the properties say", faces_are_chosen_as_the_properties_say);
+    stage_add("a face that becomes another is left out", a_face_that_becomes_another_is_left_out);
+    stage_add("metas tell where the faces are", metas_tell_where_the_faces_are);
+    stage_add("without attach-meta there are none", without_attach_meta_there_are_none);
+    stage_add("frames between detections have their faces too",
+              frames_between_detections_have_their_faces_too);
+    stage_add("a face that is followed may score less", a_face_that_is_followed_may_score_less);
+    stage_add("after a flush faces are new", after_a_flush_faces_are_new);
+    stage_add("a still face does not flicker", a_still_face_does_not_flicker);
+    stage_add("faces may come as metas", faces_may_come_as_metas);
+    stage_add("landmarks of metas count", landmarks_of_metas_count);
+    stage_add("properties change from frame to frame", properties_change_from_frame_to_frame);
+    stage_add("without a detector the message tells how to give one",
+              without_a_detector_the_message_tells_how_to_give_one);
+    stage_add("a damaged detector is an error", a_damaged_detector_is_an_error);
+    stage_add("networks of another kind are errors", networks_of_another_kind_are_errors);
     return g_test_run();
 }

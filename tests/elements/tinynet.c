@@ -7,8 +7,11 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
+#include <face.h>
+
 #include "onnx-builder.h"
 
+/* @description: (nullable): no sidecar. */
 static char *save(const void *data, gsize size_b, const char *description)
 {
     g_autoptr(GError) error = NULL;
@@ -17,7 +20,8 @@ static char *save(const void *data, gsize size_b, const char *description)
     char *path = g_build_filename(folder, "net.onnx", NULL);
     g_autofree char *info = g_strconcat(path, ".modelinfo", NULL);
     g_assert_true(g_file_set_contents(path, data, (gssize)size_b, NULL));
-    g_assert_true(g_file_set_contents(info, description, -1, NULL));
+    if (description)
+        g_assert_true(g_file_set_contents(info, description, -1, NULL));
     return path;
 }
 
@@ -70,6 +74,119 @@ char *tinynet_negative(void)
     onnx_builder_node(builder, "Conv", "image,w,b", "picture");
     onnx_builder_output(builder, "picture");
     return save_model(builder, PICTURE "[picture]\ndir=output\nrole=image\nranges=0,1\n");
+}
+
+static char *restorer(float gain, float offset, const char *shape)
+{
+    const float weights[9] = { gain, 0, 0, 0, gain, 0, 0, 0, gain };
+    const float bias[3] = { offset, offset, offset };
+    g_autoptr(OnnxBuilder) builder = onnx_builder_new(13);
+    onnx_builder_input(builder, "image", NN_FLOAT32, shape);
+    onnx_builder_floats(builder, "w", "3,3,1,1", weights);
+    onnx_builder_floats(builder, "b", "3", bias);
+    onnx_builder_node(builder, "Conv", "image,w,b", "picture");
+    onnx_builder_output(builder, "picture");
+    return save_model(builder, PICTURE "[picture]\ndir=output\nrole=image\nranges=0,1\n");
+}
+
+char *tinynet_restorer(float gain, float offset)
+{
+    return restorer(gain, offset, "1,3,32,32");
+}
+
+char *tinynet_oblong(void)
+{
+    return restorer(1, 0, "1,3,32,24");
+}
+
+/* One output: @channels numbers for each of the cells, in rows of @columns; constant but for what
+ * @weights add. */
+static void add_head(OnnxBuilder *builder, const char *name, guint stride, guint channels,
+                     guint columns, const float *weights, const float *bias)
+{
+    g_autofree char *w = g_strconcat(name, "_w", NULL), *b = g_strconcat(name, "_b", NULL);
+    g_autofree char *map = g_strconcat(name, "_map", NULL),
+                    *last = g_strconcat(name, "_nhwc", NULL);
+    g_autofree char *shape = g_strconcat(name, "_shape", NULL);
+    g_autofree char *w_shape = g_strdup_printf("%u,3,%u,%u", channels, stride, stride);
+    g_autofree char *b_shape = g_strdup_printf("%u", channels);
+    g_autofree char *y_shape = g_strdup_printf("1,-1,%u", columns);
+    g_autofree char *strides = g_strdup_printf("%u,%u", stride, stride);
+    g_autofree char *conv_inputs = g_strdup_printf("input,%s,%s", w, b);
+    g_autofree char *inputs = g_strdup_printf("%s,%s", last, shape);
+    onnx_builder_floats(builder, w, w_shape, weights);
+    onnx_builder_floats(builder, b, b_shape, bias);
+    onnx_builder_ints(builder, shape, y_shape);
+    onnx_node_ints(onnx_builder_node(builder, "Conv", conv_inputs, map), "strides", strides);
+    onnx_node_ints(onnx_builder_node(builder, "Transpose", map, last), "perm", "0,2,3,1");
+    onnx_builder_node(builder, "Reshape", inputs, name);
+    onnx_builder_output(builder, name);
+}
+
+/* Mean of red less green and blue over the cell; nothing but at stride 8. */
+static void add_score(OnnxBuilder *builder, const char *name, guint stride)
+{
+    const float none = 0, share = 1 / (255.0f * 64);
+    g_autofree float *weights = g_new0(float, 3 * stride * stride);
+    for (guint i = 0; i < 3 * 64 && stride == 8; i++)
+        weights[i] = i / 64 == 2 ? share : -share; /* B G R */
+    add_head(builder, name, stride, 1, 1, weights, &none);
+}
+
+static void add_constant(OnnxBuilder *builder, const char *name, guint stride, guint channels,
+                         guint columns, const float *values)
+{
+    g_autofree float *weights = g_new0(float, channels * 3 * stride * stride);
+    add_head(builder, name, stride, channels, columns, weights, values);
+}
+
+static char *save_bare(OnnxBuilder *builder)
+{
+    g_autoptr(GBytes) bytes = onnx_builder_pack(builder);
+    gsize size_b;
+    const void *data = g_bytes_get_data(bytes, &size_b);
+    return save(data, size_b, NULL);
+}
+
+char *tinynet_detector(void)
+{
+    /* exp(1.0986123) cells of 8 px; the middle of a cell is half a cell on. */
+    const float box[4] = { 0.5f, 0.5f, 1.0986123f, 1.0986123f };
+    VideoPoint points[VIDEO_FACE_POINTS];
+    float numbers[2 * VIDEO_FACE_POINTS];
+    video_template_points(VIDEO_TEMPLATE_GPEN, TINYNET_FACE, points);
+    for (guint i = 0; i < VIDEO_FACE_POINTS; i++) {
+        numbers[2 * i] = (points[i].x - 12) / 8;
+        numbers[2 * i + 1] = (points[i].y - 12) / 8;
+    }
+    g_autoptr(OnnxBuilder) builder = onnx_builder_new(13);
+    onnx_builder_input(builder, "input", NN_FLOAT32, "1,3,?,?");
+    for (guint stride = 8; stride <= 32; stride *= 2) {
+        g_autofree char *class = g_strdup_printf("cls_%u", stride);
+        g_autofree char *object = g_strdup_printf("obj_%u", stride);
+        g_autofree char *boxes = g_strdup_printf("bbox_%u", stride);
+        g_autofree char *landmarks = g_strdup_printf("kps_%u", stride);
+        add_score(builder, class, stride);
+        add_score(builder, object, stride);
+        add_constant(builder, boxes, stride, 4, 4, box);
+        add_constant(builder, landmarks, stride, 10, 10, numbers);
+    }
+    return save_bare(builder);
+}
+
+char *tinynet_boxes(void)
+{
+    const float numbers[8] = { 0 };
+    g_autoptr(OnnxBuilder) builder = onnx_builder_new(13);
+    onnx_builder_input(builder, "input", NN_FLOAT32, "1,3,?,?");
+    /* Two priors a cell. */
+    for (guint stride = 8; stride <= 32; stride *= 2) {
+        g_autofree char *score = g_strdup_printf("score_%u", stride);
+        g_autofree char *boxes = g_strdup_printf("bbox_%u", stride);
+        add_constant(builder, score, stride, 2, 1, numbers);
+        add_constant(builder, boxes, stride, 8, 4, numbers);
+    }
+    return save_bare(builder);
 }
 
 char *tinynet_damaged(void)

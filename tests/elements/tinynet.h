@@ -8,8 +8,8 @@
 
 G_BEGIN_DECLS
 
-/* All take pictures of 16x8 and are written with a description into a new folder.
- * Returns: (transfer full): the path of the model. */
+/* All are written into a new folder, with a description but for the detectors. Pictures are 16x8
+ * where nothing else is said. Returns: (transfer full): the path of the model. */
 
 /* alpha is the red channel. */
 char *tinynet_red(void);
@@ -17,6 +17,19 @@ char *tinynet_red(void);
 char *tinynet_rising(void);
 /* The picture's negative. */
 char *tinynet_negative(void);
+/* The side of the restorer's picture. */
+#define TINYNET_FACE 32
+/* Restores faces of 32 x 32: every channel v of 0..1 becomes @gain v + @offset. */
+char *tinynet_restorer(float gain, float offset);
+/* A restorer whose picture is not square. */
+char *tinynet_oblong(void);
+/* A detector of YuNet's form for frames of any size: a red cell of 8 x 8 pixels in column c, row r
+ * is an upright face. Its box is the 24 x 24 pixels around the cell, its score the cell's red less
+ * its green and blue, 0..1, and its landmarks are where GPEN's template wants them in the 32 x 32
+ * pixels from (8 c - 12, 8 r - 12) on. */
+char *tinynet_detector(void);
+/* The same without its landmarks, as SCRFD has them. */
+char *tinynet_boxes(void);
 /* A file that is no model. */
 char *tinynet_damaged(void);
 

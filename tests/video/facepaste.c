@@ -113,7 +113,9 @@ static void restore(const Net *net, GstVideoFrame *const *frames, guint n_frames
     g_autoptr(VideoRestorer) restorer = video_restorer_new(
         harness_device(), &frames[0]->info, net->info, net->slot, 0, 0, CHUNK, &error);
     g_assert_no_error(error);
-    video_restorer_run(restorer, harness_queue(), list, on_device, jobs, n_jobs, style, &error);
+    for (guint i = 0; i < n_jobs; i++)
+        jobs[i].style = *style;
+    video_restorer_run(restorer, harness_queue(), list, on_device, jobs, n_jobs, &error);
     g_assert_no_error(error);
     for (guint i = 0; i < n_frames; i++)
         harness_download(on_device, i, results[i]);

@@ -187,6 +187,7 @@ static void a_sidecar_tells_everything(void)
         read_text("[modelinfo]\nversion=1.0\ngroup-id=mine\n"
                   "[in]\nid=mine-in\ntype=float32\ndims=-1,3,256,256\ndir=input\n"
                   "ranges=-1.0,1.0\nchannel-order=bgr\nfit=letterbox\ndynamic-range=max\n"
+                  "template=ffhq\n"
                   "[ratio]\ndir=input\nvalue=0.25\n"
                   "[memory]\ndir=input\nstate-from=memory-next\n"
                   "[out]\ndir=output\nmatte=softmax\nchannel=1\n"
@@ -200,6 +201,7 @@ static void a_sidecar_tells_everything(void)
     g_assert_true(info->bgr);
     g_assert_cmpint(info->fit, ==, VIDEO_FIT_LETTERBOX);
     g_assert_cmpint(info->dynamic_range, ==, VIDEO_SCALE_MAX);
+    g_assert_cmpint(info->template, ==, VIDEO_TEMPLATE_FFHQ);
     g_assert_cmpfloat(info->mean[1], ==, 127.5f);
     g_assert_cmpfloat(info->std[1], ==, 127.5f);
     g_assert_cmpstr(info->output, ==, "out");

@@ -1,0 +1,341 @@
+/* gstgpenfaces.c - the faces of whole frames: found, followed, restored, pasted back.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "gstgpenfaces.h"
+
+#include <math.h>
+#include <string.h>
+
+/* What a restoring network that leaves its size open is built for. */
+#define OPEN_SIDE_PX 512
+/* Faces at once where the user does not say: a CPU gains nothing by more. */
+#define CPU_SAMPLES 1
+#define GPU_SAMPLES 8
+
+struct FaceBuild {
+    OclDevice *device;
+    GstVideoInfo info;
+    guint max_frames;
+    double frame_seconds;
+    PictureNetwork *network;
+    NnSlot *slot; /* all batches run on one queue, one after the other */
+    VideoRestorer *restorer;
+    VideoFaceDetector *detector; /* NULL: faces come as metas */
+};
+
+struct FaceBatch {
+    FaceBuild *build;
+    VideoFrames *frames;
+    VideoFaceList *list;
+    OclPinned *numbers;     /* [detections][numbers of the detector] float */
+    FaceControls *controls; /* [max_frames] */
+    GArray **faces;         /* [max_frames] VideoFace */
+    gboolean *detected;     /* [max_frames] */
+    GArray *jobs;           /* VideoFaceJob, those of one frame side by side */
+    gint *first_job;        /* [max_frames]; -1: none of its faces is restored */
+};
+
+/* ---------------------------------------------------------------- building */
+
+/* A user's mistake rather than a damaged file. */
+static gboolean say_whose_fault(GError **error, const char *what)
+{
+    if (!error || !g_error_matches(*error, NN_ERROR, NN_ERROR_INPUT))
+        return FALSE;
+    g_autoptr(GError) reason = g_steal_pointer(error);
+    g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS, "%s cannot be used: %s.",
+                what, reason->message);
+    return FALSE;
+}
+
+static gboolean build_restorer(FaceBuild *self, const FaceBuildParams *params, GError **error)
+{
+    const gboolean on_cpu = self->device->device_class == OCL_CLASS_CPU;
+    const guint samples = params->max_samples ? params->max_samples
+                          : on_cpu            ? CPU_SAMPLES
+                                              : GPU_SAMPLES;
+    self->network = picture_network_new(params->restorer, self->device, OPEN_SIDE_PX, OPEN_SIDE_PX,
+                                        samples, params->precision, error);
+    if (!self->network)
+        return FALSE;
+    self->slot = nn_slot_new(self->network->network, error);
+    if (!self->slot)
+        return FALSE;
+    self->restorer =
+        video_restorer_new(self->device, &self->info, params->restorer->info, self->slot,
+                           self->network->input, self->network->output, samples, error);
+    return self->restorer || say_whose_fault(error, "The restoring network (model-file)");
+}
+
+static gboolean build_detector(FaceBuild *self, const FaceBuildParams *params, GError **error)
+{
+    if (!params->detector)
+        return TRUE;
+    self->detector =
+        video_face_detector_new(self->device, params->detector, params->detector_info, &self->info,
+                                params->detector_side, self->max_frames, error);
+    return self->detector || say_whose_fault(error, "The face detector (detector-file)");
+}
+
+FaceBuild *face_build_new(OclDevice *device, const GstVideoInfo *frames, guint max_frames,
+                          const FaceBuildParams *params, GError **error)
+{
+    FaceBuild *self = g_new0(FaceBuild, 1);
+    self->device = ocl_device_ref(device);
+    self->info = *frames;
+    self->max_frames = max_frames;
+    self->frame_seconds = 1.0 / 25;
+    if (GST_VIDEO_INFO_FPS_N(frames) > 0)
+        self->frame_seconds = (double)GST_VIDEO_INFO_FPS_D(frames) / GST_VIDEO_INFO_FPS_N(frames);
+    if (build_restorer(self, params, error) && build_detector(self, params, error))
+        return self;
+    face_build_free(self);
+    return NULL;
+}
+
+void face_build_free(FaceBuild *self)
+{
+    g_clear_pointer(&self->detector, video_face_detector_free);
+    g_clear_pointer(&self->restorer, video_restorer_free);
+    g_clear_pointer(&self->slot, nn_slot_free);
+    g_clear_pointer(&self->network, picture_network_unref);
+    ocl_device_unref(self->device);
+    g_free(self);
+}
+
+/* ---------------------------------------------------------------- batches */
+
+FaceBatch *face_batch_new(FaceBuild *build, GError **error)
+{
+    const guint n = build->max_frames;
+    FaceBatch *self = g_new0(FaceBatch, 1);
+    self->build = build;
+    self->list = video_face_list_new(build->device);
+    self->controls = g_new0(FaceControls, n);
+    self->detected = g_new0(gboolean, n);
+    self->first_job = g_new0(gint, n);
+    self->jobs = g_array_new(FALSE, TRUE, sizeof(VideoFaceJob));
+    self->faces = g_new0(GArray *, n);
+    for (guint i = 0; i < n; i++)
+        self->faces[i] = video_faces_new();
+    self->frames = video_frames_new(build->device, &build->info, n, TRUE, error);
+    if (self->frames && build->detector)
+        self->numbers = ocl_pinned_new(
+            build->device, sizeof(float) * n * video_face_detector_numbers(build->detector), error);
+    if (self->frames && (self->numbers || !build->detector))
+        return self;
+    face_batch_free(self);
+    return NULL;
+}
+
+void face_batch_free(FaceBatch *self)
+{
+    g_clear_pointer(&self->frames, video_frames_free);
+    g_clear_pointer(&self->numbers, ocl_pinned_free);
+    g_clear_pointer(&self->list, video_face_list_free);
+    for (guint i = 0; i < self->build->max_frames; i++)
+        g_array_unref(self->faces[i]);
+    g_array_unref(self->jobs);
+    g_free(self->faces);
+    g_free(self->controls);
+    g_free(self->detected);
+    g_free(self->first_job);
+    g_free(self);
+}
+
+FaceControls *face_batch_controls(FaceBatch *self, guint index)
+{
+    return &self->controls[index];
+}
+
+/* ---------------------------------------------------------------- faces as metas */
+
+/* How the parameters of a region of interest are called. */
+#define META_TYPE "face"
+static const char *const point_names[VIDEO_FACE_POINTS] = { "eye-left", "eye-right", "nose",
+                                                            "mouth-left", "mouth-right" };
+
+static gboolean get_point(const GstStructure *structure, const char *name, VideoPoint *point)
+{
+    g_autofree char *x_name = g_strconcat(name, "-x", NULL);
+    g_autofree char *y_name = g_strconcat(name, "-y", NULL);
+    double x, y;
+    if (!gst_structure_get_double(structure, x_name, &x) ||
+        !gst_structure_get_double(structure, y_name, &y))
+        return FALSE;
+    *point = (VideoPoint){ (float)x, (float)y };
+    return isfinite(x) && isfinite(y);
+}
+
+static void read_points(GstVideoRegionOfInterestMeta *meta, VideoFace *face)
+{
+    const GstStructure *structure = gst_video_region_of_interest_meta_get_param(meta, META_TYPE);
+    gboolean all = structure != NULL;
+    for (guint i = 0; i < VIDEO_FACE_POINTS && all; i++)
+        all = get_point(structure, point_names[i], &face->points[i]);
+    if (!all)
+        video_face_guess_points(face);
+}
+
+/* Regions count from the buffer's corner, faces from that of the part that is shown. */
+static void shift_face(VideoFace *face, const GstVideoCropMeta *crop)
+{
+    if (!crop)
+        return;
+    face->x -= (float)crop->x;
+    face->y -= (float)crop->y;
+    for (guint i = 0; i < VIDEO_FACE_POINTS; i++) {
+        face->points[i].x -= (float)crop->x;
+        face->points[i].y -= (float)crop->y;
+    }
+}
+
+static void read_metas(GstBuffer *buffer, GArray *faces)
+{
+    gpointer state = NULL;
+    GstMeta *meta;
+    g_array_set_size(faces, 0);
+    while ((meta = gst_buffer_iterate_meta_filtered(buffer, &state,
+                                                    GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE))) {
+        GstVideoRegionOfInterestMeta *region = (GstVideoRegionOfInterestMeta *)meta;
+        if (region->roi_type != g_quark_from_string(META_TYPE) || !region->w || !region->h)
+            continue;
+        VideoFace face = { .x = (float)region->x,
+                           .y = (float)region->y,
+                           .width = (float)region->w,
+                           .height = (float)region->h,
+                           .score = 1,
+                           .track = region->id > 0 ? (guint64)region->id : 0 };
+        read_points(region, &face);
+        shift_face(&face, gst_buffer_get_video_crop_meta(buffer));
+        g_array_append_val(faces, face);
+    }
+}
+
+static void attach_meta(GstBuffer *buffer, const GstVideoInfo *info, const VideoFace *face,
+                        const VideoFaceJob *job)
+{
+    const float left = CLAMP(face->x, 0, (float)GST_VIDEO_INFO_WIDTH(info));
+    const float top = CLAMP(face->y, 0, (float)GST_VIDEO_INFO_HEIGHT(info));
+    const float right = CLAMP(face->x + face->width, left, (float)GST_VIDEO_INFO_WIDTH(info));
+    const float bottom = CLAMP(face->y + face->height, top, (float)GST_VIDEO_INFO_HEIGHT(info));
+    GstVideoRegionOfInterestMeta *meta = gst_buffer_add_video_region_of_interest_meta(
+        buffer, META_TYPE, (guint)left, (guint)top, (guint)(right - left), (guint)(bottom - top));
+    meta->id = (gint)face->track;
+    GstStructure *structure = gst_structure_new(
+        META_TYPE, "score", G_TYPE_DOUBLE, (double)face->score, "track", G_TYPE_UINT64, face->track,
+        "restored", G_TYPE_BOOLEAN, job && job->similarity >= job->style.least_similarity, NULL);
+    if (job)
+        gst_structure_set(structure, "similarity", G_TYPE_DOUBLE, (double)job->similarity, NULL);
+    for (guint i = 0; i < VIDEO_FACE_POINTS; i++) {
+        g_autofree char *x_name = g_strconcat(point_names[i], "-x", NULL);
+        g_autofree char *y_name = g_strconcat(point_names[i], "-y", NULL);
+        gst_structure_set(structure, x_name, G_TYPE_DOUBLE, (double)face->points[i].x, y_name,
+                          G_TYPE_DOUBLE, (double)face->points[i].y, NULL);
+    }
+    gst_video_region_of_interest_meta_add_param(meta, structure);
+}
+
+/* ---------------------------------------------------------------- running */
+
+gboolean face_batch_upload(FaceBatch *self, OclQueue *upload, guint index, GstVideoFrame *frame,
+                           GError **error)
+{
+    if (!self->build->detector)
+        read_metas(frame->buffer, self->faces[index]);
+    return video_frames_upload(self->frames, upload, index, frame, error);
+}
+
+gboolean face_batch_detect(FaceBatch *self, FaceStream *stream, OclQueue *compute, guint n_frames,
+                           guint interval, GError **error)
+{
+    const FaceBuild *build = self->build;
+    if (!build->detector)
+        return TRUE;
+    const guint first = MIN(stream->frames_until_detection, interval - 1);
+    memset(self->detected, 0, n_frames * sizeof *self->detected);
+    if (first >= n_frames) {
+        stream->frames_until_detection = first - n_frames;
+        return TRUE;
+    }
+    const guint n = (n_frames - 1 - first) / interval + 1;
+    for (guint i = 0; i < n; i++)
+        self->detected[first + i * interval] = TRUE;
+    stream->frames_until_detection = first + n * interval - n_frames;
+    return video_face_detector_run(build->detector, compute, self->frames, first, interval, n,
+                                   (float *)self->numbers->data, error);
+}
+
+/* The faces of all frames, from what the detector has left. */
+static void find_faces(FaceBatch *self, FaceStream *stream, guint n_frames)
+{
+    const FaceBuild *build = self->build;
+    const gsize n_numbers = video_face_detector_numbers(build->detector);
+    const float *numbers = (const float *)self->numbers->data;
+    for (guint i = 0; i < n_frames; i++) {
+        g_array_set_size(self->faces[i], 0);
+        if (!self->detected[i])
+            continue;
+        video_face_detector_find(build->detector, numbers,
+                                 self->controls[i].score * VIDEO_FACE_KEEP, self->faces[i]);
+        numbers += n_numbers;
+    }
+    video_face_tracker_run(stream->tracker, self->faces, self->detected, n_frames,
+                           build->frame_seconds, self->controls[0].score);
+}
+
+static void choose_faces(FaceBatch *self, guint n_frames)
+{
+    const GstVideoInfo *info = &self->build->info;
+    g_array_set_size(self->jobs, 0);
+    for (guint i = 0; i < n_frames; i++) {
+        const FaceControls *controls = &self->controls[i];
+        GArray *faces = self->faces[i];
+        video_faces_select(faces, controls->selector, controls->min_size, controls->max_faces,
+                           GST_VIDEO_INFO_WIDTH(info), GST_VIDEO_INFO_HEIGHT(info));
+        self->first_job[i] = controls->blend > 0 ? (gint)self->jobs->len : -1;
+        for (guint k = 0; k < faces->len && controls->blend > 0; k++) {
+            const VideoFaceJob job = { .face = *video_faces_at(faces, k),
+                                       .frame = i,
+                                       .blend = controls->blend,
+                                       .style = controls->style };
+            g_array_append_val(self->jobs, job);
+        }
+    }
+}
+
+gboolean face_batch_restore(FaceBatch *self, FaceStream *stream, OclQueue *compute, guint n_frames,
+                            GError **error)
+{
+    if (self->build->detector)
+        find_faces(self, stream, n_frames);
+    choose_faces(self, n_frames);
+    return video_restorer_run(self->build->restorer, compute, self->list, self->frames,
+                              (const VideoFaceJob *)self->jobs->data, self->jobs->len, error);
+}
+
+gboolean face_batch_download(FaceBatch *self, OclQueue *download, guint index, GstVideoFrame *frame,
+                             GError **error)
+{
+    return video_frames_download(self->frames, download, index, frame, error);
+}
+
+void face_batch_finish(FaceBatch *self, guint index, GstBuffer *buffer, FaceCounts *counts)
+{
+    VideoFaceJob *jobs = (VideoFaceJob *)self->jobs->data;
+    const GArray *faces = self->faces[index];
+    if (index == 0 && self->jobs->len > 0)
+        video_face_list_results(self->list, jobs, self->jobs->len);
+    counts->frames++;
+    counts->frames_with_faces += faces->len > 0;
+    counts->faces += faces->len;
+    for (guint i = 0; i < faces->len; i++) {
+        const gint at = self->first_job[index];
+        const VideoFaceJob *job = at < 0 ? NULL : &jobs[at + (gint)i];
+        counts->restored += job && job->similarity >= job->style.least_similarity;
+        /* Faces that came as metas are there already. */
+        if (self->controls[index].attach_meta && self->build->detector)
+            attach_meta(buffer, &self->build->info, video_faces_at(faces, i), job);
+    }
+}
