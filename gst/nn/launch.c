@@ -6,6 +6,14 @@
 
 #include <string.h>
 
+static void choice_free(gpointer data)
+{
+    NnChoice *choice = data;
+    g_free(choice->key);
+    g_ptr_array_unref(choice->ways);
+    g_free(choice);
+}
+
 static void launch_free(gpointer data)
 {
     NnLaunch *launch = data;
@@ -30,6 +38,7 @@ NnRecorder *nn_recorder_new(OclDevice *device, gboolean fp16, const char *varian
     recorder->host_arrays = g_ptr_array_new_with_free_func((GDestroyNotify)nn_array_unref);
     recorder->host_blocks = g_ptr_array_new_with_free_func(g_free);
     recorder->views = g_ptr_array_new_with_free_func(g_free);
+    recorder->choices = g_ptr_array_new_with_free_func(choice_free);
     return recorder;
 }
 
@@ -44,6 +53,7 @@ void nn_recorder_free(NnRecorder *recorder)
     g_ptr_array_unref(recorder->host_arrays);
     g_ptr_array_unref(recorder->host_blocks);
     g_ptr_array_unref(recorder->views);
+    g_ptr_array_unref(recorder->choices);
     g_free(recorder);
 }
 
@@ -65,6 +75,14 @@ NnStorage *nn_recorder_storage(NnRecorder *recorder, gsize size_b)
     return storage;
 }
 
+void nn_recorder_begin_node(NnRecorder *recorder, const NnNode *node)
+{
+    recorder->node = node;
+    recorder->node_choices = 0;
+    recorder->choice = -1;
+    recorder->way = NULL;
+}
+
 /* ---------------------------------------------------------------- asking */
 
 const OclDevice *nn_recorder_device(const NnRecorder *recorder)
@@ -84,7 +102,7 @@ guint nn_recorder_max_samples(const NnRecorder *recorder)
 
 const char *nn_recorder_forced_variant(const NnRecorder *recorder)
 {
-    return recorder->variant;
+    return recorder->way ? recorder->way : recorder->variant;
 }
 
 /* A dense view of host data that lives until the weights are uploaded. */
@@ -165,8 +183,7 @@ static void append_dims(GString *text, const NnValue *value)
         g_string_append_printf(text, "%s%" G_GINT64_FORMAT, i > 1 ? "x" : "", value->dims[i]);
 }
 
-/* "64x128x128 -> 32x128x128 3x3": what a profile shows. */
-static char *describe_shape(const NnNode *node)
+char *nn_node_shape(const NnNode *node)
 {
     GString *text = g_string_new(NULL);
     const NnValue *in = nn_node_input(node, 0), *out = nn_node_output(node, 0);
@@ -187,7 +204,7 @@ NnLaunch *nn_recorder_launch(NnRecorder *recorder, const NnNode *node, const cha
 {
     NnLaunch *launch = g_new0(NnLaunch, 1);
     launch->node = g_strdup_printf("%s '%s'", node->type, node->name);
-    launch->shape = describe_shape(node);
+    launch->shape = nn_node_shape(node);
     launch->file = g_strdup(file);
     launch->function = g_strdup(function);
     va_list args;
@@ -196,6 +213,7 @@ NnLaunch *nn_recorder_launch(NnRecorder *recorder, const NnNode *node, const cha
     va_end(args);
     launch->arguments = g_array_new(FALSE, TRUE, sizeof(NnArgument));
     launch->sample_dim = -1;
+    launch->choice = recorder->choice;
     g_ptr_array_add(recorder->launches, launch);
     return launch;
 }

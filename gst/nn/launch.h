@@ -42,7 +42,8 @@ gboolean nn_recorder_fp16(const NnRecorder *recorder);
 /* Samples of a full batch. What is chosen by it is chosen once: it does not change with the number
  * of samples in a run. */
 guint nn_recorder_max_samples(const NnRecorder *recorder);
-/* The name of the kernel variant that a test forces, or NULL: "conv_general", "conv_winograd". */
+/* The name of the kernel variant that a test forces or that measurements chose for what is being
+ * recorded, or NULL: "conv_general", "conv_tensor:128x64". */
 const char *nn_recorder_forced_variant(const NnRecorder *recorder);
 /* How a node's input or output lies in memory; NULL if left out. Constants appear as dense views,
  * float ones as float32. */

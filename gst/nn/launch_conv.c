@@ -226,12 +226,26 @@ static gboolean record_depthwise(gconstpointer data, GError **error)
         "conv_wgmma:" tile, nn_conv_wgmma_fits, nn_conv_wgmma_record, nn_variant_never             \
     }
 
+/* A tile of launch_conv_tensor.c that is taken if it is forced or was measured to be better. */
+#define TENSOR_TILE(tile)                                                                          \
+    {                                                                                              \
+        "conv_tensor:" tile, nn_conv_tensor_fits, nn_conv_tensor_record, nn_variant_never          \
+    }
+
 static const NnVariant variants[] = {
     { "conv_wgmma", nn_conv_wgmma_fits, nn_conv_wgmma_record, nn_conv_wgmma_pays },
     WGMMA_TILE("128x256"),
     WGMMA_TILE("128x128"),
     WGMMA_TILE("128x64"),
     { "conv_tensor", nn_conv_tensor_fits, nn_conv_tensor_record, NULL },
+    TENSOR_TILE("128x128"),
+    TENSOR_TILE("128x96"),
+    TENSOR_TILE("128x64"),
+    TENSOR_TILE("256x32"),
+    TENSOR_TILE("128x32"),
+    TENSOR_TILE("256x16"),
+    TENSOR_TILE("128x16"),
+    TENSOR_TILE("small"),
     { "conv_depthwise_wide", nn_conv_depthwise_wide_fits, nn_conv_depthwise_wide_record, NULL },
     { "conv_few", nn_conv_few_fits, nn_conv_few_record, NULL },
     { "conv_tiled", nn_conv_tiled_fits, nn_conv_tiled_record, nn_conv_tiled_pays },

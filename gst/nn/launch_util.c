@@ -1,4 +1,4 @@
-/* launch_util.c - what the launchers share: element types, work sizes, collapsed axes, variants.
+/* launch_util.c - what the launchers share: element types, work sizes, collapsed axes, constants.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -214,29 +214,6 @@ void nn_launch_strides(NnLaunch *launch, const NnView *view)
     for (int i = 0; i < view->rank; i++)
         strided.stride[i] = (gint32)view->strides[i];
     nn_launch_bytes(launch, &strided, sizeof strided);
-}
-
-const NnVariant *nn_variant_choose(const NnRecorder *recorder, const NnVariant *table, guint n,
-                                   gconstpointer job)
-{
-    const char *forced = nn_recorder_forced_variant(recorder);
-    for (guint i = 0; forced && i < n; i++)
-        if (strcmp(table[i].name, forced) == 0 && table[i].fits(job))
-            return &table[i];
-    for (guint i = 0; i < n; i++)
-        if (table[i].fits(job) && (!table[i].pays || table[i].pays(job)))
-            return &table[i];
-    return &table[n - 1];
-}
-
-gboolean nn_variant_always(gconstpointer job)
-{
-    return TRUE;
-}
-
-gboolean nn_variant_never(gconstpointer job)
-{
-    return FALSE;
 }
 
 NnArray *nn_constant_floats(const NnNode *node, guint i)

@@ -60,8 +60,10 @@ typedef struct {
     gboolean (*pays)(gconstpointer job); /* (nullable): it is worth while; NULL: always */
 } NnVariant;
 
-/* The forced variant if it is in @table and fits, else the first that fits and pays. */
-const NnVariant *nn_variant_choose(const NnRecorder *recorder, const NnVariant *table, guint n,
+/* The forced variant if it is in @table and fits, else what measurements found (tune.h), else the
+ * first that fits and pays. While it records, nn_recorder_forced_variant() gives its name if it is
+ * not the rule's choice. */
+const NnVariant *nn_variant_choose(NnRecorder *recorder, const NnVariant *table, guint n,
                                    gconstpointer job);
 /* For variants that handle everything. */
 gboolean nn_variant_always(gconstpointer job);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "recorder.h"
+#include "tune.h"
 
 struct NnNetwork {
     gatomicrefcount ref_count;
@@ -19,6 +20,7 @@ struct NnNetwork {
     GArray *inputs, *outputs; /* Port */
     guint max_samples;
     gboolean profiling;
+    gint64 deadline_us; /* after which slots are neither made nor run, 0: none */
 };
 
 typedef struct {
@@ -83,6 +85,7 @@ static gboolean record(NnNetwork *network, GError **error)
         const NnNode *node = network->graph->nodes->pdata[i];
         if (g_hash_table_contains(elided, node))
             continue;
+        nn_recorder_begin_node(network->recorder, node);
         if (!node->op->launch)
             return nn_node_error(node, error, NN_ERROR_UNSUPPORTED,
                                  "its inputs must be known before the network runs, but they are "
@@ -162,8 +165,8 @@ static gboolean choose_fp16(const OclDevice *device, NnPrecision precision)
     return precision == NN_PRECISION_FP16;
 }
 
-NnNetwork *nn_network_new(NnModel *model, OclDevice *device, const NnNetworkParams *params,
-                          GError **error)
+NnNetwork *nn_network_build(NnModel *model, OclDevice *device, const NnNetworkParams *params,
+                            GHashTable *measured, gint64 deadline_us, GError **error)
 {
     g_autoptr(NnGraph) graph = build_graph(model, params, error);
     if (!graph)
@@ -178,9 +181,12 @@ NnNetwork *nn_network_new(NnModel *model, OclDevice *device, const NnNetworkPara
     network->outputs = g_array_new(FALSE, TRUE, sizeof(Port));
     network->max_samples = MAX(params->max_samples, 1);
     network->profiling = params->profiling;
+    network->deadline_us = deadline_us;
     network->recorder =
         nn_recorder_new(device, choose_fp16(device, params->precision), params->variant);
     network->recorder->max_samples = network->max_samples;
+    network->recorder->measured = measured;
+    network->recorder->samples = device->device_class == OCL_CLASS_CPU ? 1 : network->max_samples;
     if (!record(network, error))
         return NULL;
     list_ports(network);
@@ -189,6 +195,21 @@ NnNetwork *nn_network_new(NnModel *model, OclDevice *device, const NnNetworkPara
         return NULL;
     nn_recorder_forget_host_data(network->recorder);
     return g_steal_pointer(&network);
+}
+
+NnNetwork *nn_network_new(NnModel *model, OclDevice *device, const NnNetworkParams *params,
+                          GError **error)
+{
+    if (params->tuning == NN_TUNING_OFF || params->variant)
+        return nn_network_build(model, device, params, NULL, 0, error);
+    g_autoptr(GHashTable) measured = nn_tune_load(device);
+    g_autoptr(NnNetwork) network = nn_network_build(model, device, params, measured, 0, error);
+    if (!network || params->tuning != NN_TUNING_MEASURE || !nn_tune_is_wanted(network, measured))
+        return g_steal_pointer(&network);
+    /* Two networks at once are enough for the device's memory. */
+    g_clear_pointer(&network, nn_network_unref);
+    nn_tune(model, device, params, measured);
+    return nn_network_build(model, device, params, measured, 0, error);
 }
 
 NnNetwork *nn_network_ref(NnNetwork *network)
@@ -209,6 +230,11 @@ void nn_network_unref(NnNetwork *network)
     nn_graph_free(network->graph);
     ocl_device_unref(network->device);
     g_free(network);
+}
+
+const NnRecorder *nn_network_recorder(const NnNetwork *network)
+{
+    return network->recorder;
 }
 
 guint nn_network_n_inputs(const NnNetwork *network)
@@ -319,6 +345,14 @@ static gboolean set_argument(NnSlot *slot, OclKernel *kernel, guint *index,
     return TRUE;
 }
 
+static gboolean is_in_time(const NnNetwork *network, GError **error)
+{
+    if (network->deadline_us == 0 || g_get_monotonic_time() < network->deadline_us)
+        return TRUE;
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "the time for tuning is over");
+    return FALSE;
+}
+
 static gboolean make_kernel(NnSlot *slot, const NnLaunch *launch, GError **error)
 {
     OclKernel *kernel = ocl_kernel_new(slot->network->device, launch->file, launch->function,
@@ -357,7 +391,7 @@ NnSlot *nn_slot_new(NnNetwork *network, GError **error)
         g_ptr_array_add(slot->chunks, memory);
     }
     for (guint i = 0; i < launches->len; i++)
-        if (!make_kernel(slot, launches->pdata[i], error))
+        if (!is_in_time(network, error) || !make_kernel(slot, launches->pdata[i], error))
             return NULL;
     return g_steal_pointer(&slot);
 }
@@ -414,6 +448,8 @@ gboolean nn_slot_run(NnSlot *slot, OclQueue *compute, guint n_samples, GError **
         gsize global[3];
         for (guint d = 0; d < launch->n_dims; d++)
             global[d] = launch->global[d] * ((int)d == launch->sample_dim ? n_samples : 1);
+        if (!is_in_time(slot->network, error))
+            return FALSE;
         if (!ocl_enqueue(compute, slot->kernels->pdata[i], launch->n_dims, global,
                          launch->local[0] ? launch->local : NULL,
                          slot->events ? &slot->events[i] : NULL, error)) {
@@ -497,6 +533,23 @@ gboolean nn_slot_write_input(NnSlot *slot, OclQueue *queue, guint i, guint n_sam
                        storage->offset_b + s * storage->size_b, block->data, storage->size_b, NULL,
                        error) ||
             !ocl_queue_finish(queue, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* A byte that is 0.01 as a float and 1.06 as a half, whatever their layout. */
+#define SMALL_NUMBER 0x3c
+
+gboolean nn_slot_fill_inputs(NnSlot *slot, OclQueue *queue, GError **error)
+{
+    const NnNetwork *network = slot->network;
+    for (guint i = 0; i < network->inputs->len; i++) {
+        const NnView *view = &g_array_index(network->inputs, Port, i).view;
+        const guint n = view->storage->shared ? 1 : network->max_samples;
+        if (!ocl_fill(queue, storage_memory(slot, view->storage),
+                      nn_type_is_float(view->type) ? SMALL_NUMBER : 0, view->storage->offset_b,
+                      view->storage->size_b * n, NULL, error))
             return FALSE;
     }
     return TRUE;

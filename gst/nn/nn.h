@@ -35,11 +35,20 @@ typedef enum {
     NN_PRECISION_FP16, /* float tensors and weights stored as halves, fp32 arithmetic */
 } NnPrecision;
 
+/* How kernels are chosen where several can do the work. */
+typedef enum {
+    NN_TUNING_OFF,     /* by rules alone: the same everywhere and always */
+    NN_TUNING_CACHED,  /* by what was measured on such a device before, else by rules */
+    NN_TUNING_MEASURE, /* and what has not been measured is, for a limited time */
+} NnTuning;
+
 typedef struct {
     guint max_samples; /* most samples per run, at least 1 */
     NnPrecision precision;
     const NnBinding *inputs; /* (nullable): shapes and fixed values */
     guint n_inputs;
+    NnTuning tuning;
+    guint tuning_ms;            /* MEASURE: how long building may take longer */
     const char *const *outputs; /* (nullable): names of the outputs wanted, NULL-terminated */
     const char *variant;        /* (nullable): forces a kernel variant where it applies (tests) */
     gboolean profiling;         /* keep an event per launch: nn_slot_profile() */
@@ -49,7 +58,8 @@ typedef struct {
 typedef struct NnNetwork NnNetwork;
 
 /* Builds @model for @device: passes, layout, kernels, weights on the device. May take seconds when
- * nothing is cached. Immutable afterwards and usable from any thread. */
+ * nothing is cached, and params->tuning_ms more if that is asked for. Immutable afterwards and
+ * usable from any thread. */
 NnNetwork *nn_network_new(NnModel *model, OclDevice *device, const NnNetworkParams *params,
                           GError **error);
 NnNetwork *nn_network_ref(NnNetwork *network);

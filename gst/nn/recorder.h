@@ -34,7 +34,15 @@ struct NnLaunch {
     int sample_dim;
     double flops;
     gsize moved_b; /* per sample: what the views hold */
+    int choice;    /* index in the recorder's choices; -1: there was none */
 };
+
+/* A point where a launcher could choose, kept if choices may come from measurements. */
+typedef struct {
+    char *key;        /* variant.c */
+    const char *rule; /* what runs if nothing has been measured */
+    GPtrArray *ways;  /* const char *, of the table: what else fits */
+} NnChoice;
 
 struct NnRecorder {
     OclDevice *device;
@@ -47,6 +55,15 @@ struct NnRecorder {
     GPtrArray *host_arrays; /* NnArray* that storages point into */
     GPtrArray *host_blocks; /* g_malloc'd blocks that storages point into */
     GPtrArray *views;       /* NnView* of values, owned */
+
+    /* variant.c */
+    GHashTable *measured; /* (nullable): as nn_tune_load() gives it; the caller's */
+    guint samples;        /* that one run is to compute; 1 on CPUs, where it makes no difference */
+    const NnNode *node;   /* being recorded */
+    guint node_choices;   /* of this node so far */
+    int choice;           /* that launches belong to; -1: none */
+    const char *way;      /* (nullable): taken for it instead of the rule */
+    GPtrArray *choices;   /* NnChoice*, owned */
 };
 
 NnRecorder *nn_recorder_new(OclDevice *device, gboolean fp16, const char *variant);
@@ -54,6 +71,10 @@ void nn_recorder_free(NnRecorder *recorder);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(NnRecorder, nn_recorder_free)
 /* Drops the host copies of constants, once they are on the device. */
 void nn_recorder_forget_host_data(NnRecorder *recorder);
+/* What is recorded from now on belongs to @node. */
+void nn_recorder_begin_node(NnRecorder *recorder, const NnNode *node);
+/* "64x128x128 -> 32x128x128 3x3": what a profile shows. */
+char *nn_node_shape(const NnNode *node);
 /* The view of a value: of its constant, or the one that the layout gave it. */
 const NnView *nn_recorder_value(NnRecorder *recorder, const NnValue *value);
 NnStorage *nn_recorder_storage(NnRecorder *recorder, gsize size_b);

@@ -214,4 +214,9 @@ gboolean ocl_enqueue(OclQueue *queue, OclKernel *kernel, guint n_dims, const gsi
  * the plugin, so that a program is one string with #line marks. */
 const char *ocl_source_find(const char *file);
 
+/* SHA-256 of all embedded files in hexadecimal: what was measured holds for these kernels only.
+ * NULL while CLMATTE_KERNEL_DIR names others.
+ * Returns: (transfer full) (nullable) */
+char *ocl_source_digest(void);
+
 G_END_DECLS

@@ -18,6 +18,16 @@ const char *ocl_source_find(const char *file)
     return NULL;
 }
 
+char *ocl_source_digest(void)
+{
+    if (g_getenv("CLMATTE_KERNEL_DIR"))
+        return NULL;
+    g_autoptr(GChecksum) checksum = g_checksum_new(G_CHECKSUM_SHA256);
+    for (const OclSource *source = ocl_embedded_sources; source->file; source++)
+        g_checksum_update(checksum, (const guchar *)source->text, strlen(source->text) + 1);
+    return g_strdup(g_checksum_get_string(checksum));
+}
+
 /* The file that `#include "file"` names, NULL if @line is no such line. */
 static char *parse_include(const char *line)
 {

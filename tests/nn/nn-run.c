@@ -23,7 +23,8 @@
 typedef struct {
     char *model;
     char **inputs, **shapes; /* NAME=FILE, NAME=1x3x512x512 */
-    char *output_dir, *device, *precision, *variant;
+    char *output_dir, *device, *precision, *variant, *tuning;
+    gint tuning_ms;
     gint repeat, batch, seed;
     gboolean json, profile, no_fusion;
 } Options;
@@ -79,6 +80,10 @@ static gboolean parse_options(int *argc, char ***argv, Options *options, GError 
         { "repeat", 'n', 0, G_OPTION_ARG_INT, &options->repeat, "Timed runs after a warm-up", "N" },
         { "variant", 0, 0, G_OPTION_ARG_STRING, &options->variant,
           "Force a kernel variant where it applies", "V" },
+        { "tuning", 0, 0, G_OPTION_ARG_STRING, &options->tuning,
+          "off: kernels by rules; cached: by what was measured before; measure: and measure", "T" },
+        { "tuning-time", 0, 0, G_OPTION_ARG_INT, &options->tuning_ms,
+          "How long --tuning measure may take", "MS" },
         { "no-fusion", 0, 0, G_OPTION_ARG_NONE, &options->no_fusion, "Skip the optimising passes",
           NULL },
         { "profile", 0, 0, G_OPTION_ARG_NONE, &options->profile,
@@ -90,10 +95,10 @@ static gboolean parse_options(int *argc, char ***argv, Options *options, GError 
     g_option_context_add_main_entries(context, entries, NULL);
     if (!g_option_context_parse(context, argc, argv, error))
         return FALSE;
-    if (*argc != 2 || options->repeat < 1 || options->batch < 1) {
+    if (*argc != 2 || options->repeat < 1 || options->batch < 1 || options->tuning_ms < 0) {
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
                     *argc != 2 ? "exactly one model is wanted, see --help"
-                               : "--repeat and --batch are at least 1");
+                               : "--repeat and --batch are at least 1, --tuning-time is positive");
         return FALSE;
     }
     options->model = (*argv)[1];
@@ -139,6 +144,21 @@ static gboolean parse_precision(const char *text, NnPrecision *precision, GError
     }
     g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
                 "no precision '%s': auto, fp32 or fp16", text);
+    return FALSE;
+}
+
+static gboolean parse_tuning(const char *text, NnTuning *tuning, GError **error)
+{
+    static const char *const names[] = {
+        [NN_TUNING_OFF] = "off", [NN_TUNING_CACHED] = "cached", [NN_TUNING_MEASURE] = "measure"
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        *tuning = i;
+        if (g_strcmp0(text, names[i]) == 0)
+            return TRUE;
+    }
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                "no tuning '%s': off, cached or measure", text);
     return FALSE;
 }
 
@@ -420,9 +440,11 @@ static gboolean build(Run *run, const Options *options, OclDevice *device, GErro
                                .inputs = bindings,
                                .n_inputs = run->feeds->len,
                                .variant = options->variant,
+                               .tuning_ms = (guint)options->tuning_ms,
                                .profiling = options->profile,
                                .no_fusion = options->no_fusion };
-    if (!parse_precision(options->precision, &params.precision, error))
+    if (!parse_precision(options->precision, &params.precision, error) ||
+        !parse_tuning(options->tuning, &params.tuning, error))
         return FALSE;
     const gint64 start_us = g_get_monotonic_time();
     run->network = nn_network_new(run->model, device, &params, error);
@@ -735,15 +757,19 @@ static void clear_options(Options *options)
     g_free(options->device);
     g_free(options->precision);
     g_free(options->variant);
+    g_free(options->tuning);
 }
 
 int main(int argc, char **argv)
 {
     setlocale(LC_ALL, "");
     g_autoptr(GError) error = NULL;
-    Options options = {
-        .repeat = 1, .batch = 1, .device = g_strdup("auto"), .precision = g_strdup("auto")
-    };
+    Options options = { .repeat = 1,
+                        .batch = 1,
+                        .tuning_ms = 5000,
+                        .device = g_strdup("auto"),
+                        .precision = g_strdup("auto"),
+                        .tuning = g_strdup("off") };
     Run run = { 0 };
     gboolean ok =
         parse_options(&argc, &argv, &options, &error) && run_model(&run, &options, &error);

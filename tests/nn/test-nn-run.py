@@ -179,6 +179,14 @@ def check_json_tells_memory_and_the_time_to_the_first_frame(folder):
     assert all(part > 0 for part in parts) and abs(said["first_frame_ms"] - sum(parts)) < 1e-6
 
 
+def check_tuning_is_bounded_and_named(folder):
+    said = json.loads(run_ok(relu_model(folder, [1, 6]), "--json", "--tuning", "measure",
+                             "--tuning-time", "1"))
+    assert said["outputs"], said
+    refuses(relu_model(folder, [1, 6]), "--tuning", "more", saying="off, cached or measure")
+    refuses(relu_model(folder, [1, 6]), "--tuning-time", "-1", saying="--tuning-time")
+
+
 def check_files_that_cannot_be_run_are_refused(folder):
     refuses(os.path.join(folder, "none.onnx"), saying="none.onnx")
     model = relu_model(folder, [1, 6])
