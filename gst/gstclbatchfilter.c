@@ -26,6 +26,7 @@
 
 #include <string.h>
 
+#include "gstclenums.h"
 #include "gstclerror.h"
 
 GST_DEBUG_CATEGORY(gst_cl_batch_filter_debug);
@@ -36,6 +37,8 @@ GST_DEBUG_CATEGORY(gst_cl_batch_times_debug);
 #define MAX_INFLIGHT 16
 #define DEFAULT_DEVICE "auto"
 #define DEFAULT_INFLIGHT 2
+#define DEFAULT_TUNING_TIME (5 * GST_SECOND)
+#define MAX_TUNING_TIME (3600 * GST_SECOND)
 
 enum {
     PROP_0,
@@ -45,6 +48,8 @@ enum {
     PROP_BATCH_TIMEOUT,
     PROP_INFLIGHT,
     PROP_QOS,
+    PROP_TUNING,
+    PROP_TUNING_TIME,
     PROP_STATS,
 };
 
@@ -56,6 +61,15 @@ static gint private_offset;
 GstClBatchFilterPrivate *gst_cl_batch_filter_private(GstClBatchFilter *self)
 {
     return G_STRUCT_MEMBER_P(self, private_offset);
+}
+
+void gst_cl_batch_filter_get_tuning(GstClBatchFilter *self, NnTuning *tuning, guint *tuning_ms)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(self);
+    LOCK(p);
+    *tuning = p->live ? MIN(p->tuning, NN_TUNING_CACHED) : p->tuning;
+    *tuning_ms = (guint)(p->tuning_time / GST_MSECOND);
+    UNLOCK(p);
 }
 
 OclDevice *gst_cl_batch_filter_get_device(GstClBatchFilter *self)
@@ -191,6 +205,12 @@ static void set_property(GObject *object, guint id, const GValue *value, GParamS
     case PROP_QOS:
         p->qos = g_value_get_boolean(value);
         break;
+    case PROP_TUNING:
+        p->tuning = g_value_get_enum(value);
+        break;
+    case PROP_TUNING_TIME:
+        p->tuning_time = g_value_get_uint64(value);
+        break;
     default:
         G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
         break;
@@ -229,6 +249,12 @@ static void get_property(GObject *object, guint id, GValue *value, GParamSpec *s
         break;
     case PROP_QOS:
         g_value_set_boolean(value, p->qos);
+        break;
+    case PROP_TUNING:
+        g_value_set_enum(value, p->tuning);
+        break;
+    case PROP_TUNING_TIME:
+        g_value_set_uint64(value, p->tuning_time);
         break;
     default:
         G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
@@ -281,6 +307,20 @@ static void install_properties(GObjectClass *klass)
                              "Drop frames that downstream reports to come too late, before they "
                              "are computed",
                              TRUE, constant | GST_PARAM_MUTABLE_PLAYING));
+    g_object_class_install_property(
+        klass, PROP_TUNING,
+        g_param_spec_enum("tuning", "Tuning",
+                          "How kernels are chosen when a network is built for a device. What one "
+                          "run measures serves all later ones; live streams never measure",
+                          GST_TYPE_CL_TUNING, NN_TUNING_CACHED,
+                          constant | GST_PARAM_MUTABLE_READY));
+    g_object_class_install_property(
+        klass, PROP_TUNING_TIME,
+        g_param_spec_uint64("tuning-time", "Tuning time",
+                            "How long tuning=measure may take for each network and device, in "
+                            "nanoseconds; the next run goes on where this one ended",
+                            0, MAX_TUNING_TIME, DEFAULT_TUNING_TIME,
+                            constant | GST_PARAM_MUTABLE_READY));
     g_object_class_install_property(
         klass, PROP_STATS,
         g_param_spec_boxed("stats", "Statistics",
@@ -337,6 +377,8 @@ static void init(GTypeInstance *instance, gpointer klass)
     p->batch_timeout = GST_CLOCK_TIME_NONE;
     p->inflight = DEFAULT_INFLIGHT;
     p->qos = TRUE;
+    p->tuning = NN_TUNING_CACHED;
+    p->tuning_time = DEFAULT_TUNING_TIME;
     p->flow = GST_FLOW_FLUSHING;
     p->discont = p->needs_reset = TRUE;
     gst_segment_init(&p->segment, GST_FORMAT_UNDEFINED);

@@ -10,7 +10,7 @@
 #include <gst/base/base.h>
 #include <gst/video/video.h>
 
-#include "ocl/ocl.h"
+#include "nn/nn.h"
 
 G_BEGIN_DECLS
 
@@ -93,6 +93,10 @@ struct _GstClBatchFilterClass {
 
 /* The (first) device in use between READY and NULL, (transfer none). */
 OclDevice *gst_cl_batch_filter_get_device(GstClBatchFilter *self);
+
+/* How prepare() is to choose kernels, for NnNetworkParams: the properties, but nothing is measured
+ * for a live stream. */
+void gst_cl_batch_filter_get_tuning(GstClBatchFilter *self, NnTuning *tuning, guint *tuning_ms);
 
 /* Something that prepare() looks at has changed: release() and prepare() are called again between
  * the frames before and those after. Any thread, never blocks. */

@@ -158,6 +158,8 @@ typedef struct {
     GstClockTime batch_timeout; /* GST_CLOCK_TIME_NONE: automatic */
     guint inflight;
     gboolean qos;
+    NnTuning tuning;
+    GstClockTime tuning_time;
 
     /* ---- monitor.lock: flow */
     GstFlowReturn flow; /* FLUSHING while inactive */

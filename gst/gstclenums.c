@@ -23,6 +23,25 @@ GType gst_cl_precision_get_type(void)
     return type;
 }
 
+GType gst_cl_tuning_get_type(void)
+{
+    static gsize type;
+    static const GEnumValue values[] = {
+        { NN_TUNING_OFF, "Kernels by rules, the same on every machine", "off" },
+        { NN_TUNING_CACHED, "Those measured to be fastest on such a device before, if any",
+          "cached" },
+        { NN_TUNING_MEASURE, "Those, and what is not known is measured before the stream begins",
+          "measure" },
+        { 0, NULL, NULL },
+    };
+    if (g_once_init_enter(&type)) {
+        GType made = g_enum_register_static("GstClTuning", values);
+        gst_type_mark_as_plugin_api(made, 0);
+        g_once_init_leave(&type, made);
+    }
+    return type;
+}
+
 GParamSpec *gst_cl_precision_param_spec(void)
 {
     return g_param_spec_enum(

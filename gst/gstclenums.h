@@ -12,6 +12,10 @@ G_BEGIN_DECLS
 #define GST_TYPE_CL_PRECISION (gst_cl_precision_get_type())
 GType gst_cl_precision_get_type(void);
 
+/* NnTuning: off, cached, measure. */
+#define GST_TYPE_CL_TUNING (gst_cl_tuning_get_type())
+GType gst_cl_tuning_get_type(void);
+
 /* The property "precision". (transfer floating) */
 GParamSpec *gst_cl_precision_param_spec(void);
 

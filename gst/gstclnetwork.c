@@ -292,6 +292,8 @@ static gboolean build(PictureNetwork *self, GError **error)
     g_autoptr(GPtrArray) outputs = wanted_outputs(self);
     const NnNetworkParams params = { .max_samples = self->max_samples,
                                      .precision = self->precision,
+                                     .tuning = self->tuning,
+                                     .tuning_ms = self->model->tuning_ms,
                                      .inputs = (NnBinding *)bindings->data,
                                      .n_inputs = bindings->len,
                                      .outputs = (const char *const *)outputs->pdata };
@@ -308,7 +310,8 @@ static PictureNetwork *take_kept(PictureModel *model, const PictureNetwork *want
         if (kept->device != wanted->device)
             continue;
         if (kept->width == wanted->width && kept->height == wanted->height &&
-            kept->max_samples == wanted->max_samples && kept->precision == wanted->precision) {
+            kept->max_samples == wanted->max_samples && kept->precision == wanted->precision &&
+            kept->tuning == wanted->tuning) {
             g_ref_count_inc(&kept->ref_count);
             return kept;
         }
@@ -328,6 +331,7 @@ PictureNetwork *picture_network_new(PictureModel *model, OclDevice *device, guin
     self->device = ocl_device_ref(device);
     self->max_samples = max_samples;
     self->precision = precision;
+    self->tuning = model->tuning;
     video_model_size(model->info, model->model, width, height, &self->width, &self->height);
     PictureNetwork *kept = take_kept(model, self);
     if (kept)

@@ -14,6 +14,8 @@ G_BEGIN_DECLS
 typedef struct {
     NnModel *model;
     VideoModelInfo *info;
+    NnTuning tuning; /* of networks built from now on, with tuning_ms as in NnNetworkParams */
+    guint tuning_ms;
     GPtrArray *built; /* PictureNetwork: the last of each device, for when the same is asked for */
 } PictureModel;
 
@@ -38,6 +40,7 @@ typedef struct {
     guint width, height; /* of the network's input, in pixels */
     guint max_samples;
     NnPrecision precision;
+    NnTuning tuning; /* that it was built with */
 
     guint input, output;                 /* ports of the picture and the result */
     gint foreground;                     /* port, -1: none */

@@ -382,6 +382,7 @@ static GstClBuild gst_gpen_enhance_prepare(GstClBatchFilter *filter, OclDevice *
     GST_OBJECT_UNLOCK(self);
     const gboolean aligned = properties.faces == FACES_ALIGNED;
     self->model->info->fit = aligned ? VIDEO_FIT_STRETCH : self->described_fit;
+    gst_cl_batch_filter_get_tuning(filter, &self->model->tuning, &self->model->tuning_ms);
     EnhanceBuild *build = g_new0(EnhanceBuild, 1);
     if (aligned || properties.faces == FACES_WHOLE
             ? picture_build_init(&build->picture, self->model, device, in, out, max_frames,

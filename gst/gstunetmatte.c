@@ -383,6 +383,7 @@ static GstClBuild gst_unet_matte_prepare(GstClBatchFilter *filter, OclDevice *de
     GST_OBJECT_LOCK(self);
     const NnPrecision precision = self->precision;
     GST_OBJECT_UNLOCK(self);
+    gst_cl_batch_filter_get_tuning(filter, &self->model->tuning, &self->model->tuning_ms);
     MatteBuild *build = g_new0(MatteBuild, 1);
     if (load_image(self, error) && picture_build_init(&build->picture, self->model, device, in, out,
                                                       max_frames, precision, error))

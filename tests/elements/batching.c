@@ -116,6 +116,34 @@ static void automatic_batches_are_of_four_unless_the_source_is_live(void)
     g_assert_cmpuint(stage_stat(live, "batch-size"), ==, 1);
 }
 
+static void live_streams_measure_no_kernels(void)
+{
+    g_autoptr(Stage) stage = stage_new(1);
+    g_autoptr(Stage) live = live_stage(1);
+    stage_set_caps(stage, STAGE_CAPS);
+    stage_push_all(stage, 0, 1);
+    stage_pull_all(stage, 0, 1);
+    g_assert_cmpint(stage->filter->tuning, ==, NN_TUNING_CACHED);
+
+    g_autoptr(Stage) asked = stage_new(1);
+    g_object_set(asked->element, "tuning", NN_TUNING_MEASURE, "tuning-time", 3 * GST_SECOND, NULL);
+    g_object_set(live->element, "tuning", NN_TUNING_MEASURE, NULL);
+    stage_set_caps(asked, STAGE_CAPS);
+    stage_push_all(asked, 0, 1);
+    stage_pull_all(asked, 0, 1);
+    g_assert_cmpint(asked->filter->tuning, ==, NN_TUNING_MEASURE);
+    g_assert_cmpuint(asked->filter->tuning_ms, ==, 3000);
+
+    g_object_set(live->element, "batch-size", 2, NULL); /* builds anew */
+    stage_push_all(live, 0, 2);
+    stage_pull_all(live, 0, 2);
+    g_assert_cmpint(live->filter->tuning, ==, NN_TUNING_CACHED);
+    g_object_set(live->element, "tuning", NN_TUNING_OFF, "batch-size", 1, NULL);
+    stage_push_all(live, 2, 1);
+    stage_pull_all(live, 2, 1);
+    g_assert_cmpint(live->filter->tuning, ==, NN_TUNING_OFF);
+}
+
 static void pictures_without_a_frame_rate_do_not_wait_for_others(void)
 {
     g_autoptr(Stage) stage = stage_new(0);
@@ -240,6 +268,7 @@ int main(int argc, char **argv)
     stage_add("frames that waited while the device was busy fill their batch",
               frames_that_waited_while_the_device_was_busy_fill_their_batch);
     stage_add("the end brings out what is left", the_end_brings_out_what_is_left);
+    stage_add("live streams measure no kernels", live_streams_measure_no_kernels);
     stage_add("automatic batches are of four unless the source is live",
               automatic_batches_are_of_four_unless_the_source_is_live);
     stage_add("pictures without a frame rate do not wait for others",

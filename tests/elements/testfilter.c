@@ -74,6 +74,7 @@ static GstClBuild prepare(GstClBatchFilter *filter, OclDevice *device, const Gst
     TestFilter *self = TEST_FILTER(filter);
     g_assert_cmpint(self->n_prepared - self->n_released, <, self->n_devices);
     self->n_prepared++;
+    gst_cl_batch_filter_get_tuning(filter, &self->tuning, &self->tuning_ms);
     TestBuild *build = g_new0(TestBuild, 1);
     build->device = device;
     build->info = *in;

@@ -29,7 +29,9 @@ struct _TestFilter {
     gint n_proceeded;       /* atomic */
     guint frame_limit;      /* set by tests; 0: none */
     gboolean carries_state; /* set by tests */
-    gint n_devices;         /* set by tests: how many builds there may be at a time */
+    NnTuning tuning;        /* that the last prepare() was to use */
+    guint tuning_ms;
+    gint n_devices; /* set by tests: how many builds there may be at a time */
     GArray *levels; /* guint, level at each snapshot; two halves: in the order of the second */
     GString *calls; /* a letter each: r reset, c compute, p proceed */
     GArray *sizes;  /* guint, frames of each batch computed */

@@ -48,6 +48,26 @@ char *tinynet_red(void)
     return save_model(builder, PICTURE "[alpha]\ndir=output\nmatte=alpha\n");
 }
 
+char *tinynet_red_in_steps(void)
+{
+    float spread[32 * 3] = { 0 }, keep[32 * 32 * 9] = { 0 }, gather[32] = { 0 };
+    for (guint k = 0; k < 32; k++) {
+        spread[k * 3] = 1;
+        keep[(k * 32 + k) * 9 + 4] = 1;
+        gather[k] = 1.0f / 32;
+    }
+    g_autoptr(OnnxBuilder) builder = onnx_builder_new(13);
+    onnx_builder_input(builder, "image", NN_FLOAT32, "1,3,8,16");
+    onnx_builder_floats(builder, "s", "32,3,1,1", spread);
+    onnx_builder_floats(builder, "k", "32,32,3,3", keep);
+    onnx_builder_floats(builder, "g", "1,32,1,1", gather);
+    onnx_builder_node(builder, "Conv", "image,s", "a");
+    onnx_node_ints(onnx_builder_node(builder, "Conv", "a,k", "b"), "pads", "1,1,1,1");
+    onnx_builder_node(builder, "Conv", "b,g", "alpha");
+    onnx_builder_output(builder, "alpha");
+    return save_model(builder, PICTURE "[alpha]\ndir=output\nmatte=alpha\n");
+}
+
 char *tinynet_rising(void)
 {
     static const float quarter[3] = { 0.25f, 0, 0 };

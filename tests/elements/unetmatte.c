@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include <glib/gstdio.h>
 #include <string.h>
 
 #include "gstunetmatte.h"
@@ -67,6 +68,46 @@ static const char *negotiated(Stage *stage)
 {
     g_autoptr(GstCaps) caps = gst_pad_get_current_caps(stage->harness->sinkpad);
     return g_intern_string(gst_structure_get_string(gst_caps_get_structure(caps, 0), "format"));
+}
+
+/* ---------------------------------------------------------------- tuning */
+
+static char *tuning_file(void)
+{
+    g_autofree char *folder = g_build_filename(g_get_user_cache_dir(), "gst-clmatte", NULL);
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    const char *name;
+    while (dir && (name = g_dir_read_name(dir)) != NULL)
+        if (g_str_has_prefix(name, "tuning-"))
+            return g_build_filename(folder, name, NULL);
+    return NULL;
+}
+
+/* The element as a user has it, but for the tuning. */
+static void matte_one_frame(const char *model, NnTuning tuning)
+{
+    const guint8 expected[4] = { 255, 100, 200, 255 };
+    g_autoptr(Stage) stage = matte_new(model, 1);
+    g_object_set(stage->element, "tuning", tuning, "tuning-time", 60 * GST_SECOND, NULL);
+    start_with(stage, "RGB", NULL);
+    gst_harness_push(stage->harness, rgb_frame(255, 100, 200));
+    g_autoptr(GstBuffer) out = pull(stage);
+    assert_pixels(out, 4, expected);
+}
+
+static void measured_kernels_give_the_same_matte(void)
+{
+    g_autoptr(Model) model = tinynet_red_in_steps();
+    g_autofree char *before = tuning_file();
+    if (before)
+        g_assert_cmpint(g_unlink(before), ==, 0);
+    matte_one_frame(model, NN_TUNING_CACHED);
+    g_assert_null(tuning_file());
+    matte_one_frame(model, NN_TUNING_MEASURE);
+    g_autofree char *path = tuning_file();
+    g_assert_nonnull(path);
+    matte_one_frame(model, NN_TUNING_CACHED);
+    g_assert_cmpint(g_unlink(path), ==, 0);
 }
 
 /* ---------------------------------------------------------------- what comes out */
@@ -259,6 +300,7 @@ static void what_is_missing_is_told_when_starting(void)
 int main(int argc, char **argv)
 {
     stage_init(&argc, &argv);
+    stage_add("measured kernels give the same matte", measured_kernels_give_the_same_matte);
     stage_add("the matte is straight alpha", the_matte_is_straight_alpha);
     stage_add("the matte alone is grey", the_matte_alone_is_grey);
     stage_add("the output's family is that of the input", the_outputs_family_is_that_of_the_input);
