@@ -183,8 +183,7 @@ void batch_devices_set_pools_flushing(GstClBatchFilterPrivate *p, gboolean flush
 
 /* ---------------------------------------------------------------- choosing */
 
-/* TRUE if no command of a slot can touch its memory any more. A slot that was only being filled has
- * no fence; what follows it in the upload queue comes after its uploads. */
+/* TRUE if no command of a slot can touch its memory any more. */
 static gboolean is_over_locked(const BatchSlot *slot)
 {
     return slot->fence ? slot->fence->done : slot->submit_us == 0;

@@ -200,11 +200,11 @@ GstFlowReturn batch_redo(GstClBatchFilter *self, GError **error)
         place->data = to;
         UNLOCK(p);
         g_queue_clear_full(&from->output, (GDestroyNotify)gst_mini_object_unref);
-        for (guint i = 0; i < from->n_frames; i++)
-            gst_clear_buffer(&from->frames[i].input);
         from->state = SLOT_ZOMBIE;
         return GST_FLOW_OK;
     }
+    if (!to->fence)
+        batch_slot_end_uploads(self, to);
     to->state = SLOT_ZOMBIE;
     return *error && batch_lose_device(self, device, error) ? GST_FLOW_OK : flow;
 }

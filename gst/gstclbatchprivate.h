@@ -90,7 +90,7 @@ typedef struct {
 
 typedef struct {
     GstVideoFrame mapped; /* the output buffer, mapped for the readback */
-    GstBuffer *input;     /* in case the device is lost; NULL: not held */
+    GstBuffer *input;     /* the device reads it, or another may have to; NULL: not held */
     gint64 arrival_us;    /* when the frame came in */
     cl_event upload_begin, upload_end;
 } BatchFrame;
@@ -117,10 +117,13 @@ BatchSlot *batch_slot_new(GstClBatchFilter *filter, BatchDevice *device, guint m
 BatchSlot *batch_slot_new_from(BatchSlot *done);
 /* No command of the slot may be running. */
 void batch_slot_free(GstClBatchFilter *filter, BatchSlot *slot);
+/* For a slot that is abandoned before it is submitted: its fence is then the end of its uploads. */
+void batch_slot_end_uploads(GstClBatchFilter *filter, BatchSlot *slot);
 /* Enqueues the computation and readback of what was uploaded, or the first half of it. On failure
  * the slot is a zombie. */
 gboolean batch_slot_submit(GstClBatchFilter *filter, BatchSlot *slot, GError **error);
-/* Looks how the first half has ended and enqueues the second, and the readback. */
+/* Looks how the first half has ended and enqueues the second, and the readback. On failure the slot
+ * is a zombie. */
 gboolean batch_slot_proceed(GstClBatchFilter *filter, BatchSlot *slot, GError **error);
 /* Unmaps the frames of a slot whose fence is done; the error is that of its commands. */
 gboolean batch_slot_finish(BatchSlot *slot, GError **error);

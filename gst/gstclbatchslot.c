@@ -202,6 +202,12 @@ static gboolean enqueue_last(GstClBatchFilter *filter, BatchSlot *slot, Compute 
            ok;
 }
 
+void batch_slot_end_uploads(GstClBatchFilter *filter, BatchSlot *slot)
+{
+    slot->submit_us = g_get_monotonic_time();
+    enqueue_fence(filter, slot, slot->device->upload, &slot->download_end, NULL);
+}
+
 gboolean batch_slot_submit(GstClBatchFilter *filter, BatchSlot *slot, GError **error)
 {
     const Compute compute = GST_CL_BATCH_FILTER_GET_CLASS(filter)->compute;
@@ -231,10 +237,16 @@ static gboolean look_at_status(BatchSlot *slot, GError **error)
 
 gboolean batch_slot_proceed(GstClBatchFilter *filter, BatchSlot *slot, GError **error)
 {
-    if (!look_at_status(slot, error))
-        return FALSE;
-    g_clear_pointer(&slot->fence, batch_fence_unref);
-    return enqueue_last(filter, slot, GST_CL_BATCH_FILTER_GET_CLASS(filter)->proceed, error);
+    const Compute proceed = GST_CL_BATCH_FILTER_GET_CLASS(filter)->proceed;
+    gboolean ok = look_at_status(slot, error);
+    if (ok) {
+        g_clear_pointer(&slot->fence, batch_fence_unref);
+        ok = enqueue_last(filter, slot, proceed, error);
+    }
+    /* Its fence may be done without an error, but there is no result. */
+    if (!ok)
+        slot->state = SLOT_ZOMBIE;
+    return ok;
 }
 
 gboolean batch_slot_finish(BatchSlot *slot, GError **error)

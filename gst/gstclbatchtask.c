@@ -8,6 +8,7 @@
 #include "gstclbatchprivate.h"
 
 #include "gstclerror.h"
+#include "video/video.h"
 
 #define GST_CAT_DEFAULT gst_cl_batch_filter_debug
 
@@ -132,6 +133,8 @@ void batch_flush(GstClBatchFilter *self)
 {
     GstClBatchFilterPrivate *p = PRIVATE(self);
     GQueue dropped = G_QUEUE_INIT;
+    if (p->filling)
+        batch_slot_end_uploads(self, p->filling);
     LOCK(p);
     BatchSlot *slot;
     while ((slot = g_queue_pop_head(&p->submitted)))
@@ -262,7 +265,8 @@ static GstFlowReturn add_frame(GstClBatchFilter *self, const BatchItem *item, GE
     if (p->discont)
         GST_BUFFER_FLAG_SET(g_queue_peek_tail(&slot->output), GST_BUFFER_FLAG_DISCONT);
     p->discont = FALSE;
-    if (batch_devices_count(p) > 1 && batch_may_hold(buffer))
+    if (video_buffer_is_pinned(buffer, slot->device->cl) ||
+        (batch_devices_count(p) > 1 && batch_may_hold(buffer)))
         slot->frames[index].input = gst_buffer_ref(buffer);
     return batch_upload(self, slot, buffer, error) ? GST_FLOW_OK : GST_FLOW_ERROR;
 }

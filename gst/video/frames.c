@@ -155,6 +155,31 @@ static void copy_rows(guint8 *dst, gsize dst_pitch, const guint8 *src, gssize sr
         memcpy(dst + y * dst_pitch, src + (gssize)y * src_pitch, row_b);
 }
 
+/* The rows of @plane of frame @index, between its place and @frame. */
+static OclRows plane_rows(const VideoFrames *frames, guint index, const GstVideoFrame *frame,
+                          guint plane)
+{
+    const VideoLayout *layout = &frames->layout;
+    const VideoPicture *picture = &layout->picture;
+    return (OclRows){ .device_offset_b = picture->frame * index + picture->offset[plane],
+                      .device_pitch_b = picture->pitch[plane],
+                      .host_pitch_b = GST_VIDEO_FRAME_PLANE_STRIDE(frame, plane),
+                      .row_b = layout->row_b[plane],
+                      .n_rows = layout->rows[plane] };
+}
+
+static gboolean upload_in_place(VideoFrames *frames, OclQueue *queue, guint index,
+                                GstVideoFrame *frame, guint x, guint y, GError **error)
+{
+    for (guint plane = 0; plane < frames->layout.n_planes; plane++) {
+        const OclRows rows = plane_rows(frames, index, frame, plane);
+        if (!ocl_write_rows(queue, frames->memory, plane_at(frame, plane, x, y), &rows, NULL,
+                            error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 gboolean video_frames_upload(VideoFrames *frames, OclQueue *queue, guint index,
                              GstVideoFrame *frame, GError **error)
 {
@@ -162,6 +187,8 @@ gboolean video_frames_upload(VideoFrames *frames, OclQueue *queue, guint index,
     guint x, y;
     if (!frame_origin(frames, frame, &x, &y, error))
         return FALSE;
+    if (frame->buffer && video_buffer_is_pinned(frame->buffer, frames->device))
+        return upload_in_place(frames, queue, index, frame, x, y, error);
     const VideoLayout *layout = &frames->layout;
     const VideoPicture *picture = &layout->picture;
     gsize start = picture->frame * index;
@@ -180,14 +207,8 @@ gboolean video_frames_download(VideoFrames *frames, OclQueue *queue, guint index
     guint x, y;
     if (!frame_origin(frames, frame, &x, &y, error))
         return FALSE;
-    const VideoLayout *layout = &frames->layout;
-    const VideoPicture *picture = &layout->picture;
-    for (guint plane = 0; plane < layout->n_planes; plane++) {
-        const OclRows rows = { .device_offset_b = picture->frame * index + picture->offset[plane],
-                               .device_pitch_b = picture->pitch[plane],
-                               .host_pitch_b = GST_VIDEO_FRAME_PLANE_STRIDE(frame, plane),
-                               .row_b = layout->row_b[plane],
-                               .n_rows = layout->rows[plane] };
+    for (guint plane = 0; plane < frames->layout.n_planes; plane++) {
+        const OclRows rows = plane_rows(frames, index, frame, plane);
         if (!ocl_read_rows(queue, frames->memory, plane_at(frame, plane, x, y), &rows, NULL, error))
             return FALSE;
     }

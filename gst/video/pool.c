@@ -146,6 +146,19 @@ static void video_pinned_pool_init(VideoPinnedPool *self)
 {
 }
 
+gboolean video_buffer_is_pinned(GstBuffer *buffer, const OclDevice *device)
+{
+    guint n_max = 0;
+    GstMemory *memory = gst_buffer_n_memory(buffer) == 1 ? gst_buffer_peek_memory(buffer, 0) : NULL;
+    if (!memory || !gst_memory_is_type(memory, PINNED_MEMORY_TYPE) ||
+        ((VideoPinnedAllocator *)memory->allocator)->device != device || !buffer->pool)
+        return FALSE;
+    GstStructure *config = gst_buffer_pool_get_config(buffer->pool);
+    gst_buffer_pool_config_get_params(config, NULL, NULL, NULL, &n_max);
+    gst_structure_free(config);
+    return n_max == 0;
+}
+
 GstBufferPool *video_pinned_pool_new(OclDevice *device)
 {
     VideoPinnedAllocator *allocator = g_object_new(video_pinned_allocator_get_type(), NULL);

@@ -26,8 +26,11 @@ void video_frames_free(VideoFrames *frames);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VideoFrames, video_frames_free)
 const GstVideoInfo *video_frames_info(const VideoFrames *frames);
 
-/* Copies @frame into the pinned staging memory of frame @index and enqueues its upload. The caller
- * may unmap and release @frame at once. Honours strides, offsets and crops of @frame. */
+/* Enqueues the upload of @frame as frame @index. If video_buffer_is_pinned() of its buffer, the
+ * device reads it where it is, and the buffer must be kept, and not written to, until the command
+ * has completed. Any other is copied into pinned staging memory, and may be released at once.
+ * Either way
+ * @frame may be unmapped at once. Honours strides, offsets and crops of @frame. */
 gboolean video_frames_upload(VideoFrames *frames, OclQueue *queue, guint index,
                              GstVideoFrame *frame, GError **error);
 /* Enqueues the readback of frame @index straight into @frame (mapped for writing), which must stay
@@ -40,6 +43,10 @@ gboolean video_frames_download(VideoFrames *frames, OclQueue *queue, guint index
 /* A video buffer pool whose memory is pinned host memory of @device (CL_MEM_ALLOC_HOST_PTR): what
  * this plugin proposes upstream and fills downstream. Configure it like any GstVideoBufferPool. */
 GstBufferPool *video_pinned_pool_new(OclDevice *device);
+
+/* TRUE if @buffer is in memory of such a pool, of @device, whose number of buffers is not limited,
+ * so that it can be kept for a while. */
+gboolean video_buffer_is_pinned(GstBuffer *buffer, const OclDevice *device);
 
 /* ---------------------------------------------------------------- how a network sees pictures */
 

@@ -175,6 +175,88 @@ static void each_frame_has_the_controlled_values_of_its_own_time(void)
         g_assert_cmpuint(g_array_index(stage->filter->levels, guint, i), ==, 10 * i);
 }
 
+static GstBufferPool *proposed_pool(Stage *stage, guint n_max)
+{
+    g_autoptr(GstCaps) caps = gst_caps_from_string(STAGE_CAPS);
+    g_autoptr(GstQuery) query = gst_query_new_allocation(caps, TRUE);
+    GstBufferPool *pool = NULL;
+    g_assert_true(gst_pad_peer_query(stage->harness->srcpad, query));
+    gst_query_parse_nth_allocation_pool(query, 0, &pool, NULL, NULL, NULL);
+    GstStructure *config = gst_buffer_pool_get_config(pool);
+    gst_buffer_pool_config_set_params(config, caps, FRAME_B, 0, n_max);
+    g_assert_true(gst_buffer_pool_set_config(pool, config));
+    g_assert_true(gst_buffer_pool_set_active(pool, TRUE));
+    return pool;
+}
+
+/* Pushes a frame of @pool, NULL: of ordinary memory, and keeps a reference. */
+static GstBuffer *push_and_keep(Stage *stage, GstBufferPool *pool, guint8 value)
+{
+    GstBuffer *buffer = NULL;
+    if (pool)
+        g_assert_cmpint(gst_buffer_pool_acquire_buffer(pool, &buffer, NULL), ==, GST_FLOW_OK);
+    else
+        buffer = gst_buffer_new_allocate(NULL, FRAME_B, NULL);
+    gst_buffer_memset(buffer, 0, value, FRAME_B);
+    gst_harness_push(stage->harness, gst_buffer_ref(buffer));
+    return buffer;
+}
+
+static void wait_released(GstBuffer *buffer)
+{
+    const gint64 until_us = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
+    while (GST_MINI_OBJECT_REFCOUNT_VALUE(buffer) > 1)
+        g_assert_cmpint(g_get_monotonic_time(), <, until_us);
+}
+
+static void pinned_frames_are_read_where_they_are(void)
+{
+    g_autoptr(Stage) stage = stage_new(1);
+    stage_set_caps(stage, STAGE_CAPS);
+    g_autoptr(GstBufferPool) pool = proposed_pool(stage, 0), small = proposed_pool(stage, 3);
+    fakecl_hold("clEnqueueWriteBufferRect", 1, 1, FAKECL_FOREVER);
+    g_autoptr(GstBuffer) pinned = push_and_keep(stage, pool, 1);
+    g_assert_true(fakecl_wait_held(1));
+    /* Those that cannot wait are copied. */
+    g_autoptr(GstBuffer) ordinary = push_and_keep(stage, NULL, 2);
+    wait_released(ordinary);
+    g_autoptr(GstBuffer) few = push_and_keep(stage, small, 3);
+    wait_released(few);
+    g_assert_cmpint(GST_MINI_OBJECT_REFCOUNT_VALUE(pinned), ==, 2);
+    /* As nobody may do; if a copy had been made, it would not be seen. */
+    GstMapInfo map;
+    g_assert_true(gst_buffer_map(pinned, &map, GST_MAP_READ));
+    memset(map.data, 9, FRAME_B);
+    gst_buffer_unmap(pinned, &map);
+    fakecl_release();
+    gst_buffer_unref(stage_pull(stage, 9));
+    stage_pull_all(stage, 2, 2);
+    wait_released(pinned);
+    gst_buffer_pool_set_active(pool, FALSE);
+    gst_buffer_pool_set_active(small, FALSE);
+}
+
+static void a_flush_leaves_pinned_frames_to_the_device(void)
+{
+    g_autoptr(Stage) stage = stage_new(2);
+    stage_set_caps(stage, STAGE_CAPS);
+    g_autoptr(GstBufferPool) pool = proposed_pool(stage, 0);
+    fakecl_hold("clEnqueueWriteBufferRect", 1, 1, FAKECL_FOREVER);
+    g_autoptr(GstBuffer) pinned = push_and_keep(stage, pool, 1);
+    g_assert_true(fakecl_wait_held(1));
+    stage_wait_stat(stage, "in-flight", 1);
+    stage_flush(stage);
+    gst_buffer_unref(push_and_keep(stage, NULL, 2));
+    stage_wait_stat(stage, "in-flight", 1);
+    g_assert_cmpint(GST_MINI_OBJECT_REFCOUNT_VALUE(pinned), ==, 2);
+    fakecl_release();
+    stage_push_all(stage, 3, 7);
+    stage_pull_all(stage, 2, 8);
+    gst_element_set_state(stage->element, GST_STATE_READY);
+    wait_released(pinned);
+    gst_buffer_pool_set_active(pool, FALSE);
+}
+
 int main(int argc, char **argv)
 {
     stage_init(&argc, &argv);
@@ -188,5 +270,8 @@ int main(int argc, char **argv)
     stage_add("frames may outlive the element", frames_may_outlive_the_element);
     stage_add("each frame has the controlled values of its own time",
               each_frame_has_the_controlled_values_of_its_own_time);
+    stage_add("pinned frames are read where they are", pinned_frames_are_read_where_they_are);
+    stage_add("a flush leaves pinned frames to the device",
+              a_flush_leaves_pinned_frames_to_the_device);
     return g_test_run();
 }
