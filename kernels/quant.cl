@@ -14,7 +14,7 @@
 #define SATURATE_char(v) convert_char_sat_rte(v)
 #define SATURATE_uchar(v) convert_uchar_sat_rte(v)
 
-#ifdef SCALED
+#ifdef ZX
 
 /* How sums become outputs; strides are 0 where one value serves all. */
 #define SCALES                                                                                     \
