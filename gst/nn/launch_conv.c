@@ -7,6 +7,8 @@
  */
 #include "launch_conv.h"
 
+#include <string.h>
+
 static gboolean same_type(const ConvJob *job)
 {
     return job->x.type == job->y.type && job->residual.type == job->y.type;
@@ -253,6 +255,9 @@ static const NnVariant variants[] = {
       nn_conv_winograd_fused_pays },
     { "conv_winograd", nn_conv_winograd_fits, nn_conv_winograd_record, nn_conv_winograd_pays },
     { "conv_narrow", nn_conv_narrow_fits, nn_conv_narrow_record, NULL },
+    { "conv_depthwise_rows", nn_conv_depthwise_rows_fits, nn_conv_depthwise_rows_record, NULL },
+    { "conv_pointwise", nn_conv_pointwise_fits, nn_conv_pointwise_record, NULL },
+    { "conv_staged", nn_conv_staged_fits, nn_conv_staged_record, NULL },
     { "conv_depthwise", fits_depthwise, record_depthwise, NULL },
     { "conv_vector", fits_vector, record_vector, NULL },
     { "conv_general", nn_variant_always, record_general, NULL },
@@ -264,7 +269,7 @@ static gboolean record_conv(const ConvJob *job, GError **error)
         ->record(job, error);
 }
 
-/* ---------------------------------------------------------------- from the node */
+/* ---------------------------------------------------------------- as plain convolutions */
 
 /* The taps of one phase along one axis: those whose row of the kernel meets the phase's outputs,
  * last first, as an ordinary convolution with stride 1. */
@@ -458,35 +463,150 @@ static gboolean scale_input(ConvJob *job, GError **error)
     return TRUE;
 }
 
-gboolean nn_launch_conv(NnRecorder *recorder, const NnNode *node, GError **error)
-{
-    NnConvParams params;
-    if (!nn_conv_params(node, &params, error))
-        return FALSE;
-    if (params.n_spatial > 2)
-        return nn_launch_conv_3d(recorder, node, &params);
+/* ---------------------------------------------------------------- two at once */
 
+/* A node's convolution, with the constants that its job points into. */
+typedef struct {
+    NnConvParams params;
+    ConvJob job;
+    NnArray *weight_values, *bias_values;
+} Convolution;
+
+static void convolution_clear(Convolution *conv)
+{
+    g_clear_pointer(&conv->weight_values, nn_array_unref);
+    g_clear_pointer(&conv->bias_values, nn_array_unref);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Convolution, convolution_clear)
+
+/* @conv->params must be there. */
+static void describe(NnRecorder *recorder, const NnNode *node, Convolution *conv)
+{
     const NnView *bias = nn_recorder_input(recorder, node, 2);
     const NnView *residual =
         node->residual >= 0 ? nn_recorder_input(recorder, node, (guint)node->residual) : NULL;
-    g_autoptr(NnArray) weight_values = nn_constant_floats(node, 1);
-    g_autoptr(NnArray) bias_values = nn_constant_floats(node, 2);
-    ConvJob job = { .recorder = recorder,
-                    .node = node,
-                    .shape = plain_shape(&params),
-                    .x = view_2d(nn_recorder_input(recorder, node, 0)),
-                    .y = view_2d(nn_recorder_output(recorder, node, 0)),
-                    .has_residual = residual != NULL,
-                    .has_bias = bias && node->residual != 2,
-                    .weights = weight_view(&params, nn_recorder_input(recorder, node, 1)),
-                    .weight_values = weight_values ? weight_values->data : NULL,
-                    .bias_values = bias_values ? bias_values->data : NULL };
-    job.residual = residual ? view_2d(residual) : job.y;
-    job.bias = job.has_bias ? *bias : job.weights;
-    if ((node->in_scale >= 0 && !scale_input(&job, error)) || !add_scales(&job, error))
+    conv->weight_values = nn_constant_floats(node, 1);
+    conv->bias_values = nn_constant_floats(node, 2);
+    ConvJob *job = &conv->job;
+    *job = (ConvJob){ .recorder = recorder,
+                      .node = node,
+                      .shape = plain_shape(&conv->params),
+                      .x = view_2d(nn_recorder_input(recorder, node, 0)),
+                      .y = view_2d(nn_recorder_output(recorder, node, 0)),
+                      .has_residual = residual != NULL,
+                      .has_bias = bias && node->residual != 2,
+                      .weights = weight_view(&conv->params, nn_recorder_input(recorder, node, 1)),
+                      .weight_values = conv->weight_values ? conv->weight_values->data : NULL,
+                      .bias_values = conv->bias_values ? conv->bias_values->data : NULL };
+    job->residual = residual ? view_2d(residual) : job->y;
+    job->bias = job->has_bias ? *bias : job->weights;
+}
+
+/* The only node that uses what @node computes, and uses it once: as what it convolves. */
+static const NnNode *sole_convolution(const NnNode *node)
+{
+    const NnValue *out = nn_node_output(node, 0);
+    if (!out || out->is_output || out->consumers->len != 1)
+        return NULL;
+    const NnNode *next = out->consumers->pdata[0];
+    return strcmp(next->type, "Conv") == 0 && *next->domain == 0 && nn_node_input(next, 0) == out
+               ? next
+               : NULL;
+}
+
+static gboolean describe_plain(NnRecorder *recorder, const NnNode *node, Convolution *conv)
+{
+    if (strcmp(node->type, "Conv") != 0 || *node->domain != 0 ||
+        !nn_conv_params(node, &conv->params, NULL) || conv->params.n_spatial != 2 ||
+        conv->params.batch != 1)
         return FALSE;
-    for (gint64 i = 0; i < params.batch; i++)
-        if (!record_entry(&job, &params, i, error))
+    describe(recorder, node, conv);
+    return TRUE;
+}
+
+/* A way to run two convolutions, one after the other, in one launch. */
+typedef struct {
+    const char *name;
+    gboolean (*fits)(const ConvJob *first, const ConvJob *second);
+    void (*record)(const ConvJob *first, const ConvJob *second);
+} PairVariant;
+
+static const PairVariant pair_variants[] = {
+    { "conv_expanded", nn_conv_expanded_fits, nn_conv_expanded_record },
+    { "conv_separable", nn_conv_separable_fits, nn_conv_separable_record },
+};
+
+static const PairVariant *choose_pair(NnRecorder *recorder, const ConvJob *first,
+                                      const ConvJob *second)
+{
+    const char *forced = nn_recorder_forced_variant(recorder);
+    for (guint i = 0; i < G_N_ELEMENTS(pair_variants); i++)
+        if ((!forced || strcmp(forced, pair_variants[i].name) == 0) &&
+            pair_variants[i].fits(first, second))
+            return &pair_variants[i];
+    return NULL;
+}
+
+static gboolean is_scaled(const NnNode *node)
+{
+    return node->in_scale >= 0 || node->out_scale >= 0 || node->post_scale >= 0;
+}
+
+/* Whether @node and the next one could run at once. */
+static gboolean can_pair(NnRecorder *recorder, const NnNode *node)
+{
+    g_auto(Convolution) first = { 0 }, second = { 0 };
+    const NnNode *next = sole_convolution(node);
+    return next && !is_scaled(node) && next->in_scale < 0 &&
+           describe_plain(recorder, node, &first) && describe_plain(recorder, next, &second) &&
+           choose_pair(recorder, &first.job, &second.job);
+}
+
+/* Whether @node runs together with the one before: in a chain of nodes of which each could pair
+ * with the next, the first two do, then the third and fourth. */
+static gboolean ends_pair(NnRecorder *recorder, const NnNode *node)
+{
+    gboolean ends = FALSE;
+    for (;;) {
+        const NnNode *before = nn_node_input(node, 0) ? nn_node_input(node, 0)->producer : NULL;
+        if (!before || sole_convolution(before) != node || !can_pair(recorder, before))
+            return ends;
+        ends = !ends;
+        node = before;
+    }
+}
+
+static gboolean record_pair(NnRecorder *recorder, const NnNode *node, GError **error)
+{
+    g_auto(Convolution) first = { 0 }, second = { 0 };
+    describe_plain(recorder, nn_node_input(node, 0)->producer, &first);
+    describe_plain(recorder, node, &second);
+    if (!add_scales(&second.job, error))
+        return FALSE;
+    choose_pair(recorder, &first.job, &second.job)->record(&first.job, &second.job);
+    return TRUE;
+}
+
+/* ---------------------------------------------------------------- from the node */
+
+gboolean nn_launch_conv(NnRecorder *recorder, const NnNode *node, GError **error)
+{
+    g_auto(Convolution) conv = { 0 };
+    if (!nn_conv_params(node, &conv.params, error))
+        return FALSE;
+    if (conv.params.n_spatial > 2)
+        return nn_launch_conv_3d(recorder, node, &conv.params);
+    if (ends_pair(recorder, node))
+        return record_pair(recorder, node, error);
+    /* What it computes is never stored: it is recorded with the next node. */
+    if (can_pair(recorder, node))
+        return TRUE;
+
+    describe(recorder, node, &conv);
+    if ((node->in_scale >= 0 && !scale_input(&conv.job, error)) || !add_scales(&conv.job, error))
+        return FALSE;
+    for (gint64 i = 0; i < conv.params.batch; i++)
+        if (!record_entry(&conv.job, &conv.params, i, error))
             return FALSE;
     return TRUE;
 }

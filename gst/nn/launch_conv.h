@@ -69,6 +69,20 @@ gboolean nn_conv_tiled_record(gconstpointer job, GError **error);
 gboolean nn_conv_narrow_fits(gconstpointer job);
 gboolean nn_conv_narrow_record(gconstpointer job, GError **error);
 
+/* launch_conv_rows.c: on CPUs, a band of rows at a time. */
+gboolean nn_conv_pointwise_fits(gconstpointer job);
+gboolean nn_conv_pointwise_record(gconstpointer job, GError **error);
+gboolean nn_conv_staged_fits(gconstpointer job);
+gboolean nn_conv_staged_record(gconstpointer job, GError **error);
+gboolean nn_conv_depthwise_rows_fits(gconstpointer job);
+gboolean nn_conv_depthwise_rows_record(gconstpointer job, GError **error);
+/* Two convolutions in one launch, of which the second uses only what the first computes, which is
+ * not stored: 1x1, then each channel by itself; and the other way round. */
+gboolean nn_conv_expanded_fits(const ConvJob *first, const ConvJob *second);
+void nn_conv_expanded_record(const ConvJob *first, const ConvJob *second);
+gboolean nn_conv_separable_fits(const ConvJob *first, const ConvJob *second);
+void nn_conv_separable_record(const ConvJob *first, const ConvJob *second);
+
 /* launch_conv_winograd.c: 3x3 on CPUs, in one launch with a tile's numbers in the cache, or in
  * three through memory. */
 gboolean nn_conv_winograd_fused_fits(gconstpointer job);

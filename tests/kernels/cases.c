@@ -7,7 +7,7 @@
  */
 #include "cases.h"
 
-#define CONV "conv_general conv_vector"
+#define CONV "conv_general conv_vector conv_staged"
 #define WINOGRAD CONV " conv_winograd conv_winograd_fused"
 #define SAME "pads=1,1,1,1"
 
@@ -25,11 +25,14 @@ const Case cases[] = {
     { "Conv", 13, "f:1,40,13,17 !f:1,40,3,3 !f:1", SAME, CONV " conv_narrow", .dresses = SCALES },
     { "Conv", 13, "f:1,21,6,7 !f:3,21,5,5 !f:3", "pads=2,2,2,2 strides=2,1", CONV " conv_narrow",
       .dresses = SCALES },
-    { "Conv", 13, "f:1,16,9,4 !f:4,16,1,1", "", CONV " conv_narrow", .dresses = SCALES },
+    { "Conv", 13, "f:1,16,9,4 !f:4,16,1,1", "", CONV " conv_pointwise conv_narrow", .dresses = SCALES },
     { "Conv", 13, "f:1,5,9,4 !f:2,5,1,1", "", CONV " conv_narrow", .dresses = SCALES },
     { "Conv", 13, "f:1,7,5,31 !f:5,7,3,3", "", CONV, .dresses = SCALES },
-    { "Conv", 13, "f:1,64,7,7 !f:48,64,1,1 !f:48", "", CONV, .dresses = SCALES },
-    { "Conv", 13, "f:1,33,1,1 !f:130,33,1,1 !f:130", "", CONV, .dresses = SCALES },
+    { "Conv", 13, "f:1,64,7,7 !f:48,64,1,1 !f:48", "", CONV " conv_pointwise", .dresses = SCALES },
+    { "Conv", 13, "f:1,33,1,1 !f:130,33,1,1 !f:130", "", CONV " conv_pointwise", .dresses = SCALES },
+    { "Conv", 13, "f:1,19,9,13 !f:40,19,1,1 !f:40", "", CONV " conv_pointwise", .dresses = SCALES },
+    { "Conv", 13, "f:1,16,9,13 !f:72,16,1,1 !f:72", "strides=2,2", CONV " conv_pointwise", .dresses = SCALES },
+    { "Conv", 13, "f:1,16,70,67 !f:21,16,3,3 !f:21", "strides=2,1 pads=1,0,0,1", CONV, .dresses = PLAIN },
     { "Conv", 13, "f:1,8,12,10 !f:15,8,5,5 !f:15", "pads=2,2,2,2", CONV, .dresses = SCALES },
     { "Conv", 13, "f:1,4,15,15 !f:8,4,3,3 !f:8", "dilations=2,2 pads=2,2,2,2", CONV, .dresses = SCALES },
     { "Conv", 13, "f:1,4,15,9 !f:8,4,3,3 !f:8", "dilations=8,4 pads=8,4,8,4", CONV, .dresses = PLAIN },
@@ -43,15 +46,28 @@ const Case cases[] = {
     { "Conv", 13, "f:1,5,6,7 f:10,1,3,3", "group=5 " SAME, "conv_general", .dresses = PLAIN },
 
     { "Conv", 13, "f:1,16,9,13 !f:16,1,3,3 !f:16", "group=16 " SAME,
-      CONV " conv_depthwise conv_depthwise_wide", .dresses = SCALES },
-    { "Conv", 13, "f:1,19,8,7 !f:19,1,5,5", "group=19 pads=2,2,2,2", CONV " conv_depthwise conv_depthwise_wide", .dresses = SCALES },
+      CONV " conv_depthwise conv_depthwise_rows conv_depthwise_wide", .dresses = SCALES },
+    { "Conv", 13, "f:1,19,8,7 !f:19,1,5,5", "group=19 pads=2,2,2,2", CONV " conv_depthwise conv_depthwise_rows conv_depthwise_wide", .dresses = SCALES },
     { "Conv", 13, "f:1,72,15,4 !f:72,1,3,3 !f:72", "group=72 strides=2,2 pads=0,0,1,1",
-      CONV " conv_depthwise conv_depthwise_wide", .dresses = SCALES },
+      CONV " conv_depthwise conv_depthwise_rows conv_depthwise_wide", .dresses = SCALES },
     { "Conv", 13, "f:1,33,11,11 !f:33,1,3,3 !f:33", "group=33 dilations=2,2 pads=2,2,2,2",
-      CONV " conv_depthwise conv_depthwise_wide", .dresses = SCALES },
+      CONV " conv_depthwise conv_depthwise_rows conv_depthwise_wide", .dresses = SCALES },
+
+    { "Conv", 13, "f:1,16,33,41 !f:16,1,5,5 !f:16", "group=16 strides=2,1 pads=2,2,2,2", "conv_depthwise_rows", .dresses = SCALES },
+    { "Conv", 13, "f:1,37,9,1 !f:37,1,3,3 !f:37", "group=37 " SAME, "conv_depthwise_rows", .dresses = SCALES },
+    { "Conv", 13, "f:1,24,6,3 !f:24,1,3,3 !f:24", "group=24 strides=1,2 " SAME, "conv_depthwise_rows", .dresses = SCALES },
 
     { "Conv", 13, "f:1,24,13,10 !f:24,1,4,4 !f:24", "group=24 pads=2,2,1,1", "conv_depthwise_wide", .dresses = SCALES },
     { "Conv", 13, "f:1,40,11,19 !f:40,1,3,3", "group=40 dilations=2,3 pads=2,3,2,3", "conv_depthwise_wide", .dresses = SCALES },
+
+    /* ---- two convolutions in one launch: rows in several bands, one row, more rows than the ring */
+    { "Conv", 13, "f:1,3,37,13 !f:16,3,1,1 !f:16", "", "conv_expanded", .dresses = EXPANDED },
+    { "Conv", 13, "f:1,19,8,41 !f:40,19,1,1", "", "conv_expanded", .dresses = EXPANDED },
+    { "Conv", 13, "f:1,16,1,5 !f:72,16,1,1 !f:72", "", "conv_expanded", .dresses = EXPANDED },
+    { "Conv", 13, "f:1,24,70,3 !f:10,24,1,1 !f:10", "", "conv_expanded", .dresses = EXPANDED },
+    { "Conv", 13, "f:1,16,19,23 !f:16,1,3,3 !f:16", "group=16 " SAME, "conv_separable", .dresses = SEPARABLE },
+    { "Conv", 13, "f:1,37,9,9 !f:37,1,5,5", "group=37 strides=2,2 pads=2,2,2,2", "conv_separable", .dresses = SEPARABLE },
+    { "Conv", 13, "f:1,5,13,2 !f:5,1,3,3 !f:5", "group=5 " SAME, "conv_separable", .dresses = SEPARABLE },
 
     /* ---- a few outputs, at 1, 2, 4 and 8 work-items per pixel */
     { "Conv", 13, "f:1,8,9,7 !f:1,8,3,3 !f:1", SAME, "conv_few", .dresses = SCALES },

@@ -15,6 +15,8 @@ typedef enum {
     DRESS_ACTIVATION, /* HardSwish: fused where the operator can */
     DRESS_SCALED,     /* channels times computed numbers: input, output, and output once more behind
                          residual and LeakyRelu; fused into convolutions */
+    DRESS_EXPANDED,   /* LeakyRelu, then a convolution of each channel, + residual, Relu */
+    DRESS_SEPARABLE,  /* LeakyRelu, then a 1x1 convolution, + residual, Relu */
     N_DRESSES,
 } Dress;
 
@@ -22,6 +24,9 @@ typedef enum {
 #define LAYOUTS (PLAIN | 1u << DRESS_SLICED | 1u << DRESS_ROW_MAJOR)
 #define SCALES (EPILOGUES | 1u << DRESS_SCALED)
 #define EPILOGUES (LAYOUTS | 1u << DRESS_EPILOGUE | 1u << DRESS_ACTIVATION)
+
+#define EXPANDED (1u << DRESS_EXPANDED)
+#define SEPARABLE (1u << DRESS_SEPARABLE)
 
 typedef struct {
     const char *type;

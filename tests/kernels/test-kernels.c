@@ -240,6 +240,37 @@ static void add_case_node(OnnxBuilder *builder, const Case *c, const Input *inpu
     g_string_free(out, TRUE);
 }
 
+/* A second convolution behind the node's, and what is behind that; @x is what the node computes. */
+static void add_second_convolution(OnnxBuilder *builder, const NnValue *x, Dress dress)
+{
+    const gint64 channels = x->dims[1], rows = x->dims[2], columns = x->dims[3];
+    const gboolean expanded = dress == DRESS_EXPANDED;
+    const gint64 dims[2][4] = { { channels, 1, 5, 3 }, { 21, channels, 1, 1 } };
+    const gint64 bias_dims[1] = { expanded ? channels : 21 };
+    g_autoptr(NnArray) weights = nn_array_new(NN_FLOAT32, 4, dims[!expanded]);
+    g_autoptr(NnArray) bias = nn_array_new(NN_FLOAT32, 1, bias_dims);
+    guint32 state = seed | 1;
+    fill(weights, -1, 1, &state);
+    fill(bias, -1, 1, &state);
+    onnx_builder_array(builder, "second_weights", weights);
+    onnx_builder_array(builder, "second_bias", bias);
+    onnx_node_float(onnx_builder_node(builder, "LeakyRelu", "out0", "between"), "alpha", 0.125f);
+    Onnx__NodeProto *node =
+        onnx_builder_node(builder, "Conv", "between,second_weights,second_bias", "second");
+    if (expanded) {
+        onnx_node_int(node, "group", channels);
+        onnx_node_ints(node, "strides", "2,1");
+        onnx_node_ints(node, "pads", "2,1,2,1");
+    }
+    g_autofree char *residual =
+        g_strdup_printf("1,%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT,
+                        bias_dims[0], expanded ? (rows + 1) / 2 : rows, columns);
+    onnx_builder_input(builder, "residual", x->type, residual);
+    onnx_builder_node(builder, "Add", "second,residual", "added");
+    onnx_builder_node(builder, "Relu", "added", "dressed");
+    onnx_builder_output(builder, "dressed");
+}
+
 static void add_outputs(OnnxBuilder *builder, const Case *c, Dress dress)
 {
     for (int i = dress == DRESS_PLAIN || dress == DRESS_ROW_MAJOR ? 0 : 1; i < MAX(c->n_outputs, 1);
@@ -286,6 +317,8 @@ static void add_companions(OnnxBuilder *builder, const NnValue *shape, Dress dre
         g_autofree char *after = dims_text(&array, AFTER - array.dims[1]);
         onnx_builder_input(builder, "neighbour", shape->type, before);
         onnx_builder_input(builder, "neighbour2", shape->type, after);
+    } else if (dress == DRESS_EXPANDED || dress == DRESS_SEPARABLE) {
+        add_second_convolution(builder, shape, dress);
     }
 }
 
@@ -506,8 +539,10 @@ static gboolean run_samples(NnNetwork *network, NnSlot *slot, const Expectation 
            check_guards(slot, network, n_samples, error);
 }
 
+/* @fused: on a CPU one launch computes everything. */
 static gboolean run_network(NnModel *model, const Expectation *e, const char *variant,
-                            gboolean fp16, double tolerance, double *worst, GError **error)
+                            gboolean fp16, gboolean fused, double tolerance, double *worst,
+                            GError **error)
 {
     const NnNetworkParams params = { .max_samples = MAX_SAMPLES,
                                      .precision = fp16 ? NN_PRECISION_FP16 : NN_PRECISION_FP32,
@@ -516,6 +551,12 @@ static gboolean run_network(NnModel *model, const Expectation *e, const char *va
     g_autoptr(NnSlot) slot = network ? nn_slot_new(network, error) : NULL;
     Alone alone = { { NULL } };
     gboolean ok = slot != NULL;
+    if (ok && fused && device->device_class == OCL_CLASS_CPU &&
+        nn_network_n_launches(network) != 1) {
+        g_set_error(error, NN_ERROR, NN_ERROR_INPUT, "%u launches, not one",
+                    nn_network_n_launches(network));
+        ok = FALSE;
+    }
     for (guint n = 1; n <= MAX_SAMPLES && ok; n++)
         ok = run_samples(network, slot, e, n, tolerance, &alone, worst, error);
     for (guint i = 0; i < MAX_INPUTS; i++)
@@ -525,8 +566,9 @@ static gboolean run_network(NnModel *model, const Expectation *e, const char *va
 
 /* ---------------------------------------------------------------- the list of tests */
 
-static const char *const dress_names[N_DRESSES] = { "plain",         "sliced",    "row-major",
-                                                    "residual-relu", "hardswish", "scaled" };
+static const char *const dress_names[N_DRESSES] = {
+    "plain", "sliced", "row-major", "residual-relu", "hardswish", "scaled", "expanded", "separable",
+};
 
 static double tolerance_of(const Case *c, gboolean fp16)
 {
@@ -542,8 +584,10 @@ static gboolean run_case(const Case *c, Dress dress, const char *variant, gboole
     guint32 state = seed * 2654435761u | 1;
     const guint n = parse_inputs(c, inputs, &state);
     g_autoptr(NnModel) model = build_model(c, inputs, n, dress, error);
-    const gboolean ok = model && expect(&e, model, inputs, &state, error) &&
-                        run_network(model, &e, variant, fp16, tolerance_of(c, fp16), worst, error);
+    const gboolean fused = dress == DRESS_EXPANDED || dress == DRESS_SEPARABLE;
+    const gboolean ok =
+        model && expect(&e, model, inputs, &state, error) &&
+        run_network(model, &e, variant, fp16, fused, tolerance_of(c, fp16), worst, error);
     expectation_clear(&e);
     for (guint i = 0; i < n; i++)
         input_clear(&inputs[i]);

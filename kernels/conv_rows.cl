@@ -1,0 +1,473 @@
+/* conv_rows.cl - convolution on CPUs, a band of rows at a time, so that what one step writes and the
+ * next one reads stays in the cache of one core.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Two steps, products over channels and sums over the window of each channel by itself, make five
+ * kernels:
+ *
+ *   conv_pointwise        1x1
+ *   conv_staged           any window; a band of the input is copied first, with zeros around it
+ *   conv_depthwise_rows   each channel by itself
+ *   conv_expanded         1x1, then each channel by itself
+ *   conv_separable        each channel by itself, then 1x1
+ *
+ * Defines: the kernel's name in capitals; VW; FP16; ACT and SCALED, see common.clh; RESIDUAL 0 or 1; of
+ *   the first of two convolutions, FIRST_ACT.
+ *   Products: P pixels times KB vectors of outputs are held in registers.
+ *   Windows: KH KW; STRIDE_W; PD pixels held in registers, at most OW.
+ * Buffers: x [C][H][W], residual and y [K][OH][OW] as maps with sc == 1.
+ *   Vector i of n channels, n >= VW, begins at channel min(i * VW, n - VW): the last one may overlap
+ *   the one before, and both compute the same there. Weights and bias lie in this order:
+ *   of products [blocks of KB vectors][kh][kw][C][KB * VW] and [blocks][KB * VW], of windows
+ *   [vectors][KH][KW][VW] and [vectors][VW], in conv_expanded by blocks of KB vectors, too.
+ * Accumulation: float, which is also what lies between two convolutions.
+ * Launch: one work-item a work-group; dimension 2 is the sample; the others beside each kernel.
+ */
+#include "common.clh"
+#include "vectors.clh"
+
+/* Mirrored in launch_conv.h. */
+typedef struct {
+    int groups, c, k;
+    int kh, kw;
+    int stride_h, stride_w, dilation_h, dilation_w;
+    int pad_h, pad_w;
+} Conv;
+
+/* Local memory lies between two steps, as floats: on a CPU that is memory which each thread uses again
+ * for its next work-item. */
+#if defined(CONV_EXPANDED)
+#define LOCAL_PRODUCTS_OUT
+#define LOCAL_WINDOWS_IN
+#elif defined(CONV_SEPARABLE)
+#define LOCAL_WINDOWS_OUT
+#define LOCAL_PRODUCTS_IN
+#elif defined(CONV_STAGED)
+#define LOCAL_PRODUCTS_IN
+#endif
+
+/* The last step: what becomes of a vector of sums from channel @c on. The bias comes behind the sum:
+ * added first, every partial sum would be rounded at its size. */
+#if RESIDUAL
+#define WITH_RESIDUAL(v, residual) ((v) + VLOAD_REAL(residual))
+#else
+#define WITH_RESIDUAL(v, residual) (v)
+#endif
+#define FINISH(sum, bias, c, residual)                                                             \
+    FINISHED(WITH_RESIDUAL(SCALED_SUM(sum, VLOAD(scale + (c))) + (bias), residual),                \
+             VLOAD(post + (c)))
+
+#ifdef LOCAL_PRODUCTS_IN
+#define PRODUCTS_IN __local const float
+#define READ_PRODUCT(p, i) (p)[i]
+#else
+#define PRODUCTS_IN __global const REAL
+#define READ_PRODUCT(p, i) LOAD(p, i)
+#endif
+
+#ifdef LOCAL_PRODUCTS_OUT
+#define PRODUCTS_OUT __local float
+#define WRITE_PRODUCTS(v, p) VSTORE(v, p)
+#define PRODUCTS_PARAMETERS float alpha, float beta
+#define FINISH_PRODUCTS(sum, bias, c, residual) ACTIVATE_AS(FIRST_ACT, (sum) + (bias), alpha, beta)
+#else
+#define PRODUCTS_OUT __global REAL
+#define WRITE_PRODUCTS(v, p) VSTORE_REAL(v, p)
+#define PRODUCTS_PARAMETERS FINISH_PARAMETERS
+#define FINISH_PRODUCTS(sum, bias, c, residual) FINISH(sum, bias, c, residual)
+#endif
+
+#ifdef LOCAL_WINDOWS_IN
+#define WINDOWS_IN __local const float
+#define READ_WINDOW(p) VLOAD(p)
+#else
+#define WINDOWS_IN __global const REAL
+#define READ_WINDOW(p) VLOAD_REAL(p)
+#endif
+
+#ifdef LOCAL_WINDOWS_OUT
+#define WINDOWS_OUT __local float
+#define WRITE_WINDOWS(v, p) VSTORE(v, p)
+#define WINDOWS_PARAMETERS float alpha, float beta
+#define FINISH_WINDOWS(sum, bias, c, residual) ACTIVATE_AS(FIRST_ACT, (sum) + (bias), alpha, beta)
+#else
+#define WINDOWS_OUT __global REAL
+#define WRITE_WINDOWS(v, p) VSTORE_REAL(v, p)
+#define WINDOWS_PARAMETERS FINISH_PARAMETERS
+#define FINISH_WINDOWS(sum, bias, c, residual) FINISH(sum, bias, c, residual)
+#endif
+
+/* Where vector @i of @channels begins. */
+static inline int first_channel(int i, int channels)
+{
+    return min(i * VW, channels - VW);
+}
+
+/* ---------------------------------------------------------------- products over channels */
+
+#ifdef P
+
+/* P pixels, @step apart, of which the last is @left - 1 and stands for all beyond: the sums over
+ * @rows rows, @row_step apart, of @run inputs that lie side by side. */
+static inline void add_products(V acc[KB][P], PRODUCTS_IN *x, int step, int left,
+                                int rows, int row_step, int run, __global const float *weights)
+{
+    PRODUCTS_IN *in[P];
+#pragma unroll
+    for (int p = 0; p < P; p++) {
+        in[p] = x + min(p, left - 1) * step;
+#pragma unroll
+        for (int k = 0; k < KB; k++)
+            acc[k][p] = (V)(0.0f);
+    }
+    for (int r = 0; r < rows; r++) {
+        const int end = r * row_step + run;
+        for (int c = r * row_step; c < end; c++, weights += KB * VW) {
+            V w[KB];
+#pragma unroll
+            for (int k = 0; k < KB; k++)
+                w[k] = VLOAD(weights + k * VW);
+#pragma unroll
+            for (int p = 0; p < P; p++) {
+                const V v = (V)(READ_PRODUCT(in[p], c));
+#pragma unroll
+                for (int k = 0; k < KB; k++)
+                    acc[k][p] = fma(v, w[k], acc[k][p]);
+            }
+        }
+    }
+}
+
+/* Writes the first @left of P pixels, @step apart, vectors @vector and on of @channels. */
+static inline void finish_products(V acc[KB][P], __global const float *bias, int left,
+                                   __global const REAL *residual, int residual_step,
+                                   PRODUCTS_OUT *y, int step, int vector, int channels,
+                                   PRODUCTS_PARAMETERS)
+{
+#pragma unroll
+    for (int k = 0; k < KB; k++) {
+        if ((vector + k) * VW < channels) {
+            const int c = first_channel(vector + k, channels);
+            const V b = VLOAD(bias + k * VW);
+#pragma unroll
+            for (int p = 0; p < P; p++) {
+                if (p < left) {
+                    const V v =
+                        FINISH_PRODUCTS(acc[k][p], b, c, residual + p * residual_step + c);
+                    WRITE_PRODUCTS(v, y + p * step + c);
+                }
+            }
+        }
+    }
+}
+
+#endif
+
+/* ---------------------------------------------------------------- windows of each channel */
+
+#ifdef PD
+
+/* PD pixels of a row, one vector of channels: sums over the window, whose first input is @x, in row
+ * @row and column @column. @weights: [KH][KW], @weight_step apart. @ring: rows lie in a ring of KH. */
+static inline void add_window(V acc[PD], WINDOWS_IN *x, int row_step, int step,
+                              __global const float *weights, int weight_step, int row, int rows,
+                              int column, int columns, bool checked)
+{
+#pragma unroll
+    for (int p = 0; p < PD; p++)
+        acc[p] = (V)(0.0f);
+#pragma unroll
+    for (int r = 0; r < KH; r++) {
+#ifdef CONV_EXPANDED
+        WINDOWS_IN *in = x + (row + r) % KH * row_step;
+#else
+        WINDOWS_IN *in = x + r * row_step;
+        if ((uint)(row + r) >= (uint)rows)
+            continue;
+#endif
+        V w[KW];
+#pragma unroll
+        for (int s = 0; s < KW; s++)
+            w[s] = VLOAD(weights + (r * KW + s) * weight_step);
+#pragma unroll
+        for (int i = 0; i < (PD - 1) * STRIDE_W + KW; i++) {
+            V v = (V)(0.0f);
+            if (!checked || (uint)(column + i) < (uint)columns)
+                v = READ_WINDOW(in + i * step);
+#pragma unroll
+            for (int s = 0; s < KW; s++)
+                if (i >= s && (i - s) % STRIDE_W == 0 && (i - s) / STRIDE_W < PD)
+                    acc[(i - s) / STRIDE_W] = fma(v, w[s], acc[(i - s) / STRIDE_W]);
+        }
+    }
+}
+
+/* Of the vector from channel @c on; @residual and @y begin at channel 0. */
+static inline void finish_window(V acc[PD], __global const float *bias, int c,
+                                 __global const REAL *residual, int residual_step, WINDOWS_OUT *y,
+                                 int step, WINDOWS_PARAMETERS)
+{
+    const V b = VLOAD(bias);
+#pragma unroll
+    for (int p = 0; p < PD; p++) {
+        const V v = FINISH_WINDOWS(acc[p], b, c, residual + p * residual_step + c);
+        WRITE_WINDOWS(v, y + p * step + c);
+    }
+}
+
+#endif
+
+/* ---------------------------------------------------------------- kernels */
+
+#ifdef CONV_POINTWISE
+
+/* One work-item: @chunk pixels of a row. Without padding. Global: ceil(OW / chunk), OH. */
+__kernel void conv_pointwise(__global const REAL *restrict x, Map xm,
+                             __global const float *restrict weights,
+                             __global const float *restrict bias, __global const REAL *residual,
+                             Map rm, __global REAL *y, Map ym, Conv conv, int chunk,
+                             EPILOGUE_PARAMETERS)
+{
+    const int n = get_global_id(2);
+    const int oy = get_global_id(1), ox = get_global_id(0) * chunk;
+    const int count = min(chunk, ym.w - ox);
+    const int step = conv.stride_w * xm.sw;
+
+    x += xm.offset + n * xm.sample + oy * conv.stride_h * xm.sh + ox * step;
+    residual += rm.offset + n * rm.sample + oy * rm.sh + ox * rm.sw;
+    y += ym.offset + n * ym.sample + oy * ym.sh + ox * ym.sw;
+    EPILOGUE_OF(n);
+    for (int vector = 0; vector * VW < conv.k; vector += KB) {
+        for (int i = 0; i < count; i += P) {
+            V acc[KB][P];
+            add_products(acc, x + i * step, step, count - i, 1, 0, conv.c, weights);
+            finish_products(acc, bias, count - i, residual + i * rm.sw, rm.sw, y + i * ym.sw, ym.sw,
+                            vector, conv.k, FINISH_AT(0));
+        }
+        weights += conv.c * KB * VW;
+        bias += KB * VW;
+    }
+}
+
+#elif defined(CONV_STAGED)
+
+/* Row @row of x with zeros before and after, @columns in all; zeros where there is no such row. */
+static inline void copy_row(__global const REAL *x, Map xm, int row, int before, int columns,
+                            __local float *to)
+{
+    const bool exists = (uint)row < (uint)xm.h;
+    const int stop = exists ? clamp(before + xm.w, 0, columns) : 0;
+    const int start = exists ? clamp(before, 0, stop) : 0;
+    for (int i = 0; i < start * xm.c; i++)
+        to[i] = 0.0f;
+    for (int i = stop * xm.c; i < columns * xm.c; i++)
+        to[i] = 0.0f;
+    x += row * xm.sh + (start - before) * xm.sw;
+    to += start * xm.c;
+    if (xm.sw == xm.c && xm.sc == 1) {
+        const int count = (stop - start) * xm.c;
+        int i = 0;
+        for (; i + VW <= count; i += VW)
+            VSTORE(VLOAD_REAL(x + i), to + i);
+        for (; i < count; i++)
+            to[i] = LOAD(x, i);
+        return;
+    }
+    for (int i = 0; i < stop - start; i++)
+        for (int c = 0; c < xm.c; c++)
+            to[i * xm.c + c] = LOAD(x, i * xm.sw + c * xm.sc);
+}
+
+/* One work-item: @rows_each rows. staged: [(rows_each - 1) * stride + KH][columns][C], columns being
+ * (OW - 1) * stride + KW. No dilation; x may have any sc. Global: ceil(OH / rows_each). */
+__kernel void conv_staged(__global const REAL *restrict x, Map xm,
+                          __global const float *restrict weights,
+                          __global const float *restrict bias, __global const REAL *residual,
+                          Map rm, __global REAL *y, Map ym, Conv conv, int rows_each,
+                          __local float *restrict staged, EPILOGUE_PARAMETERS)
+{
+    const int n = get_global_id(2);
+    const int start = get_global_id(0) * rows_each, stop = min(start + rows_each, ym.h);
+    const int columns = (ym.w - 1) * conv.stride_w + conv.kw;
+    const int row_step = columns * conv.c, step = conv.stride_w * conv.c;
+    const int first = start * conv.stride_h - conv.pad_h;
+
+    x += xm.offset + n * xm.sample;
+    residual += rm.offset + n * rm.sample;
+    y += ym.offset + n * ym.sample;
+    EPILOGUE_OF(n);
+    for (int i = 0; i < (stop - start - 1) * conv.stride_h + conv.kh; i++)
+        copy_row(x, xm, first + i, conv.pad_w, columns, staged + i * row_step);
+
+    for (int vector = 0; vector * VW < conv.k; vector += KB) {
+        for (int oy = start; oy < stop; oy++) {
+            __local const float *in = staged + (oy - start) * conv.stride_h * row_step;
+            for (int i = 0; i < ym.w; i += P) {
+                V acc[KB][P];
+                add_products(acc, in + i * step, step, ym.w - i, conv.kh, row_step,
+                             conv.kw * conv.c, weights);
+                finish_products(acc, bias, ym.w - i, residual + oy * rm.sh + i * rm.sw, rm.sw,
+                                y + oy * ym.sh + i * ym.sw, ym.sw, vector, conv.k, FINISH_AT(0));
+            }
+        }
+        weights += conv.kh * conv.kw * conv.c * KB * VW;
+        bias += KB * VW;
+    }
+}
+
+#elif defined(CONV_DEPTHWISE_ROWS)
+
+/* One work-item: @rows_each rows of all channels. No dilation. Global: ceil(OH / rows_each). */
+__kernel void conv_depthwise_rows(__global const REAL *restrict x, Map xm,
+                                  __global const float *restrict weights,
+                                  __global const float *restrict bias,
+                                  __global const REAL *residual, Map rm, __global REAL *y, Map ym,
+                                  Conv conv, int rows_each, EPILOGUE_PARAMETERS)
+{
+    const int n = get_global_id(2);
+    const int start = get_global_id(0) * rows_each, stop = min(start + rows_each, ym.h);
+
+    x += xm.offset + n * xm.sample;
+    residual += rm.offset + n * rm.sample;
+    y += ym.offset + n * ym.sample;
+    EPILOGUE_OF(n);
+    for (int oy = start; oy < stop; oy++) {
+        const int row = oy * conv.stride_h - conv.pad_h;
+        for (int i = 0; i < ym.w; i += PD) {
+            const int ox = min(i, ym.w - PD), column = ox * STRIDE_W - conv.pad_w;
+            const bool inside = column >= 0 && column + (PD - 1) * STRIDE_W + KW <= xm.w;
+            __global const REAL *in = x + row * xm.sh + column * xm.sw;
+            for (int vector = 0; vector * VW < ym.c; vector++) {
+                const int c = first_channel(vector, ym.c);
+                __global const float *w = weights + vector * KH * KW * VW;
+                V acc[PD];
+                if (inside)
+                    add_window(acc, in + c, xm.sh, xm.sw, w, VW, row, xm.h, column, xm.w, false);
+                else
+                    add_window(acc, in + c, xm.sh, xm.sw, w, VW, row, xm.h, column, xm.w, true);
+                finish_window(acc, bias + vector * VW, c, residual + oy * rm.sh + ox * rm.sw, rm.sw,
+                              y + oy * ym.sh + ox * ym.sw, ym.sw, FINISH_AT(0));
+            }
+        }
+    }
+}
+
+#elif defined(CONV_SEPARABLE)
+
+/* One work-item: @rows_each rows. between: [OW][C]. @conv: the windows; @k outputs.
+ * Global: ceil(OH / rows_each). */
+__kernel void conv_separable(__global const REAL *restrict x, Map xm,
+                             __global const float *restrict first_weights,
+                             __global const float *restrict first_bias,
+                             __global const float *restrict weights,
+                             __global const float *restrict bias, __global const REAL *residual,
+                             Map rm, __global REAL *y, Map ym, Conv conv, int rows_each,
+                             __local float *restrict between, float first_alpha, float first_beta,
+                             EPILOGUE_PARAMETERS)
+{
+    const int n = get_global_id(2);
+    const int start = get_global_id(0) * rows_each, stop = min(start + rows_each, ym.h);
+
+    x += xm.offset + n * xm.sample;
+    residual += rm.offset + n * rm.sample;
+    y += ym.offset + n * ym.sample;
+    EPILOGUE_OF(n);
+    for (int oy = start; oy < stop; oy++) {
+        const int row = oy * conv.stride_h - conv.pad_h;
+        for (int i = 0; i < ym.w; i += PD) {
+            const int ox = min(i, ym.w - PD), column = ox * STRIDE_W - conv.pad_w;
+            const bool inside = column >= 0 && column + (PD - 1) * STRIDE_W + KW <= xm.w;
+            __global const REAL *in = x + row * xm.sh + column * xm.sw;
+            for (int vector = 0; vector * VW < xm.c; vector++) {
+                const int c = first_channel(vector, xm.c);
+                __global const float *w = first_weights + vector * KH * KW * VW;
+                V acc[PD];
+                if (inside)
+                    add_window(acc, in + c, xm.sh, xm.sw, w, VW, row, xm.h, column, xm.w, false);
+                else
+                    add_window(acc, in + c, xm.sh, xm.sw, w, VW, row, xm.h, column, xm.w, true);
+                finish_window(acc, first_bias + vector * VW, c, 0, 0, between + ox * xm.c, xm.c,
+                              first_alpha, first_beta);
+            }
+        }
+        for (int vector = 0, block = 0; vector * VW < ym.c; vector += KB, block++)
+            for (int i = 0; i < ym.w; i += P) {
+                V acc[KB][P];
+                add_products(acc, between + i * xm.c, xm.c, ym.w - i, 1, 0, xm.c,
+                             weights + block * xm.c * KB * VW);
+                finish_products(acc, bias + block * KB * VW, ym.w - i,
+                                residual + oy * rm.sh + i * rm.sw, rm.sw,
+                                y + oy * ym.sh + i * ym.sw, ym.sw, vector, ym.c, FINISH_AT(0));
+            }
+    }
+}
+
+#elif defined(CONV_EXPANDED)
+
+/* One work-item: @rows_each rows of one block of KB vectors. @conv: the windows.
+ * ring: [KH][columns][KB * VW], columns being (OW - 1) * stride + KW. Row i of the first convolution
+ * lies at i + pad modulo KH, with zeros around it; the next rows take the place of those that no
+ * window needs any more. Global: ceil(OH / rows_each), blocks. */
+__kernel void conv_expanded(__global const REAL *restrict x, Map xm,
+                            __global const float *restrict first_weights,
+                            __global const float *restrict first_bias,
+                            __global const float *restrict weights,
+                            __global const float *restrict bias, __global const REAL *residual,
+                            Map rm, __global REAL *y, Map ym, Conv conv, int rows_each,
+                            __local float *restrict ring, float first_alpha, float first_beta,
+                            EPILOGUE_PARAMETERS)
+{
+    const int n = get_global_id(2);
+    const int start = get_global_id(0) * rows_each, stop = min(start + rows_each, ym.h);
+    const int block = get_global_id(1);
+    const int columns = (ym.w - 1) * STRIDE_W + KW;
+    const int step = KB * VW, row_step = columns * step;
+
+    x += xm.offset + n * xm.sample;
+    residual += rm.offset + n * rm.sample;
+    y += ym.offset + n * ym.sample;
+    EPILOGUE_OF(n);
+    first_weights += block * xm.c * step;
+    first_bias += block * step;
+    weights += block * KH * KW * step;
+    bias += block * step;
+
+    for (int i = 0; i < KH * row_step; i += VW)
+        VSTORE((V)(0.0f), ring + i);
+    /* Rows count from the first one of padding. */
+    const int used = min(xm.w, columns - conv.pad_w);
+    int ready = start * conv.stride_h;
+    for (int oy = start; oy < stop; oy++) {
+        const int row = oy * conv.stride_h;
+        for (ready = max(ready, row); ready < row + KH; ready++) {
+            const int iy = ready - conv.pad_h;
+            __local float *to = ring + ready % KH * row_step;
+            if ((uint)iy >= (uint)xm.h) {
+                for (int i = 0; i < row_step; i += VW)
+                    VSTORE((V)(0.0f), to + i);
+                continue;
+            }
+            for (int i = 0; i < used; i += P) {
+                V acc[KB][P];
+                add_products(acc, x + iy * xm.sh + i * xm.sw, xm.sw, used - i, 1, 0, xm.c,
+                             first_weights);
+                finish_products(acc, first_bias, used - i, 0, 0, to + (conv.pad_w + i) * step, step,
+                                0, step, first_alpha, first_beta);
+            }
+        }
+        for (int i = 0; i < ym.w; i += PD) {
+            const int ox = min(i, ym.w - PD);
+            for (int k = 0; k < KB && (block * KB + k) * VW < ym.c; k++) {
+                const int c = first_channel(block * KB + k, ym.c);
+                V acc[PD];
+                add_window(acc, ring + ox * STRIDE_W * step + k * VW, row_step, step,
+                           weights + k * VW, step, row, 0, 0, 0, false);
+                finish_window(acc, bias + k * VW, c, residual + oy * rm.sh + ox * rm.sw, rm.sw,
+                              y + oy * ym.sh + ox * ym.sw, ym.sw, FINISH_AT(0));
+            }
+        }
+    }
+}
+
+#endif
