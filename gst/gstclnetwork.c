@@ -292,6 +292,7 @@ static gboolean build(PictureNetwork *self, GError **error)
     g_autoptr(GPtrArray) outputs = wanted_outputs(self);
     const NnNetworkParams params = { .max_samples = self->max_samples,
                                      .precision = self->precision,
+                                     .keep_inputs = picture_model_is_recurrent(self->model),
                                      .tuning = self->tuning,
                                      .tuning_ms = self->model->tuning_ms,
                                      .inputs = (NnBinding *)bindings->data,

@@ -190,7 +190,8 @@ NnNetwork *nn_network_build(NnModel *model, OclDevice *device, const NnNetworkPa
     if (!record(network, error))
         return NULL;
     list_ports(network);
-    network->plan = nn_plan_new(network->recorder, network->graph, network->max_samples, error);
+    network->plan = nn_plan_new(network->recorder, network->graph, network->max_samples,
+                                params->keep_inputs, error);
     if (!network->plan || !upload_weights(network, error))
         return NULL;
     nn_recorder_forget_host_data(network->recorder);

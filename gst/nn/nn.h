@@ -51,6 +51,7 @@ typedef struct {
     guint tuning_ms;            /* MEASURE: how long building may take longer */
     const char *const *outputs; /* (nullable): names of the outputs wanted, NULL-terminated */
     const char *variant;        /* (nullable): forces a kernel variant where it applies (tests) */
+    gboolean keep_inputs;       /* no output takes an input's memory: outputs become inputs */
     gboolean profiling;         /* keep an event per launch: nn_slot_profile() */
     gboolean no_fusion;         /* skip the optimising passes (tests) */
 } NnNetworkParams;

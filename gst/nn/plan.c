@@ -31,7 +31,7 @@ static void extend_values(GPtrArray *values, int launch)
     }
 }
 
-static void find_lifetimes(NnRecorder *recorder, const NnGraph *graph)
+static void find_lifetimes(NnRecorder *recorder, const NnGraph *graph, gboolean keep_inputs)
 {
     for (guint i = 0; i < recorder->launches->len; i++) {
         const NnLaunch *launch = recorder->launches->pdata[i];
@@ -43,6 +43,8 @@ static void find_lifetimes(NnRecorder *recorder, const NnGraph *graph)
     }
     extend_values(graph->inputs, -1);
     extend_values(graph->outputs, (int)recorder->launches->len);
+    if (keep_inputs)
+        extend_values(graph->inputs, (int)recorder->launches->len);
 }
 
 static gint by_size(gconstpointer a, gconstpointer b)
@@ -119,11 +121,12 @@ static gsize lower_bound(GPtrArray *storages, guint n_launches, guint max_sample
     return most_b;
 }
 
-NnPlan *nn_plan_new(NnRecorder *recorder, const NnGraph *graph, guint max_samples, GError **error)
+NnPlan *nn_plan_new(NnRecorder *recorder, const NnGraph *graph, guint max_samples,
+                    gboolean keep_inputs, GError **error)
 {
     g_autoptr(NnPlan) plan = g_new0(NnPlan, 1);
     plan->chunks_b = g_array_new(FALSE, TRUE, sizeof(gsize));
-    find_lifetimes(recorder, graph);
+    find_lifetimes(recorder, graph, keep_inputs);
 
     g_autoptr(GPtrArray) computed = g_ptr_array_new();
     for (guint i = 0; i < recorder->storages->len; i++) {

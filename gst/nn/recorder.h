@@ -91,8 +91,9 @@ typedef struct {
 } NnPlan;
 
 /* Places all storages without constant; @graph's inputs live from before the first launch and its
- * outputs to after the last. */
-NnPlan *nn_plan_new(NnRecorder *recorder, const NnGraph *graph, guint max_samples, GError **error);
+ * outputs to after the last; with @keep_inputs the inputs, too. */
+NnPlan *nn_plan_new(NnRecorder *recorder, const NnGraph *graph, guint max_samples,
+                    gboolean keep_inputs, GError **error);
 void nn_plan_free(NnPlan *plan);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(NnPlan, nn_plan_free)
 

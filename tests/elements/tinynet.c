@@ -84,6 +84,37 @@ char *tinynet_rising(void)
                                        "[alpha]\ndir=output\nmatte=alpha\n");
 }
 
+#define LAGGING_CHANNELS 8 /* so that a state is larger than the picture */
+
+char *tinynet_lagging(void)
+{
+    float quarter[LAGGING_CHANNELS * 3] = { 0 }, mean[LAGGING_CHANNELS];
+    for (guint k = 0; k < LAGGING_CHANNELS; k++) {
+        quarter[k * 3] = 0.25f;
+        mean[k] = 1.0f / LAGGING_CHANNELS;
+    }
+    g_autoptr(OnnxBuilder) builder = onnx_builder_new(13);
+    onnx_builder_input(builder, "image", NN_FLOAT32, "1,3,8,16");
+    onnx_builder_input(builder, "sum", NN_FLOAT32, "?,?,?,?");
+    onnx_builder_input(builder, "half", NN_FLOAT32, "?,?,?,?");
+    onnx_builder_floats(builder, "q", "8,3,1,1", quarter);
+    onnx_builder_floats(builder, "m", "1,8,1,1", mean);
+    onnx_builder_float(builder, "two", 2);
+    onnx_builder_node(builder, "Conv", "image,q", "step");
+    onnx_builder_node(builder, "Add", "step,sum", "next_sum");
+    onnx_builder_node(builder, "Div", "next_sum,two", "next_half");
+    /* The first half is of one element; this gives it the others' shape. */
+    onnx_builder_node(builder, "Sub", "next_sum,next_sum", "nothing");
+    onnx_builder_node(builder, "Add", "half,nothing", "before");
+    onnx_builder_node(builder, "Conv", "before,m", "alpha");
+    onnx_builder_output(builder, "alpha");
+    onnx_builder_output(builder, "next_sum");
+    onnx_builder_output(builder, "next_half");
+    return save_model(builder, PICTURE "[alpha]\ndir=output\nmatte=alpha\n\n"
+                                       "[sum]\ndir=input\nstate-from=next_sum\n\n"
+                                       "[half]\ndir=input\nstate-from=next_half\n");
+}
+
 char *tinynet_negative(void)
 {
     static const float negative[9] = { -1, 0, 0, 0, -1, 0, 0, 0, -1 }, one[3] = { 1, 1, 1 };

@@ -17,6 +17,9 @@ char *tinynet_red(void);
 char *tinynet_red_in_steps(void);
 /* alpha is a quarter of the red channel more than that of the frame before. */
 char *tinynet_rising(void);
+/* Two states: the sum of a quarter of the red channels so far, and half of that sum; alpha is what
+ * the second was before the frame. */
+char *tinynet_lagging(void);
 /* The picture's negative. */
 char *tinynet_negative(void);
 /* The side of the restorer's picture. */

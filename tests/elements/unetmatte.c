@@ -252,7 +252,26 @@ static void states_are_carried_from_frame_to_frame(void)
     GstBuffer *discont = rgb_frame(255, 0, 0);
     GST_BUFFER_FLAG_SET(discont, GST_BUFFER_FLAG_DISCONT);
     gst_harness_push(stage->harness, discont);
-    assert_rising(stage, 1);
+    gst_harness_push(stage->harness, rgb_frame(255, 0, 0));
+    assert_rising(stage, 2);
+    /* Another size of as many bytes. */
+    stage_set_caps(stage, "video/x-raw,format=RGB,width=8,height=16,framerate=25/1");
+    gst_harness_push(stage->harness, rgb_frame(255, 0, 0));
+    gst_harness_push(stage->harness, rgb_frame(255, 0, 0));
+    assert_rising(stage, 2);
+}
+
+/* One frame at a time, so that a batch follows itself in the same memory. */
+static void states_do_not_overwrite_each_other(void)
+{
+    g_autoptr(Model) model = tinynet_lagging();
+    g_autoptr(Stage) stage = matte_new(model, 1);
+    start_with(stage, "RGB", "GRAY8");
+    for (guint i = 0; i < 6; i++) {
+        gst_harness_push(stage->harness, rgb_frame(255, 0, 0));
+        g_autoptr(GstBuffer) out = pull(stage);
+        assert_pixels(out, 1, (guint8[]){ i * 32 });
+    }
 }
 
 /* ---------------------------------------------------------------- what can be wrong */
@@ -309,6 +328,7 @@ int main(int argc, char **argv)
     stage_add("the background may change while playing", the_background_may_change_while_playing);
     stage_add("a frame is the same whatever shares its batch",
               a_frame_is_the_same_whatever_shares_its_batch);
+    stage_add("states do not overwrite each other", states_do_not_overwrite_each_other);
     stage_add("states are carried from frame to frame", states_are_carried_from_frame_to_frame);
     stage_add("what is missing is told when starting", what_is_missing_is_told_when_starting);
     return g_test_run();
