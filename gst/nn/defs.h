@@ -103,6 +103,8 @@ NN_DEF(nonzero);
 NN_DEF(constant_of_shape);
 NN_DEF(eye_like);
 
+/* def_inverse_norms.c */
+NN_DEF(inverse_norms);
 /* def_softmax.c */
 NN_DEF(softmax);
 

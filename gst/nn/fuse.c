@@ -254,8 +254,9 @@ static gboolean run_passes(NnGraph *graph)
         nn_pass_channels_as_samples,
         nn_pass_output_scale,
         nn_pass_affine_into_conv,
-        nn_pass_input_scale,
-        nn_pass_small_factors,
+        nn_pass_through_concat,
+        nn_pass_arithmetic_into_matmul,
+        nn_pass_vector_norm,
         nn_pass_pad,
         nn_pass_residual,
         nn_pass_activation,
@@ -269,6 +270,12 @@ static gboolean run_passes(NnGraph *graph)
         nn_graph_prune(graph);
         changed = TRUE;
     }
+    /* Only for factors that have found no better place. */
+    if (!changed)
+        changed = run_pass(graph, nn_pass_affine_as_conv) ||
+                  run_pass(graph, nn_pass_small_factors) || run_pass(graph, nn_pass_input_scale) ||
+                  run_pass(graph, nn_pass_join_matmuls) || run_pass(graph, nn_pass_join_norms);
+    nn_graph_prune(graph);
     return changed;
 }
 

@@ -23,11 +23,27 @@ gboolean nn_pass_turned_pad(NnGraph *graph, NnNode *node);
 
 /* fuse_conv.c: into the weights and the padding of convolutions and pools */
 gboolean nn_pass_affine_into_conv(NnGraph *graph, NnNode *node);
+gboolean nn_pass_affine_as_conv(NnGraph *graph, NnNode *node);
 gboolean nn_pass_channels_as_samples(NnGraph *graph, NnNode *node);
 gboolean nn_pass_pad(NnGraph *graph, NnNode *node);
 
+/* fuse_concat.c: past a Concat, to its parts */
+gboolean nn_pass_through_concat(NnGraph *graph, NnNode *node);
+
 /* fuse_factor.c: multiplications where tensors are small */
 gboolean nn_pass_small_factors(NnGraph *graph, NnNode *node);
+
+/* fuse_matmul.c: products of vectors with matrices, and norms of vectors */
+gboolean nn_pass_arithmetic_into_matmul(NnGraph *graph, NnNode *node);
+gboolean nn_pass_join_matmuls(NnGraph *graph, NnNode *node);
+gboolean nn_pass_vector_norm(NnGraph *graph, NnNode *node);
+gboolean nn_pass_join_norms(NnGraph *graph, NnNode *node);
+/* A new node InverseNorms (def_inverse_norms.c) of @x, [1][n]; its result, [1][rows]. Takes
+ * @weights and @rows. */
+NnValue *nn_add_inverse_norms(NnGraph *graph, const char *name, NnValue *x, NnArray *weights,
+                              NnArray *rows, double epsilon);
+/* The rows of a dense matrix of weights [n_rows][n], each for the whole vector. */
+NnArray *nn_inverse_norm_rows(gint64 n_rows, gint64 n);
 
 /* fuse_epilogue.c: into what an operator does with its result */
 gboolean nn_pass_hard_sigmoid(NnGraph *graph, NnNode *node);

@@ -191,7 +191,8 @@ static gboolean fold_affine(NnGraph *graph, NnNode *node, NnNode *conv, const Af
     NnConvParams params;
 
     if (!nn_conv_params(conv, &params, NULL) || params.out_channels != affine->channels ||
-        weights->n == 0 || !commutes(&conv->activation, affine))
+        weights->n == 0 || !commutes(&conv->activation, affine) ||
+        (node->activation.type != NN_ACT_NONE && conv->activation.type != NN_ACT_NONE))
         return FALSE;
     g_autoptr(NnArray) new_weights = scaled_weights(&params, weights, affine->scale);
     g_autoptr(NnArray) new_bias = affine_bias(weights->type, bias ? bias->constant : NULL, affine);
@@ -199,6 +200,8 @@ static gboolean fold_affine(NnGraph *graph, NnNode *node, NnNode *conv, const Af
         !nn_bypass(graph, node, nn_node_output(node, 0), nn_node_output(conv, 0)))
         return FALSE;
 
+    if (node->activation.type != NN_ACT_NONE)
+        conv->activation = node->activation;
     nn_node_set_input(conv, 1, nn_graph_constant(graph, NULL, g_steal_pointer(&new_weights)));
     if (conv->inputs->len < 3)
         nn_node_add_input(conv, NULL);
@@ -214,6 +217,61 @@ gboolean nn_pass_affine_into_conv(NnGraph *graph, NnNode *node)
         g_auto(Affine) affine = { 0 };
         if (conv && node_affine(node, input, &affine) && fold_affine(graph, node, conv, &affine))
             return TRUE;
+    }
+    return FALSE;
+}
+
+/* ---------------------------------------------------------------- arithmetic as a convolution */
+
+/* Maps of fewer channels leave most of a vector unused. */
+#define MIN_CHANNELS 8
+
+/* Whether @value goes to one node alone that a convolution's epilogue could do. */
+static gboolean feeds_epilogue(const NnValue *value)
+{
+    static const char *const types[] = { "Add",         "Sub",       "Mul",     "Div",
+                                         "Relu",        "LeakyRelu", "Sigmoid", "Tanh",
+                                         "HardSigmoid", "HardSwish", "Clip",    NULL };
+    const NnNode *user = nn_has_single_use(value) ? value->consumers->pdata[0] : NULL;
+
+    return user && *user->domain == 0 && g_strv_contains(types, user->type);
+}
+
+/* Whether the node before would become a convolution itself, and then take this one in. */
+static gboolean follows_arithmetic(const NnValue *x)
+{
+    const NnNode *node = x->producer;
+
+    return node && nn_has_single_use(x) &&
+           (nn_is_type(node, "Add") || nn_is_type(node, "Sub") || nn_is_type(node, "Mul") ||
+            nn_is_type(node, "Div")) &&
+           (nn_node_input(node, 0)->constant || nn_node_input(node, 1)->constant);
+}
+
+/* Arithmetic with known numbers per channel, and more of that kind or an activation behind it, are
+ * one depthwise convolution of 1x1 with its epilogue: one launch for all of it. */
+gboolean nn_pass_affine_as_conv(NnGraph *graph, NnNode *node)
+{
+    for (guint input = 0; input < MIN(node->inputs->len, 2); input++) {
+        NnValue *x = nn_node_input(node, input);
+        const NnValue *y = nn_node_output(node, 0);
+        g_auto(Affine) affine = { 0 };
+        if (!x || x->constant || x->rank != 4 || x->dims[0] != 1 || x->dims[1] < MIN_CHANNELS ||
+            nn_is_type(node, "BatchNormalization") || foldable_conv(node, input) ||
+            follows_arithmetic(x) || !(feeds_epilogue(y) || node->activation.type != NN_ACT_NONE) ||
+            !node_affine(node, input, &affine))
+            continue;
+        const gint64 dims[4] = { affine.channels, 1, 1, 1 };
+        NnArray *weights = nn_array_new(x->type, 4, dims), *bias = nn_array_new(x->type, 1, dims);
+        for (gint64 c = 0; c < affine.channels; c++) {
+            nn_array_set(weights, (gsize)c, affine.scale[c]);
+            nn_array_set(bias, (gsize)c, affine.shift[c]);
+        }
+        nn_retype(node, "Conv", MAX(node->opset, 11), x);
+        nn_node_add_input(node, nn_graph_constant(graph, NULL, weights));
+        nn_node_add_input(node, nn_graph_constant(graph, NULL, bias));
+        nn_set_int(node, "group", affine.channels);
+        return TRUE;
     }
     return FALSE;
 }

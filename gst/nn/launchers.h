@@ -13,8 +13,9 @@ G_BEGIN_DECLS
 NN_LAUNCHER(nn_launch_conv); /* Conv, ConvTranspose; weights constant or per sample */
 NN_LAUNCHER(nn_launch_pool); /* MaxPool, AveragePool, LpPool and the Global forms */
 NN_LAUNCHER(
-    nn_launch_elementwise);     /* unary, binary and n-ary with broadcasting, Where, Cast, Clip */
-NN_LAUNCHER(nn_launch_reduce);  /* Reduce*, ArgMax, ArgMin, CumSum */
+    nn_launch_elementwise);    /* unary, binary and n-ary with broadcasting, Where, Cast, Clip */
+NN_LAUNCHER(nn_launch_reduce); /* Reduce*, ArgMax, ArgMin, CumSum */
+NN_LAUNCHER(nn_launch_inverse_norms);
 NN_LAUNCHER(nn_launch_softmax); /* Softmax, LogSoftmax, Hardmax */
 NN_LAUNCHER(nn_launch_matmul);  /* MatMul, Gemm */
 NN_LAUNCHER(nn_launch_einsum);  /* Einsum */

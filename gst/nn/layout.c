@@ -175,7 +175,7 @@ static gboolean is_scale(const NnValue *value, guint movements_left)
         for (guint i = 0; i < user->inputs->len; i++)
             as_scale |= nn_node_input(user, i) == value && nn_node_is_fused_input(user, i) &&
                         (gint64)i != user->residual;
-        if (as_scale)
+        if (as_scale || user->op == &nn_inverse_norms)
             continue;
         if (!(user->op->flags & NN_OP_VIEW) || movements_left == 0)
             return FALSE;

@@ -47,6 +47,8 @@ struct NnOperator {
 const NnOperator *nn_operator_find(const NnNode *node, GError **error);
 /* All rows, ended by one whose type is NULL. */
 extern const NnOperator nn_operators[];
+/* Made by passes alone; nn_operator_find() does not give it (def_inverse_norms.c). */
+extern const NnOperator nn_inverse_norms;
 
 /* ---- infer.c: what is known before running */
 

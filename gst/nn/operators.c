@@ -207,6 +207,9 @@ const NnOperator nn_operators[] = {
 };
 /* clang-format on */
 
+const NnOperator nn_inverse_norms =
+    ROW("InverseNorms", 1, 1, 0, 0, inverse_norms, nn_launch_inverse_norms);
+
 const NnOperator *nn_operator_find(const NnNode *node, GError **error)
 {
     for (const NnOperator *op = nn_operators; op->type && *node->domain == '\0'; op++)

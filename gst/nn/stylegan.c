@@ -33,13 +33,6 @@ static gboolean is_number(const NnValue *value, double number, double tolerance)
            ABS(nn_array_get(value->constant, 0) - number) <= tolerance;
 }
 
-static NnValue *number(NnGraph *graph, double value)
-{
-    NnArray *array = nn_array_new(NN_FLOAT32, 0, NULL);
-    nn_array_set(array, 0, value);
-    return nn_graph_constant(graph, NULL, array);
-}
-
 static NnValue *shape_constant(NnGraph *graph, int rank, const gint64 *dims)
 {
     const gint64 n[1] = { rank };
@@ -210,23 +203,20 @@ static NnValue *shared_weights(NnGraph *graph, const Modulation *m)
     return nn_graph_constant(graph, NULL, to);
 }
 
-/* The squares of the weights summed over taps, as the matrix [I][O]. */
-static NnValue *squared_weights(NnGraph *graph, const Modulation *m)
+/* The squares of the weights summed over taps, [O][I]. */
+static NnArray *squared_weights(const NnArray *from)
 {
-    const NnArray *from = m->weights->constant;
-    const gint64 dims[2] = { from->dims[2], from->dims[1] };
-    const gint64 taps = from->dims[3] * from->dims[4];
-    NnArray *to = nn_array_new(NN_FLOAT32, 2, dims);
-    for (gint64 o = 0; o < dims[1]; o++)
-        for (gint64 i = 0; i < dims[0]; i++) {
-            double sum = 0.0;
-            for (gint64 t = 0; t < taps; t++) {
-                const double w = nn_array_get(from, (gsize)((o * dims[0] + i) * taps + t));
-                sum += w * w;
-            }
-            nn_array_set(to, (gsize)(i * dims[1] + o), sum);
+    const gint64 n = from->dims[1] * from->dims[2], taps = from->dims[3] * from->dims[4];
+    NnArray *to = nn_array_new(NN_FLOAT32, 1, &n);
+    for (gint64 i = 0; i < n; i++) {
+        double sum = 0.0;
+        for (gint64 t = 0; t < taps; t++) {
+            const double w = nn_array_get(from, (gsize)(i * taps + t));
+            sum += w * w;
         }
-    return nn_graph_constant(graph, NULL, to);
+        nn_array_set(to, (gsize)i, sum);
+    }
+    return to;
 }
 
 /* 1 / sqrt(style^2 * squared weights + epsilon) as [1][O][1][1]. */
@@ -234,11 +224,9 @@ static NnValue *demodulation(NnGraph *graph, const NnNode *conv, const Modulatio
                              GError **error)
 {
     const gint64 dims[4] = { 1, m->weights->dims[1], 1, 1 };
-    NnValue *v = apply(graph, conv, "Mul", m->style, m->style, error);
-    v = apply(graph, conv, "MatMul", v, squared_weights(graph, m), error);
-    v = apply(graph, conv, "Add", v, number(graph, m->epsilon), error);
-    v = apply(graph, conv, "Sqrt", v, NULL, error);
-    v = apply(graph, conv, "Reciprocal", v, NULL, error);
+    NnValue *v =
+        nn_add_inverse_norms(graph, conv->name, m->style, squared_weights(m->weights->constant),
+                             nn_inverse_norm_rows(dims[1], m->style->dims[1]), m->epsilon);
     return reshape(graph, conv, v, 4, dims, error);
 }
 

@@ -788,6 +788,154 @@ static void a_scale_of_something_else_stays(void)
     assert_stays(shared, "GlobalAveragePool Mul Conv Exp Sub");
 }
 
+/* ---------------------------------------------------------------- past a Concat */
+
+static void numbers_for_channels_go_past_a_concat(void)
+{
+    OnnxBuilder *builder = model(13);
+    add_conv(builder, "x", "a");
+    onnx_builder_node(builder, "Exp", "x", "b");
+    onnx_node_int(onnx_builder_node(builder, "Concat", "a,b", "c"), "axis", 1);
+    onnx_builder_floats(builder, "bias", "8,1,1", NULL);
+    onnx_builder_node(builder, "Add", "bias,c", "d");
+    onnx_node_float(onnx_builder_node(builder, "LeakyRelu", "d", "e"), "alpha", 0.2f);
+    onnx_builder_float(builder, "gain", 1.5f);
+    onnx_builder_node(builder, "Mul", "e,gain", "f");
+    onnx_builder_node(builder, "GlobalAveragePool", "c", "style");
+    onnx_builder_node(builder, "Mul", "f,style", "z");
+    /* The average keeps the sum where it is. */
+    assert_stays(builder, "Conv Exp Concat GlobalAveragePool Conv");
+
+    builder = model(13);
+    add_conv(builder, "x", "a");
+    onnx_builder_node(builder, "Exp", "x", "b");
+    onnx_node_int(onnx_builder_node(builder, "Concat", "a,b", "c"), "axis", 1);
+    onnx_builder_floats(builder, "bias", "8,1,1", NULL);
+    onnx_builder_node(builder, "Add", "bias,c", "d");
+    onnx_node_float(onnx_builder_node(builder, "LeakyRelu", "d", "e"), "alpha", 0.2f);
+    onnx_builder_float(builder, "gain", 1.5f);
+    onnx_builder_node(builder, "Mul", "e,gain", "f");
+    onnx_builder_floats(builder, "grow", "8,4,1,1", NULL);
+    onnx_builder_node(builder, "GlobalAveragePool", "x", "average");
+    onnx_builder_node(builder, "Conv", "average,grow", "style");
+    onnx_builder_node(builder, "Mul", "f,style", "z");
+    g_autoptr(NnGraph) graph =
+        assert_becomes(builder, "GlobalAveragePool Conv Slice Conv Exp Add Slice Mul Mul Concat");
+    g_assert_cmpint(node_of(graph, 3)->activation.type, ==, NN_ACT_LEAKY_RELU);
+    g_assert_cmpint(node_of(graph, 3)->post_scale, >=, 0);
+}
+
+static void what_no_convolution_computes_stays_behind_a_concat(void)
+{
+    OnnxBuilder *builder = model(13);
+    onnx_builder_node(builder, "Exp", "x", "a");
+    onnx_node_int(onnx_builder_node(builder, "Concat", "a,x", "c"), "axis", 1);
+    onnx_builder_floats(builder, "bias", "8,1,1", NULL);
+    onnx_builder_node(builder, "Add", "c,bias", "z");
+    assert_stays(builder, "Exp Concat Add");
+}
+
+static void arithmetic_in_a_row_is_one_convolution(void)
+{
+    OnnxBuilder *builder = onnx_builder_new(13);
+    onnx_builder_input(builder, "x", NN_FLOAT32, "1,8,6,6");
+    onnx_builder_output(builder, "z");
+    onnx_builder_float(builder, "gain", 0.7f);
+    onnx_builder_node(builder, "Mul", "x,gain", "a");
+    onnx_builder_floats(builder, "bias", "8,1,1", NULL);
+    onnx_builder_node(builder, "Sub", "bias,a", "b");
+    onnx_builder_node(builder, "Relu", "b", "c");
+    onnx_builder_node(builder, "GlobalAveragePool", "x", "style");
+    onnx_builder_node(builder, "Mul", "c,style", "z");
+    g_autoptr(NnGraph) graph = assert_becomes(builder, "GlobalAveragePool Conv");
+    g_assert_cmpint(nn_node_int(node_of(graph, 1), "group", 1), ==, 8);
+}
+
+/* ---------------------------------------------------------------- vectors */
+
+/* A model of one input x [1][6] and the output z. */
+static OnnxBuilder *vector_model(void)
+{
+    OnnxBuilder *builder = onnx_builder_new(13);
+    onnx_builder_input(builder, "x", NN_FLOAT32, "1,6");
+    onnx_builder_output(builder, "z");
+    onnx_builder_floats(builder, "w", "6,4", NULL);
+    onnx_builder_floats(builder, "v", "5,6", NULL);
+    onnx_builder_floats(builder, "bias", "4", NULL);
+    return builder;
+}
+
+static void bias_and_factor_go_into_a_product(void)
+{
+    OnnxBuilder *builder = vector_model();
+    onnx_builder_node(builder, "MatMul", "x,w", "a");
+    onnx_builder_node(builder, "Add", "a,bias", "b");
+    onnx_node_float(onnx_builder_node(builder, "LeakyRelu", "b", "c"), "alpha", 0.2f);
+    onnx_builder_float(builder, "gain", 1.4f);
+    onnx_builder_node(builder, "Mul", "c,gain", "z");
+    g_autoptr(NnGraph) graph = assert_becomes(builder, "Gemm");
+    g_assert_cmpint(node_of(graph, 0)->activation.type, ==, NN_ACT_LEAKY_RELU);
+
+    OnnxBuilder *negative = vector_model();
+    onnx_builder_node(negative, "MatMul", "x,w", "a");
+    onnx_builder_node(negative, "Relu", "a", "b");
+    onnx_builder_float(negative, "gain", -1.4f);
+    onnx_builder_node(negative, "Mul", "b,gain", "z");
+    assert_stays(negative, "MatMul Mul");
+}
+
+static void products_of_one_vector_are_one(void)
+{
+    OnnxBuilder *builder = vector_model();
+    onnx_builder_node(builder, "MatMul", "x,w", "a");
+    onnx_node_int(onnx_builder_node(builder, "Gemm", "x,v", "b"), "transB", 1);
+    onnx_builder_node(builder, "Gemm", "x,w,bias", "c");
+    onnx_node_int(onnx_builder_node(builder, "Concat", "a,c,b", "z"), "axis", 1);
+    assert_stays(builder, "Gemm Slice Slice Slice Concat");
+}
+
+static void a_vector_by_its_norm_takes_two_nodes(void)
+{
+    OnnxBuilder *builder = vector_model();
+    onnx_builder_float(builder, "two", 2);
+    onnx_builder_node(builder, "Pow", "x,two", "a");
+    onnx_node_ints(onnx_builder_node(builder, "ReduceMean", "a", "b"), "axes", "1");
+    onnx_builder_float(builder, "epsilon", 1e-4f);
+    onnx_builder_node(builder, "Add", "b,epsilon", "c");
+    onnx_builder_node(builder, "Sqrt", "c", "d");
+    onnx_builder_float(builder, "one", 1);
+    onnx_builder_node(builder, "Div", "one,d", "e");
+    onnx_builder_node(builder, "Mul", "x,e", "z");
+    assert_stays(builder, "InverseNorms Mul");
+}
+
+static void norms_of_parts_of_a_vector_are_one(void)
+{
+    OnnxBuilder *builder = vector_model();
+    onnx_builder_float(builder, "two", 2);
+    onnx_builder_float(builder, "epsilon", 1e-4f);
+    onnx_builder_float(builder, "one", 1);
+    onnx_builder_ints(builder, "start", "2");
+    onnx_builder_ints(builder, "end", "5");
+    onnx_builder_ints(builder, "axis", "1");
+    onnx_builder_node(builder, "Slice", "x,start,end,axis", "part");
+    for (int i = 0; i < 2; i++) {
+        const char *const ins[2] = { "x,two", "part,two" };
+        const char *const outs[2] = { "inverse0", "inverse1" };
+        g_autofree char *a = g_strdup_printf("a%d", i), *b = g_strdup_printf("b%d", i);
+        g_autofree char *c = g_strdup_printf("c%d", i), *d = g_strdup_printf("d%d", i);
+        g_autofree char *sum = g_strconcat(b, ",epsilon", NULL);
+        g_autofree char *quotient = g_strconcat("one,", d, NULL);
+        onnx_builder_node(builder, "Pow", ins[i], a);
+        onnx_node_ints(onnx_builder_node(builder, "ReduceMean", a, b), "axes", "1");
+        onnx_builder_node(builder, "Add", sum, c);
+        onnx_builder_node(builder, "Sqrt", c, d);
+        onnx_builder_node(builder, "Div", quotient, outs[i]);
+    }
+    onnx_node_int(onnx_builder_node(builder, "Concat", "inverse0,inverse1", "z"), "axis", 1);
+    assert_stays(builder, "InverseNorms Slice Slice Concat");
+}
+
 /* The function's name is the sentence. */
 static void add(const char *name, GTestFunc test)
 {
@@ -839,5 +987,12 @@ int main(int argc, char **argv)
     TEST(a_scale_behind_a_bias_comes_last);
     TEST(nothing_goes_behind_the_last_scale);
     TEST(a_scale_of_something_else_stays);
+    TEST(numbers_for_channels_go_past_a_concat);
+    TEST(what_no_convolution_computes_stays_behind_a_concat);
+    TEST(arithmetic_in_a_row_is_one_convolution);
+    TEST(bias_and_factor_go_into_a_product);
+    TEST(products_of_one_vector_are_one);
+    TEST(a_vector_by_its_norm_takes_two_nodes);
+    TEST(norms_of_parts_of_a_vector_are_one);
     return g_test_run();
 }
