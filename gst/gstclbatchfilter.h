@@ -53,8 +53,8 @@ struct _GstClBatchFilterClass {
                             GError **error);
     void (*batch_free)(GstClBatchFilter *self, GstClBatch batch);
 
-    /* Optional: TRUE if something is carried from frame to frame, which only one device can do.
-     * Between start() and stop(). */
+    /* Optional: TRUE if something is carried from frame to frame on the device, which only one can
+     * do. Between start() and stop(). */
     gboolean (*carries_state)(GstClBatchFilter *self);
 
     /* Frame @index of @batch: keep what the controllable properties are now (called in stream
@@ -72,9 +72,10 @@ struct _GstClBatchFilterClass {
                         GError **error);
     /* Optional, for what is decided by intermediate results: compute() then is only the first half,
      * and when its commands have completed, so that what it has read back can be looked at, this
-     * enqueues the second half, on each device in the order of the stream. Meanwhile the first half
-     * of the next batch is computed: compute() is given a queue of its own, so the halves of
-     * different batches overlap and may share no device memory that either writes. */
+     * enqueues the second half, in the order of the stream, also where devices share the work (but
+     * for batches that are redone). Meanwhile the first half of the next batch is computed:
+     * compute() is given a queue of its own, so the halves of different batches overlap and may
+     * share no device memory that either writes. */
     gboolean (*proceed)(GstClBatchFilter *self, GstClBatch batch, OclQueue *compute, guint n_frames,
                         GError **error);
     /* Enqueue the readback of frame @index into @frame on the download queue, ordered after

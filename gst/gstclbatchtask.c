@@ -352,13 +352,14 @@ static void submit_locked(GstClBatchFilter *self)
         stop_locked(p, epoch, GST_FLOW_ERROR);
 }
 
-/* The oldest batch whose second half is not enqueued yet, and @is_due; NULL: none. */
+/* The oldest batch whose second half is not enqueued yet, whatever its device; NULL: none, or
+ * @is_due asks for one whose first half has completed and this one's has not. */
 static BatchSlot *find_deciding_locked(const GstClBatchFilterPrivate *p, gboolean is_due)
 {
     for (GList *l = p->submitted.head; l; l = l->next) {
         BatchSlot *slot = l->data;
-        if (slot->state == SLOT_DECIDING && (!is_due || slot->fence->done))
-            return slot;
+        if (slot->state == SLOT_DECIDING)
+            return !is_due || slot->fence->done ? slot : NULL;
     }
     return NULL;
 }

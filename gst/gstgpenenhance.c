@@ -460,16 +460,6 @@ static void gst_gpen_enhance_snapshot_copy(GstClBatchFilter *filter, GstClBatch 
         *face_batch_controls(target->faces, index) = *face_batch_controls(source->faces, index);
 }
 
-/* Faces are followed from frame to frame. */
-static gboolean gst_gpen_enhance_carries_state(GstClBatchFilter *filter)
-{
-    GstGpenEnhance *self = GST_GPEN_ENHANCE(filter);
-    GST_OBJECT_LOCK(self);
-    const gboolean detect = self->properties.faces == FACES_DETECT;
-    GST_OBJECT_UNLOCK(self);
-    return detect;
-}
-
 static gboolean gst_gpen_enhance_upload(GstClBatchFilter *filter, GstClBatch data, OclQueue *upload,
                                         guint index, GstVideoFrame *frame, GError **error)
 {
@@ -699,7 +689,6 @@ static void gst_gpen_enhance_class_init(GstGpenEnhanceClass *klass)
     filter_class->release = gst_gpen_enhance_release;
     filter_class->batch_new = gst_gpen_enhance_batch_new;
     filter_class->batch_free = gst_gpen_enhance_batch_free;
-    filter_class->carries_state = gst_gpen_enhance_carries_state;
     filter_class->snapshot = gst_gpen_enhance_snapshot;
     filter_class->snapshot_copy = gst_gpen_enhance_snapshot_copy;
     filter_class->upload = gst_gpen_enhance_upload;

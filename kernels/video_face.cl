@@ -272,15 +272,16 @@ static inline bool touches(__global const Face *face, int x, int y)
            y < face->top + face->rows;
 }
 
-/* The face whose mask is strongest at a pixel, and how strong; -1 where there is none. */
+/* The face whose mask is strongest at pixel @x, @y of a cell, and how strong; -1 where there is
+ * none. */
 static inline int strongest_at(__global const Face *faces, __global const Verdict *verdicts,
-                               int first, int last, int width, int height, int x, int y,
-                               float *strength)
+                               int first, int last, int width, int height, int cell_x, int cell_y,
+                               int x, int y, float *strength)
 {
     int strongest = -1;
     *strength = 0.0f;
     for (int i = first; i < last; i++) {
-        if (!verdicts[i].use)
+        if (!verdicts[i].use || !touches(faces + i, cell_x, cell_y))
             continue;
         const float2 at = apply_affine(faces[i].to_face, (float)x, (float)y);
         const float mask = faces[i].blend * mask_at((at.x + 0.5f) / (float)width,
@@ -325,7 +326,7 @@ __kernel void face_paste(__global uchar *restrict frames, Format format, int hal
         for (int x = cell_x << halved_x; x < min((cell_x + 1) << halved_x, format.width[0]); x++) {
             float share;
             const int best = strongest_at(faces, verdicts, face->first, face->first + face->count,
-                                          width, height, x, y, &share);
+                                          width, height, cell_x, cell_y, x, y, &share);
             n_pixels++;
             if (best < 0)
                 continue;

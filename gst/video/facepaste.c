@@ -455,9 +455,13 @@ static gboolean run_paste(VideoRestorer *self, OclQueue *compute, const VideoFra
         VIDEO_ARG(self->out_map.w),
         VIDEO_ARG(self->out_map.h),
     };
-    /* Faces have many sizes and PoCL compiles a kernel anew for every size of work-group. */
-    return video_launch(compute, self->paste, arguments, G_N_ELEMENTS(arguments),
-                        GST_ROUND_UP_64((gsize)columns), (gsize)rows, n, error);
+    for (guint i = 0; i < G_N_ELEMENTS(arguments); i++)
+        if (!ocl_kernel_set(self->paste, i, arguments[i].size_b, arguments[i].value, error))
+            return FALSE;
+    /* Faces have many sizes, and PoCL compiles a kernel anew for every size of work-group. */
+    const gsize local[3] = { 64, 1, 1 };
+    const gsize global[3] = { GST_ROUND_UP_64((gsize)columns), (gsize)rows, n };
+    return ocl_enqueue(compute, self->paste, 3, global, local, NULL, error);
 }
 
 gboolean video_restorer_run(VideoRestorer *self, OclQueue *compute, VideoFaceList *list,

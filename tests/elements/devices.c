@@ -92,6 +92,22 @@ static void a_slow_device_gets_less_and_delays_nobody(void)
     g_assert_cmpuint(n_batches(stage, 1), <=, 10);
 }
 
+static void second_halves_keep_the_order_of_the_stream(void)
+{
+    g_autoptr(Stage) stage = stage_new_on(TEST_TYPE_HALVES, BOTH, 1);
+    stage_set_caps(stage, STAGE_CAPS);
+    fakecl_hold(TEST_COMPUTE, 1, 1, FAKECL_FOREVER);
+    stage_push_all(stage, 0, 4);
+    g_assert_true(fakecl_wait_held(1));
+    g_assert_true(fakecl_wait_calls(TEST_COMPUTE, 3));
+    /* Time enough for the other device, which could go on. */
+    g_usleep(G_USEC_PER_SEC / 10);
+    g_assert_cmpint(g_atomic_int_get(&stage->filter->n_proceeded), ==, 0);
+    fakecl_release();
+    stage_pull_all(stage, 0, 4);
+    g_assert_cmpint(stage->filter->n_proceeded, ==, 4);
+}
+
 static void a_device_named_twice_is_one(void)
 {
     g_autoptr(Stage) stage = stage_new_on(TEST_TYPE_FILTER, "0:1, 0:1", 1);
@@ -391,6 +407,8 @@ int main(int argc, char **argv)
     stage_add("equal devices share the work", equal_devices_share_the_work);
     stage_add("a slow device gets less and delays nobody",
               a_slow_device_gets_less_and_delays_nobody);
+    stage_add("second halves keep the order of the stream",
+              second_halves_keep_the_order_of_the_stream);
     stage_add("a device named twice is one", a_device_named_twice_is_one);
     stage_add("a device that is not there is an error", a_device_that_is_not_there_is_an_error);
     stage_add("what is carried from frame to frame stays on one device",

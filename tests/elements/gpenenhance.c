@@ -395,6 +395,30 @@ static void without_attach_meta_there_are_none(void)
     g_assert_null(face_meta(result));
 }
 
+/* Decisions are made in the order of the stream, so it does not matter who computes. */
+static void faces_are_followed_over_two_devices(void)
+{
+    g_autoptr(Model) restorer = tinynet_restorer(1, 0), detector = tinynet_detector();
+    g_autoptr(Stage) stage =
+        faces_new(restorer, detector, "batch-size=1 device=0:0,0:1 attach-meta=true");
+    for (guint i = 0; i < 24; i++) {
+        GstBuffer *frame = frame_new(i);
+        add_face(frame, 6, 5, 1);
+        add_face(frame, 16, 6, 0.9f);
+        push(stage, frame);
+    }
+    for (guint i = 0; i < 24; i++) {
+        g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
+        gpointer state = NULL;
+        GstMeta *meta;
+        guint tracks = 0;
+        while ((meta = gst_buffer_iterate_meta_filtered(
+                    result, &state, GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE)))
+            tracks += 1u << ((GstVideoRegionOfInterestMeta *)meta)->id;
+        g_assert_cmpuint(tracks, ==, 1 << 1 | 1 << 2);
+    }
+}
+
 /* The detector sees frames 0, 4 and 8 of which only these have a face; it is one row lower each
  * time. */
 static void frames_between_detections_have_their_faces_too(void)
@@ -638,6 +662,7 @@ int main(int argc, char **argv)
     stage_add("without attach-meta there are none", without_attach_meta_there_are_none);
     stage_add("frames between detections have their faces too",
               frames_between_detections_have_their_faces_too);
+    stage_add("faces are followed over two devices", faces_are_followed_over_two_devices);
     stage_add("a face that is followed may score less", a_face_that_is_followed_may_score_less);
     stage_add("after a flush faces are new", after_a_flush_faces_are_new);
     stage_add("a still face does not flicker", a_still_face_does_not_flicker);

@@ -32,11 +32,11 @@ static void net_clear(Net *net)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Net, net_clear)
 
-static Net build_net(OnnxBuilder *builder)
+static Net build_net(OnnxBuilder *builder, NnPrecision precision)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GBytes) bytes = onnx_builder_pack(builder);
-    const NnNetworkParams params = { .max_samples = CHUNK, .precision = NN_PRECISION_FP32 };
+    const NnNetworkParams params = { .max_samples = CHUNK, .precision = precision };
     Net net = { .info = video_model_info_preset("gpen") };
     net.model = nn_model_load_bytes(bytes, "restorer", &error);
     g_assert_no_error(error);
@@ -48,7 +48,7 @@ static Net build_net(OnnxBuilder *builder)
 }
 
 /* Every channel becomes itself times @gain plus @offset, on the scale of -1..1. */
-static Net linear_net(float gain, float offset)
+static Net linear_net_of(float gain, float offset, NnPrecision precision)
 {
     g_autoptr(OnnxBuilder) builder = onnx_builder_new(13);
     const float weights[9] = { gain, 0, 0, 0, gain, 0, 0, 0, gain };
@@ -58,7 +58,12 @@ static Net linear_net(float gain, float offset)
     onnx_builder_floats(builder, "b", "3", bias);
     onnx_builder_node(builder, "Conv", "input,w,b", "output");
     onnx_builder_output(builder, "output");
-    return build_net(builder);
+    return build_net(builder, precision);
+}
+
+static Net linear_net(float gain, float offset)
+{
+    return linear_net_of(gain, offset, NN_PRECISION_FP32);
 }
 
 /* White in the upper half of the crop, black in the lower one. */
@@ -75,7 +80,7 @@ static Net halves_net(void)
     onnx_builder_node(builder, "Conv", "input,w", "nothing");
     onnx_builder_node(builder, "Add", "nothing,halves", "output");
     onnx_builder_output(builder, "output");
-    return build_net(builder);
+    return build_net(builder, NN_PRECISION_FP32);
 }
 
 /* ---------------------------------------------------------------- faces */
@@ -302,6 +307,27 @@ static void a_network_that_changes_nothing_changes_little(void)
     }
 }
 
+static void half_precision_changes_little(void)
+{
+    GstVideoInfo info = harness_info(GST_VIDEO_FORMAT_NV12, WIDTH, HEIGHT, NULL);
+    g_autoptr(GstVideoFrame) frame = harness_frame_new(&info, 0);
+    g_autoptr(GstVideoFrame) whole = harness_frame_new(&info, 0);
+    g_autoptr(GstVideoFrame) half = harness_frame_new(&info, 0);
+    harness_fill_random(frame, 21);
+    const NnPrecision precisions[] = { NN_PRECISION_FP32, NN_PRECISION_FP16 };
+    for (guint i = 0; i < 2; i++) {
+        g_auto(Net) net = linear_net_of(-0.8f, 0.1f, precisions[i]);
+        const NnType type = nn_slot_input(net.slot, 0).type;
+        g_assert_cmpint(type, ==, i == 0 ? NN_FLOAT32 : NN_FLOAT16);
+        VideoFaceJob job = face_at(0, 70, 50, 60, 20);
+        VideoFaceStyle style = plain;
+        style.match = TRUE;
+        restore_one(&net, frame, &job, &style, i == 0 ? whole : half);
+    }
+    g_assert_cmpuint(harness_difference(whole, half), <=, 1);
+    g_assert_cmpuint(harness_difference(whole, frame), >, 50);
+}
+
 static void a_turned_face_is_pasted_the_way_it_was(void)
 {
     g_auto(Net) halves = halves_net();
@@ -489,7 +515,7 @@ static void a_network_of_another_shape_is_refused(void)
     onnx_builder_floats(builder, "w", "3,3,1,1", weights);
     onnx_builder_node(builder, "Conv", "input,w", "output");
     onnx_builder_output(builder, "output");
-    g_auto(Net) net = build_net(builder);
+    g_auto(Net) net = build_net(builder, NN_PRECISION_FP32);
     GstVideoInfo info = harness_info(GST_VIDEO_FORMAT_NV12, WIDTH, HEIGHT, NULL);
     g_assert_null(
         video_restorer_new(harness_device(), &info, net.info, net.slot, 0, 0, CHUNK, &error));
@@ -506,6 +532,7 @@ int main(int argc, char **argv)
     harness_add("a crop is the face turned upright", a_crop_is_the_face_turned_upright);
     harness_add("a network that changes nothing changes little",
                 a_network_that_changes_nothing_changes_little);
+    harness_add("half precision changes little", half_precision_changes_little);
     harness_add("a turned face is pasted the way it was", a_turned_face_is_pasted_the_way_it_was);
     harness_add("where faces overlap the stronger mask decides",
                 where_faces_overlap_the_stronger_mask_decides);
