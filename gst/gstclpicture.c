@@ -4,6 +4,33 @@
  */
 #include "gstclpicture.h"
 
+/* "RGB in (v - 123.675) / 58.395, ..., scaled to 320x320": what goes in. */
+static char *describe_input(const VideoModelInfo *info)
+{
+    static const char *const fits[] = { [VIDEO_FIT_STRETCH] = "stretched to the network's size",
+                                        [VIDEO_FIT_LETTERBOX] = "with borders around them",
+                                        [VIDEO_FIT_NATIVE] = "near their own size" };
+    return g_strdup_printf(
+        "%s, as (v - mean) / std of v in 0..255 with mean %g, %g, %g and std %g, %g, %g, %s",
+        info->bgr ? "BGR" : "RGB", info->mean[0], info->mean[1], info->mean[2], info->std[0],
+        info->std[1], info->std[2], fits[info->fit]);
+}
+
+void picture_tell_guess(GstClBatchFilter *filter, const PictureModel *model)
+{
+    const VideoModelInfo *info = model->info;
+    if (!info->guessed)
+        return;
+    const NnValue *output = nn_model_graph(model->model)->outputs->pdata[0];
+    g_autofree char *input = describe_input(info);
+    GST_ELEMENT_INFO(filter, LIBRARY, SETTINGS,
+                     ("How the network wants its pictures is a guess by the shapes of its tensors: "
+                      "%s; the result is channel %u of '%s'. If what comes out looks wrong, "
+                      "describe the network in a file of its name followed by .modelinfo.",
+                      input, info->channel, output->name),
+                     ("docs/models.md tells what such a file holds"));
+}
+
 gboolean picture_build_init(PictureBuild *self, PictureModel *model, OclDevice *device,
                             const GstVideoInfo *in, const GstVideoInfo *out, guint max_frames,
                             NnPrecision precision, GError **error)

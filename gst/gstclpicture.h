@@ -11,6 +11,9 @@
 
 G_BEGIN_DECLS
 
+/* Posts an INFO message that says what has been guessed about @model, if anything has. */
+void picture_tell_guess(GstClBatchFilter *filter, const PictureModel *model);
+
 /* The path that sends frames of @in through @network on its device. */
 typedef struct {
     GstVideoInfo in, out;

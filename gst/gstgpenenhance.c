@@ -325,6 +325,7 @@ static gboolean gst_gpen_enhance_start(GstClBatchFilter *filter, OclDevice *devi
     if (!self->model || !load_detector(self, detector, error) ||
         !check_detector(self, faces, error))
         return FALSE;
+    picture_tell_guess(filter, self->model);
     self->described_fit = self->model->info->fit;
     self->stream = (FaceStream){ .tracker = video_face_tracker_new() };
     return TRUE;

@@ -335,8 +335,10 @@ static gboolean gst_unet_matte_start(GstClBatchFilter *filter, OclDevice *device
 {
     GstUnetMatte *self = GST_UNET_MATTE(filter);
     self->model = load_model(self, device, error);
-    if (self->model && load_image(self, error))
+    if (self->model && load_image(self, error)) {
+        picture_tell_guess(filter, self->model);
         return TRUE;
+    }
     gst_unet_matte_stop(filter);
     return FALSE;
 }

@@ -110,6 +110,9 @@ const char *ocl_status_name(cl_int status)
 }
 
 static void set_error(GError **error, OclPhase phase, cl_int status, const OclDevice *device,
+                      const char *format, va_list args) G_GNUC_PRINTF(5, 0);
+
+static void set_error(GError **error, OclPhase phase, cl_int status, const OclDevice *device,
                       const char *format, va_list args)
 {
     if (!error)

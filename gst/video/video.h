@@ -78,7 +78,7 @@ typedef enum {
 /* What the sidecar file of a model says, or a preset: see docs/models.md. */
 typedef struct {
     char *name;       /* of the preset or the file's */
-    gboolean guessed; /* only the tensors' shapes were there to go by: worth a warning */
+    gboolean guessed; /* only the tensors' shapes were there to go by: worth a message */
     /* picture -> tensor: channel c is (v[c] - mean[c]) / std[c], v in 0..255 */
     char *input;   /* tensor's name; NULL: the first four-dimensional input */
     gboolean bgr;  /* channel order; FALSE: RGB */

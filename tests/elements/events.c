@@ -160,7 +160,6 @@ static void caps_that_downstream_refuses_stop_the_stream_and_others_revive_it(vo
 {
     g_autoptr(Stage) stage = stage_new(1);
     gst_harness_set_sink_caps_str(stage->harness, STAGE_OTHER_CAPS);
-    g_autoptr(GstPad) sink = gst_element_get_static_pad(stage->element, "sink");
     gst_harness_set_src_caps_str(stage->harness, STAGE_CAPS);
     GstFlowReturn flow;
     while ((flow = stage_push(stage, 0)) == GST_FLOW_OK)

@@ -199,6 +199,7 @@ static void a_whole_computation_has_no_queue_more(void)
     g_autoptr(Stage) halves = stage_new_halves(1);
     g_assert_cmpuint(between - before, ==, 3);
     g_assert_cmpuint(fakecl_calls("clCreateCommandQueue") - between, ==, 4);
+    g_assert_true(whole && halves);
 }
 
 static gint n_flushers;

@@ -199,6 +199,16 @@ static char *save_bare(OnnxBuilder *builder)
     return save(data, size_b, NULL);
 }
 
+char *tinynet_undescribed(void)
+{
+    g_autoptr(OnnxBuilder) builder = onnx_builder_new(13);
+    onnx_builder_input(builder, "image", NN_FLOAT32, "1,3,?,?");
+    onnx_builder_floats(builder, "w", "1,3,1,1", red);
+    onnx_builder_node(builder, "Conv", "image,w", "red");
+    onnx_builder_output(builder, "red");
+    return save_bare(builder);
+}
+
 char *tinynet_detector(void)
 {
     /* exp(1.0986123) cells of 8 px; the middle of a cell is half a cell on. */

@@ -13,6 +13,8 @@ G_BEGIN_DECLS
 
 /* alpha is the red channel. */
 char *tinynet_red(void);
+/* The same of pictures of any size, without a description. */
+char *tinynet_undescribed(void);
 /* alpha is the red channel, by way of a layer that several kernels can do. */
 char *tinynet_red_in_steps(void);
 /* alpha is a quarter of the red channel more than that of the frame before. */

@@ -274,6 +274,40 @@ static void states_do_not_overwrite_each_other(void)
     }
 }
 
+/* ---------------------------------------------------------------- what is guessed */
+
+/* The text of the message that is posted when a network is loaded, NULL if there is none. */
+static char *told_at_start(const char *model)
+{
+    g_autoptr(GstBus) bus = gst_bus_new();
+    g_autoptr(GstElement) matte = g_object_ref_sink(
+        g_object_new(GST_TYPE_UNET_MATTE, "device", "0:0", "model-file", model, NULL));
+    gst_element_set_bus(matte, bus);
+    g_assert_cmpint(gst_element_set_state(matte, GST_STATE_READY), ==, GST_STATE_CHANGE_SUCCESS);
+    g_autoptr(GstMessage) message = gst_bus_pop_filtered(bus, GST_MESSAGE_INFO);
+    g_autoptr(GError) error = NULL;
+    if (message)
+        gst_message_parse_info(message, &error, NULL);
+    gst_element_set_state(matte, GST_STATE_NULL);
+    gst_element_set_bus(matte, NULL);
+    return error ? g_strdup(error->message) : NULL;
+}
+
+static void guesses_about_a_network_are_told(void)
+{
+    g_autoptr(Model) bare = tinynet_undescribed();
+    g_autofree char *told = told_at_start(bare);
+    g_assert_nonnull(told);
+    g_assert_nonnull(strstr(told, "is a guess"));
+    g_assert_nonnull(strstr(told, "RGB"));
+    g_assert_nonnull(strstr(told, "near their own size"));
+    g_assert_nonnull(strstr(told, "channel 0 of 'red'"));
+    g_assert_nonnull(strstr(told, ".modelinfo"));
+    g_autoptr(Model) described = tinynet_red();
+    g_assert_null(told_at_start(described));
+    g_assert_null(told_at_start("clmatte-fast"));
+}
+
 /* ---------------------------------------------------------------- what can be wrong */
 
 static GError *start_fails(GstElement *element)
@@ -328,6 +362,7 @@ int main(int argc, char **argv)
     stage_add("the background may change while playing", the_background_may_change_while_playing);
     stage_add("a frame is the same whatever shares its batch",
               a_frame_is_the_same_whatever_shares_its_batch);
+    stage_add("guesses about a network are told", guesses_about_a_network_are_told);
     stage_add("states do not overwrite each other", states_do_not_overwrite_each_other);
     stage_add("states are carried from frame to frame", states_are_carried_from_frame_to_frame);
     stage_add("what is missing is told when starting", what_is_missing_is_told_when_starting);

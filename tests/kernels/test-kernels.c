@@ -659,7 +659,7 @@ int main(int argc, char **argv)
         { "seed", 's', 0, G_OPTION_ARG_INT, &seed_option, "Of the random numbers", "N" },
         { "list", 'l', 0, G_OPTION_ARG_NONE, &list, "Names only", NULL },
         { "device", 'd', 0, G_OPTION_ARG_STRING, &spec, "As in ocl_device_open()", "SPEC" },
-        { NULL }
+        G_OPTION_ENTRY_NULL,
     };
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
     g_autoptr(GError) error = NULL;

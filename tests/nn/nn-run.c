@@ -89,7 +89,7 @@ static gboolean parse_options(int *argc, char ***argv, Options *options, GError 
         { "profile", 0, 0, G_OPTION_ARG_NONE, &options->profile,
           "Print the median time of every launch, memory and the time to the first frame", NULL },
         { "json", 0, 0, G_OPTION_ARG_NONE, &options->json, "Print JSON", NULL },
-        { NULL },
+        G_OPTION_ENTRY_NULL,
     };
     g_autoptr(GOptionContext) context = g_option_context_new("MODEL.onnx");
     g_option_context_add_main_entries(context, entries, NULL);

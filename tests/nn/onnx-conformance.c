@@ -335,7 +335,7 @@ int main(int argc, char **argv)
         { "verbose", 'v', 0, G_OPTION_ARG_NONE, &runner.verbose, "Name every test", NULL },
         { "table", 0, 0, G_OPTION_ARG_NONE, &table, "Print the claimed operators as Markdown",
           NULL },
-        { NULL },
+        G_OPTION_ENTRY_NULL,
     };
     g_autoptr(GOptionContext) context = g_option_context_new("[FOLDER OF TESTS...]");
     g_autoptr(GError) error = NULL;

@@ -118,7 +118,7 @@ static void forget(void)
 static char *make_file(void)
 {
     forget();
-    g_autoptr(NnNetwork) network = build(NN_TUNING_MEASURE);
+    nn_network_unref(build(NN_TUNING_MEASURE));
     char *path = tuning_file();
     g_assert_nonnull(path);
     return path;
@@ -185,7 +185,7 @@ static void test_what_is_measured_is_not_measured_again(void)
 
 static void test_the_best_way_of_the_file_is_taken(void)
 {
-    g_autofree char *path = make_file();
+    g_free(make_file());
     set_best("Conv 32x24x24 -> 32x24x24 3x3", "conv_vector");
     g_autoptr(NnNetwork) vector = build(NN_TUNING_CACHED);
     g_autofree char *before = kernels_of(vector);
@@ -205,7 +205,7 @@ static void test_the_best_way_of_the_file_is_taken(void)
 static void test_a_tile_of_the_file_is_taken(void)
 {
     forget();
-    g_autoptr(NnNetwork) measured = build_as(NN_TUNING_MEASURE, PLENTY_MS, NN_PRECISION_FP16);
+    nn_network_unref(build_as(NN_TUNING_MEASURE, PLENTY_MS, NN_PRECISION_FP16));
     set_best("Conv 32x24x24 -> 32x24x24 3x3", "conv_tensor:small");
     g_autoptr(NnNetwork) tile = build_as(NN_TUNING_CACHED, 0, NN_PRECISION_FP16);
     const NnLaunch *launch = nn_network_recorder(tile)->launches->pdata[0];
@@ -222,7 +222,7 @@ static void test_ways_that_do_not_fit_or_exist_are_passed_over(void)
     g_autofree char *by_rule = kernels_of(off);
     const char *const ways[] = { "conv_depthwise", "matmul_vector", "none of this", "" };
     for (guint i = 0; i < G_N_ELEMENTS(ways); i++) {
-        g_autofree char *path = make_file();
+        g_free(make_file());
         set_best("Conv 32x24x24 -> 32x24x24 3x3", ways[i]);
         g_autoptr(NnNetwork) cached = build(NN_TUNING_CACHED);
         g_autofree char *kernels = kernels_of(cached);
@@ -258,7 +258,7 @@ static void test_damaged_files_count_as_none_and_are_replaced(void)
     /* Cut anywhere: what is left of it is used or not, and nothing else happens. */
     for (gsize cut = 0; cut < strlen(whole); cut += 29) {
         g_assert_true(g_file_set_contents(path, whole, (gssize)cut, NULL));
-        g_autoptr(NnNetwork) cached = build(NN_TUNING_CACHED);
+        nn_network_unref(build(NN_TUNING_CACHED));
     }
     g_assert_true(g_file_set_contents(path, "no key file", -1, NULL));
     g_autoptr(NnNetwork) measured = build(NN_TUNING_MEASURE);
@@ -292,7 +292,7 @@ static void test_a_network_past_its_deadline_does_not_run(void)
 
 static void test_forced_variants_are_not_tuned(void)
 {
-    g_autofree char *path = make_file();
+    g_free(make_file());
     set_best("Conv 32x24x24 -> 32x24x24 3x3", "conv_winograd");
     g_autoptr(NnModel) model = make_model();
     const NnNetworkParams params = { .max_samples = 1,

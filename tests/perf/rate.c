@@ -26,7 +26,7 @@ static const GOptionEntry entries[] = {
     { "pinned", 0, 0, G_OPTION_ARG_NONE, &is_pinned, "Frames in the pool that the element proposes",
       NULL },
     { "fps", 0, 0, G_OPTION_ARG_INT, &fps, "Frame rate in the caps, 0: 25", "N" },
-    { NULL },
+    G_OPTION_ENTRY_NULL,
 };
 
 typedef struct {

@@ -495,7 +495,6 @@ static void faces_of_any_size_and_place_do_no_harm(void)
 
 static void without_faces_nothing_is_enqueued(void)
 {
-    g_autoptr(GError) error = NULL;
     g_auto(Net) white = linear_net(0, 1);
     GstVideoInfo info = harness_info(GST_VIDEO_FORMAT_NV12, WIDTH, HEIGHT, NULL);
     g_autoptr(GstVideoFrame) frame = harness_frame_new(&info, 0);
