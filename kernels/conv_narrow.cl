@@ -80,21 +80,32 @@ __kernel void conv_narrow(__global const REAL *restrict x, Map xm,
     residual += rm.offset + n * rm.sample;
     y += ym.offset + n * ym.sample;
     EPILOGUE_OF(n);
+    float sums[K][CHUNK];
     for (int first = start; first < stop; first += P) {
         V acc[K][P];
         add_up(x, xm, weights, zeros, ym, conv, first, acc);
 #pragma unroll
-        for (int p = 0; p < P; p++) {
-            const int oy = (first + p) / ym.w, ox = (first + p) % ym.w;
-            if (first + p >= stop)
-                continue;
+        for (int p = 0; p < P; p++)
 #pragma unroll
-            for (int k = 0; k < K; k++) {
-                float v = SCALED_SUM(sum_of(acc[k][p]), scale[k]) + bias[k];
-                if (RESIDUAL)
-                    v += LOAD(residual, k * rm.sc + oy * rm.sh + ox * rm.sw);
-                STORE(y, k * ym.sc + oy * ym.sh + ox * ym.sw, FINISHED(v, post[k]));
-            }
+            for (int k = 0; k < K; k++)
+                sums[k][first - start + p] = SCALED_SUM(sum_of(acc[k][p]), scale[k]) + bias[k];
+    }
+    for (int k = 0; k < K; k++) {
+        int oy = start / ym.w, ox = start - oy * ym.w;
+        for (int i = 0; RESIDUAL && i < stop - start; i++) {
+            sums[k][i] += LOAD(residual, k * rm.sc + oy * rm.sh + ox * rm.sw);
+            oy += ++ox == ym.w;
+            ox = ox == ym.w ? 0 : ox;
+        }
+        /* Vectors of pixels: exp() of one number at a time takes longer than all the sums. */
+        for (int i = 0; i < CHUNK; i += VW)
+            VSTORE(FINISHED(VLOAD(sums[k] + i), post[k]), sums[k] + i);
+        oy = start / ym.w;
+        ox = start - oy * ym.w;
+        for (int i = 0; i < stop - start; i++) {
+            STORE(y, k * ym.sc + oy * ym.sh + ox * ym.sw, sums[k][i]);
+            oy += ++ox == ym.w;
+            ox = ox == ym.w ? 0 : ox;
         }
     }
 }
