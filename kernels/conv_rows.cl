@@ -405,22 +405,44 @@ __kernel void conv_separable(__global const REAL *restrict x, Map xm,
 
 #elif defined(CONV_EXPANDED)
 
-/* One work-item: @rows_each rows of one block of KB vectors. @conv: the windows.
- * ring: [KH][columns][KB * VW], columns being (OW - 1) * stride + KW. Row i of the first convolution
- * lies at i + pad modulo KH, with zeros around it; the next rows take the place of those that no
- * window needs any more. Global: ceil(OH / rows_each), blocks. */
+/* One row of the first convolution, number @row of x, one block of vectors; zeros where there is no
+ * such row. */
+static inline void expand_row(__global const REAL *x, Map xm, __global const float *weights,
+                              __global const float *bias, int row, int before, int columns,
+                              __local float *to, float alpha, float beta)
+{
+    const int step = KB * VW;
+    const int used = min(xm.w, columns - before);
+    if ((uint)row >= (uint)xm.h) {
+        for (int i = 0; i < columns * step; i += VW)
+            VSTORE((V)(0.0f), to + i);
+        return;
+    }
+    for (int i = 0; i < used; i += P) {
+        V acc[KB][P];
+        add_products(acc, x + row * xm.sh + i * xm.sw, xm.sw, used - i, 1, 0, xm.c, weights);
+        finish_products(acc, bias, used - i, 0, 0, to + (before + i) * step, step, 0, step, alpha,
+                        beta);
+    }
+}
+
+/* One work-item: @rows_each rows of @blocks_each blocks of KB vectors. @conv: the windows.
+ * rings: [blocks_each][KH][columns][KB * VW], columns being (OW - 1) * stride + KW. Row i of the first
+ * convolution lies at i + pad modulo KH, with zeros around it; the next rows take the place of those
+ * that no window needs any more. Global: ceil(blocks / blocks_each), ceil(OH / rows_each). */
 __kernel void conv_expanded(__global const REAL *restrict x, Map xm,
                             __global const float *restrict first_weights,
                             __global const float *restrict first_bias,
                             __global const float *restrict weights,
                             __global const float *restrict bias, __global const REAL *residual,
                             Map rm, __global REAL *y, Map ym, Conv conv, int rows_each,
-                            __local float *restrict ring, float first_alpha, float first_beta,
-                            EPILOGUE_PARAMETERS)
+                            int blocks_each, __local float *restrict rings, float first_alpha,
+                            float first_beta, EPILOGUE_PARAMETERS)
 {
     const int n = get_global_id(2);
-    const int start = get_global_id(0) * rows_each, stop = min(start + rows_each, ym.h);
-    const int block = get_global_id(1);
+    const int start = get_global_id(1) * rows_each, stop = min(start + rows_each, ym.h);
+    const int block0 = get_global_id(0) * blocks_each;
+    const int blocks = min(blocks_each, (ym.c + KB * VW - 1) / (KB * VW) - block0);
     const int columns = (ym.w - 1) * STRIDE_W + KW;
     const int step = KB * VW, row_step = columns * step;
 
@@ -428,43 +450,34 @@ __kernel void conv_expanded(__global const REAL *restrict x, Map xm,
     residual += rm.offset + n * rm.sample;
     y += ym.offset + n * ym.sample;
     EPILOGUE_OF(n);
-    first_weights += block * xm.c * step;
-    first_bias += block * step;
-    weights += block * KH * KW * step;
-    bias += block * step;
+    for (int i = 0; i < blocks * KH * row_step; i += VW)
+        VSTORE((V)(0.0f), rings + i);
 
-    for (int i = 0; i < KH * row_step; i += VW)
-        VSTORE((V)(0.0f), ring + i);
     /* Rows count from the first one of padding. */
-    const int used = min(xm.w, columns - conv.pad_w);
     int ready = start * conv.stride_h;
     for (int oy = start; oy < stop; oy++) {
         const int row = oy * conv.stride_h;
-        for (ready = max(ready, row); ready < row + KH; ready++) {
-            const int iy = ready - conv.pad_h;
-            __local float *to = ring + ready % KH * row_step;
-            if ((uint)iy >= (uint)xm.h) {
-                for (int i = 0; i < row_step; i += VW)
-                    VSTORE((V)(0.0f), to + i);
-                continue;
-            }
-            for (int i = 0; i < used; i += P) {
-                V acc[KB][P];
-                add_products(acc, x + iy * xm.sh + i * xm.sw, xm.sw, used - i, 1, 0, xm.c,
-                             first_weights);
-                finish_products(acc, first_bias, used - i, 0, 0, to + (conv.pad_w + i) * step, step,
-                                0, step, first_alpha, first_beta);
-            }
-        }
-        for (int i = 0; i < ym.w; i += PD) {
-            const int ox = min(i, ym.w - PD);
-            for (int k = 0; k < KB && (block * KB + k) * VW < ym.c; k++) {
-                const int c = first_channel(block * KB + k, ym.c);
-                V acc[PD];
-                add_window(acc, ring + ox * STRIDE_W * step + k * VW, row_step, step,
-                           weights + k * VW, step, row, 0, 0, 0, false);
-                finish_window(acc, bias + k * VW, c, residual + oy * rm.sh + ox * rm.sw, rm.sw,
-                              y + oy * ym.sh + ox * ym.sw, ym.sw, FINISH_AT(0));
+        const int missing = max(ready, row);
+        ready = row + KH;
+        for (int b = 0; b < blocks; b++) {
+            const int block = block0 + b;
+            __local float *ring = rings + b * KH * row_step;
+            for (int i = missing; i < ready; i++)
+                expand_row(x, xm, first_weights + block * xm.c * step, first_bias + block * step,
+                           i - conv.pad_h, conv.pad_w, columns, ring + i % KH * row_step,
+                           first_alpha, first_beta);
+            for (int i = 0; i < ym.w; i += PD) {
+                const int ox = min(i, ym.w - PD);
+                for (int k = 0; k < KB && (block * KB + k) * VW < ym.c; k++) {
+                    const int c = first_channel(block * KB + k, ym.c);
+                    V acc[PD];
+                    add_window(acc, ring + ox * STRIDE_W * step + k * VW, row_step, step,
+                               weights + block * KH * KW * step + k * VW, step, row, 0, 0, 0,
+                               false);
+                    finish_window(acc, bias + block * step + k * VW, c,
+                                  residual + oy * rm.sh + ox * rm.sw, rm.sw,
+                                  y + oy * ym.sh + ox * ym.sw, ym.sw, FINISH_AT(0));
+                }
             }
         }
     }

@@ -385,10 +385,11 @@ gboolean nn_conv_separable_fits(const ConvJob *first, const ConvJob *second)
            between_b(first) <= most_local_b(first);
 }
 
-/* What both kinds of pairs have in common, once first weights and bias are there. */
+/* What both kinds of pairs have in common, once first weights and bias are there. @blocks: those of
+ * a work-item, 0 for all. */
 static void finish_pair(NnLaunch *launch, const ConvJob *first, const ConvJob *second,
                         const NnView *weights, const NnView *bias, const ConvShape *windows,
-                        gint32 rows, gsize local_b)
+                        gint32 rows, gint32 blocks, gsize local_b)
 {
     nn_launch_buffer(launch, weights);
     nn_launch_buffer(launch, bias);
@@ -396,6 +397,8 @@ static void finish_pair(NnLaunch *launch, const ConvJob *first, const ConvJob *s
     nn_launch_map(launch, &second->y);
     nn_launch_bytes(launch, windows, sizeof *windows);
     nn_launch_int(launch, rows);
+    if (blocks > 0)
+        nn_launch_int(launch, blocks);
     nn_launch_local(launch, local_b);
     nn_launch_activation(launch, first->node);
     nn_conv_launch_epilogue(launch, second);
@@ -409,9 +412,14 @@ void nn_conv_expanded_record(const ConvJob *first, const ConvJob *second)
     const NnView weights = pack_windows(second, &tile), bias = pack_bias(second, &tile);
     g_autofree char *products = product_options(&tile), *windows = window_options(second);
     g_autofree char *epilogue = epilogue_options(second);
-    /* Each band computes kh - stride rows that its neighbour computes, too. */
-    const gint32 height = nn_map_of(&second->y).h;
-    const gint32 rows = band_rows(second, height, tile.blocks, 8 * (second->shape.kh - 1));
+    /* Each band computes kh - stride rows that its neighbour computes, too. All blocks in one
+     * work-item read the input once, but need bands enough and larger rings. */
+    const gint32 height = nn_map_of(&second->y).h, least = 8 * (second->shape.kh - 1);
+    const gint32 cores = (gint32)nn_recorder_device(second->recorder)->compute_units;
+    const gboolean together =
+        height >= 2 * cores * least && tile.blocks * ring_b(second, &tile) <= most_local_b(second);
+    const gint32 each = together ? tile.blocks : 1, parts = tile.blocks / each;
+    const gint32 rows = band_rows(second, height, parts, least);
 
     NnLaunch *launch =
         nn_recorder_launch(second->recorder, second->node, "conv_rows.cl", "conv_expanded",
@@ -420,9 +428,9 @@ void nn_conv_expanded_record(const ConvJob *first, const ConvJob *second)
     nn_launch_map(launch, &first->x);
     nn_launch_buffer(launch, &first_weights);
     nn_launch_buffer(launch, &first_bias);
-    finish_pair(launch, first, second, &weights, &bias, &second->shape, rows,
-                ring_b(second, &tile));
-    nn_launch_tiles(second->recorder, launch, &second->y, (height + rows - 1) / rows, tile.blocks);
+    finish_pair(launch, first, second, &weights, &bias, &second->shape, rows, each,
+                (gsize)each * ring_b(second, &tile));
+    nn_launch_tiles(second->recorder, launch, &second->y, parts, (height + rows - 1) / rows);
 }
 
 void nn_conv_separable_record(const ConvJob *first, const ConvJob *second)
@@ -445,6 +453,6 @@ void nn_conv_separable_record(const ConvJob *first, const ConvJob *second)
     nn_launch_map(launch, &first->x);
     nn_launch_buffer(launch, &first_weights);
     nn_launch_buffer(launch, &first_bias);
-    finish_pair(launch, first, second, &weights, &bias, &first->shape, rows, between_b(first));
+    finish_pair(launch, first, second, &weights, &bias, &first->shape, rows, 0, between_b(first));
     nn_launch_tiles(second->recorder, launch, &second->y, (height + rows - 1) / rows, 1);
 }
