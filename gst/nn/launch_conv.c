@@ -248,6 +248,7 @@ static const NnVariant variants[] = {
     TENSOR_TILE("256x16"),
     TENSOR_TILE("128x16"),
     TENSOR_TILE("small"),
+    { "conv_fir", nn_conv_fir_fits, nn_conv_fir_record, NULL },
     { "conv_depthwise_wide", nn_conv_depthwise_wide_fits, nn_conv_depthwise_wide_record, NULL },
     { "conv_few", nn_conv_few_fits, nn_conv_few_record, NULL },
     { "conv_tiled", nn_conv_tiled_fits, nn_conv_tiled_record, nn_conv_tiled_pays },
@@ -369,6 +370,8 @@ static gboolean record_phase(const ConvJob *whole, const NnConvParams *params, c
 
 static gboolean record_transposed(const ConvJob *job, const NnConvParams *params, GError **error)
 {
+    if (!nn_recorder_forced_variant(job->recorder) && nn_conv_fir_up_fits(job))
+        return nn_conv_fir_up_record(job, error);
     const gint64 stride[2] = { params->n_spatial == 2 ? params->stride[0] : 1,
                                params->stride[params->n_spatial - 1] };
     for (gint64 y = 0; y < stride[0]; y++)

@@ -65,6 +65,15 @@ gboolean nn_conv_tiled_fits(gconstpointer job);
 gboolean nn_conv_tiled_pays(gconstpointer job);
 gboolean nn_conv_tiled_record(gconstpointer job, GError **error);
 
+/* launch_conv_fir.c: depthwise ones by filters that are outer products, on GPUs; and transposed
+ * ones of a few channels, on any device: @job is the whole one, its shape with the stride of the
+ * output.
+ */
+gboolean nn_conv_fir_fits(gconstpointer job);
+gboolean nn_conv_fir_record(gconstpointer job, GError **error);
+gboolean nn_conv_fir_up_fits(const ConvJob *job);
+gboolean nn_conv_fir_up_record(const ConvJob *job, GError **error);
+
 /* launch_conv_narrow.c: a few outputs, on any device. */
 gboolean nn_conv_narrow_fits(gconstpointer job);
 gboolean nn_conv_narrow_record(gconstpointer job, GError **error);
