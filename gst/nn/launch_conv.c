@@ -370,7 +370,7 @@ static gboolean record_phase(const ConvJob *whole, const NnConvParams *params, c
 
 static gboolean record_transposed(const ConvJob *job, const NnConvParams *params, GError **error)
 {
-    if (!nn_recorder_forced_variant(job->recorder) && nn_conv_fir_up_fits(job))
+    if (nn_conv_fir_up_fits(job))
         return nn_conv_fir_up_record(job, error);
     const gint64 stride[2] = { params->n_spatial == 2 ? params->stride[0] : 1,
                                params->stride[params->n_spatial - 1] };
