@@ -4,12 +4,20 @@
  *
  * A file is a header with the SHA-256 of the content in hexadecimal, and the content. A file
  * that does not check out was cut short or is not ours; it counts as absent and is replaced.
+ *
+ * The folder does not grow for ever: loading a program marks it as used, and storing one removes
+ * those that have not been used for long, and the longest unused beyond a total size.
  */
 #include "internal.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <utime.h>
+
+/* A network has up to a hundred programs of 20 to 500 kB on GPUs. */
+#define MOST_B (256 << 20)
+#define OLDEST_S (90 * 24 * 3600)
 
 #define HEADER_FORMAT "clmatte program 1\n%s\n"
 /* HEADER_FORMAT with a digest of 64 digits in place of its %s. */
@@ -41,6 +49,66 @@ static gboolean is_intact(GBytes *file)
     return memcmp(data, header, HEADER_LENGTH) == 0;
 }
 
+/* ---------------------------------------------------------------- pruning */
+
+typedef struct {
+    char *path;
+    gint64 used_s; /* when it was stored or loaded last */
+    guint64 size_b;
+} Entry;
+
+static void clear_entry(gpointer data)
+{
+    g_free(((Entry *)data)->path);
+}
+
+/* A SHA-256 in hexadecimal, and what GLib appends to it while it writes the file. */
+static gboolean is_program(const char *name)
+{
+    const gsize digits = strspn(name, "0123456789abcdef");
+    return digits == 64 && (name[digits] == '\0' || name[digits] == '.');
+}
+
+static GArray *list_programs(void)
+{
+    GArray *entries = g_array_new(FALSE, FALSE, sizeof(Entry));
+    g_array_set_clear_func(entries, clear_entry);
+    g_autofree char *folder = cache_dir();
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    const char *name;
+    while (dir && (name = g_dir_read_name(dir)) != NULL) {
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+        GStatBuf status;
+        if (!is_program(name) || g_stat(path, &status) != 0)
+            continue;
+        const Entry entry = { g_steal_pointer(&path), status.st_mtime, (guint64)status.st_size };
+        g_array_append_val(entries, entry);
+    }
+    return entries;
+}
+
+static int newest_first(gconstpointer a, gconstpointer b)
+{
+    const Entry *x = a, *y = b;
+    return (x->used_s < y->used_s) - (x->used_s > y->used_s);
+}
+
+void ocl_cache_prune(guint64 most_b, gint64 oldest_s)
+{
+    const gint64 now_s = g_get_real_time() / G_USEC_PER_SEC;
+    g_autoptr(GArray) entries = list_programs();
+    g_array_sort(entries, newest_first);
+    guint64 total_b = 0;
+    for (guint i = 0; i < entries->len; i++) {
+        const Entry *entry = &g_array_index(entries, Entry, i);
+        total_b += entry->size_b;
+        if ((total_b > most_b || now_s - entry->used_s > oldest_s) && g_unlink(entry->path) != 0)
+            g_debug("cannot remove %s: %s", entry->path, g_strerror(errno));
+    }
+}
+
+/* ---------------------------------------------------------------- load and store */
+
 GBytes *ocl_cache_load(const char *key)
 {
     g_autofree char *path = path_of(key);
@@ -53,6 +121,7 @@ GBytes *ocl_cache_load(const char *key)
         g_debug("ignoring damaged cache file %s", path);
         return NULL;
     }
+    g_utime(path, NULL);
     return g_bytes_new_from_bytes(file, HEADER_LENGTH, size_b - HEADER_LENGTH);
 }
 
@@ -74,4 +143,5 @@ void ocl_cache_store(const char *key, GBytes *content)
     if (!g_file_set_contents_full(path, file->str, file->len, G_FILE_SET_CONTENTS_CONSISTENT, 0600,
                                   &error))
         g_debug("%s", error->message);
+    ocl_cache_prune(MOST_B, OLDEST_S);
 }

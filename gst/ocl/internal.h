@@ -70,10 +70,14 @@ char *ocl_source_locate(const char *text, const char *log);
 
 /* ---------------------------------------------------------------- cache */
 
-/* The content stored under @key, NULL if there is none or if it is damaged. */
+/* The content stored under @key, NULL if there is none or if it is damaged. Counts as use. */
 GBytes *ocl_cache_load(const char *key);
 
-/* Stores @content under @key, replacing what is there at once and whole; failing is harmless. */
+/* Stores @content under @key, replacing what is there at once and whole, and prunes; failing is
+ * harmless. */
 void ocl_cache_store(const char *key, GBytes *content);
+/* Removes programs not used for @oldest_s seconds, and of the others the longest unused beyond
+ * @most_b bytes in all. Nothing else in the folder is touched. */
+void ocl_cache_prune(guint64 most_b, gint64 oldest_s);
 
 G_END_DECLS

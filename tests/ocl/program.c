@@ -9,6 +9,7 @@
 #include <glib/gstdio.h>
 #include <internal.h>
 #include <string.h>
+#include <utime.h>
 
 /* ---------------------------------------------------------------- helpers */
 
@@ -196,6 +197,82 @@ static void a_binary_that_the_driver_refuses_is_replaced(void)
     g_assert_cmpuint(n_source_builds(), ==, 3);
 }
 
+/* ---------------------------------------------------------------- pruning */
+
+#define DAY_S (24 * 3600)
+
+/* A file of the cache's folder that was used @days ago. */
+static char *file_of_age(const char *name, gsize size_b, int days)
+{
+    g_autofree char *content = g_malloc0(size_b + 1);
+    char *path = g_build_filename(harness_cache_dir(), name, NULL);
+    g_mkdir_with_parents(harness_cache_dir(), 0700);
+    g_assert_true(g_file_set_contents(path, content, (gssize)size_b, NULL));
+    struct utimbuf times = { 0 };
+    times.actime = times.modtime = time(NULL) - days * DAY_S;
+    g_assert_cmpint(g_utime(path, &times), ==, 0);
+    return path;
+}
+
+static char *program_of_age(char digit, gsize size_b, int days)
+{
+    char name[65] = { 0 };
+    memset(name, digit, 64);
+    return file_of_age(name, size_b, days);
+}
+
+static gboolean exists(const char *path)
+{
+    return g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
+static void old_programs_go_when_a_new_one_is_stored(void)
+{
+    g_autofree char *old = program_of_age('a', 10, 100), *used = program_of_age('b', 10, 80);
+    g_autofree char *other = file_of_age("tuning-00.ini", 10, 400);
+    g_autofree char *half = file_of_age("cccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
+                                        "cccccccc.A1B2C3",
+                                        10, 100);
+    g_autoptr(GBytes) content = g_bytes_new_static("new", 3);
+    ocl_cache_store("new", content);
+    g_assert_false(exists(old));
+    g_assert_false(exists(half));
+    g_assert_true(exists(used));
+    g_assert_true(exists(other));
+    g_autoptr(GBytes) stored = ocl_cache_load("new");
+    g_assert_nonnull(stored);
+}
+
+static void the_longest_unused_programs_go_beyond_a_size(void)
+{
+    g_autofree char *oldest = program_of_age('1', 400, 30), *older = program_of_age('2', 400, 20);
+    g_autofree char *newer = program_of_age('3', 400, 10);
+    g_autofree char *other = file_of_age("tuning-00.ini", 4000, 1);
+    ocl_cache_prune(1200, 90 * DAY_S);
+    g_assert_true(exists(oldest) && exists(older) && exists(newer));
+    ocl_cache_prune(1000, 90 * DAY_S);
+    g_assert_false(exists(oldest));
+    g_assert_true(exists(older) && exists(newer) && exists(other));
+    ocl_cache_prune(0, 90 * DAY_S);
+    g_assert_false(exists(older) || exists(newer));
+    g_assert_true(exists(other));
+}
+
+static void loading_a_program_counts_as_use(void)
+{
+    const char *key = "dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd";
+    g_autoptr(GBytes) content = g_bytes_new_static("binary", 6);
+    ocl_cache_store(key, content);
+    g_autofree char *path = g_build_filename(harness_cache_dir(), key, NULL);
+    struct utimbuf times = { 0 };
+    times.actime = times.modtime = time(NULL) - 100 * DAY_S;
+    g_assert_cmpint(g_utime(path, &times), ==, 0);
+    g_autoptr(GBytes) loaded = ocl_cache_load(key);
+    g_assert_nonnull(loaded);
+    ocl_cache_prune(1 << 20, 90 * DAY_S);
+    g_assert_true(exists(path));
+}
+
 static void an_unwritable_cache_only_costs_time(void)
 {
     /* A file where the folder should be: permissions would not stop root. */
@@ -365,6 +442,11 @@ int main(int argc, char **argv)
     harness_add("other drivers and options have other binaries",
                 other_drivers_and_options_have_other_binaries);
     harness_add("PoCL is left to its own cache", pocl_is_left_to_its_own_cache);
+    harness_add("old programs go when a new one is stored",
+                old_programs_go_when_a_new_one_is_stored);
+    harness_add("the longest unused programs go beyond a size",
+                the_longest_unused_programs_go_beyond_a_size);
+    harness_add("loading a program counts as use", loading_a_program_counts_as_use);
     harness_add("a damaged cache file is replaced", a_damaged_cache_file_is_replaced);
     harness_add("every byte of a cache file counts", every_byte_of_a_cache_file_counts);
     harness_add("a binary that the driver refuses is replaced",
