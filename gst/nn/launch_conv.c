@@ -36,6 +36,15 @@ static void finish_launch(NnLaunch *launch, const ConvJob *job)
     nn_launch_cost(launch, flops(job));
 }
 
+const char *nn_conv_forced_tile(const ConvJob *job, const char *name)
+{
+    const char *forced = nn_recorder_forced_variant(job->recorder);
+    if (!forced || !g_str_has_prefix(forced, name))
+        return NULL;
+    const char *tile = forced + strlen(name);
+    return *tile == ':' ? tile + 1 : *tile ? NULL : "";
+}
+
 /* ---------------------------------------------------------------- general */
 
 #define GENERAL_OUTPUTS 4 /* OUTPUTS in conv.cl */
@@ -228,6 +237,12 @@ static gboolean record_depthwise(gconstpointer data, GError **error)
         "conv_wgmma:" tile, nn_conv_wgmma_fits, nn_conv_wgmma_record, nn_variant_never             \
     }
 
+/* The same of launch_conv_halo.c. */
+#define HALO_TILE(tile)                                                                            \
+    {                                                                                              \
+        "conv_halo:" tile, nn_conv_halo_fits, nn_conv_halo_record, nn_variant_never                \
+    }
+
 /* A tile of launch_conv_tensor.c that is taken if it is forced or was measured to be better. */
 #define TENSOR_TILE(tile)                                                                          \
     {                                                                                              \
@@ -235,10 +250,22 @@ static gboolean record_depthwise(gconstpointer data, GError **error)
     }
 
 static const NnVariant variants[] = {
+    { "conv_halo", nn_conv_halo_fits, nn_conv_halo_record, nn_conv_halo_pays },
+    HALO_TILE("8x256"),
+    HALO_TILE("8x128"),
+    HALO_TILE("8x128deep"),
+    HALO_TILE("16x64"),
+    HALO_TILE("8x64"),
+    HALO_TILE("16x32"),
+    HALO_TILE("8x32"),
+    HALO_TILE("16x16"),
+    HALO_TILE("8x16"),
     { "conv_wgmma", nn_conv_wgmma_fits, nn_conv_wgmma_record, nn_conv_wgmma_pays },
     WGMMA_TILE("128x256"),
     WGMMA_TILE("128x128"),
+    WGMMA_TILE("128x128deep"),
     WGMMA_TILE("128x64"),
+    WGMMA_TILE("128x64deep"),
     { "conv_tensor", nn_conv_tensor_fits, nn_conv_tensor_record, NULL },
     TENSOR_TILE("128x128"),
     TENSOR_TILE("128x96"),

@@ -40,6 +40,10 @@ void nn_conv_launch_epilogue(NnLaunch *launch, const ConvJob *job);
 /* launch_conv3d.c: three axes and any number of maps; the only way to run those. */
 gboolean nn_launch_conv_3d(NnRecorder *recorder, const NnNode *node, const NnConvParams *params);
 
+/* What follows "NAME:" where a test or a measurement forces a tile of the variant @name; "" where
+ * it forces @name alone; else NULL. */
+const char *nn_conv_forced_tile(const ConvJob *job, const char *name);
+
 /* launch_conv_tensor.c: on NVIDIA's tensor cores. */
 gboolean nn_conv_tensor_fits(gconstpointer job);
 gboolean nn_conv_tensor_record(gconstpointer job, GError **error);
@@ -51,10 +55,33 @@ NnView nn_conv_tensor_bias(const ConvJob *job);
  * sample, to the output. */
 void nn_conv_tensor_reduce(const ConvJob *job, const NnView *partial, int splits);
 
+/* How long a work-group of a tile takes on one multiprocessor of an H200: a step by itself, a step
+ * of each where it takes turns with others, and start and end of as many as are resident. */
+typedef struct {
+    int resident; /* work-groups that share a multiprocessor */
+    double alone_us, shared_us, edge_us;
+} ConvPace;
+
 /* launch_conv_wgmma.c: on Hopper's tensor cores. */
 gboolean nn_conv_wgmma_fits(gconstpointer job);
 gboolean nn_conv_wgmma_pays(gconstpointer job);
 gboolean nn_conv_wgmma_record(gconstpointer job, GError **error);
+/* The device has such tensor cores, and its driver lets them be used; or the variant @name is
+ * forced, and emulated. */
+gboolean nn_conv_wgmma_fits_device(const ConvJob *job, const char *name);
+gboolean nn_conv_wgmma_emulated(const ConvJob *job);
+gboolean nn_conv_wgmma_fits_sums(const ConvJob *job);
+/* An estimate for a full batch of @groups work-groups per sample, each of @steps steps that are cut
+ * into @splits parts. */
+double nn_conv_wgmma_expected_us(const ConvJob *job, const ConvPace *pace, gint64 groups,
+                                 double steps, int splits);
+/* The same of the best tile of conv_wgmma. */
+double nn_conv_wgmma_us(const ConvJob *job);
+
+/* launch_conv_halo.c: the same with stride 1, from patches of the map. */
+gboolean nn_conv_halo_fits(gconstpointer job);
+gboolean nn_conv_halo_pays(gconstpointer job);
+gboolean nn_conv_halo_record(gconstpointer job, GError **error);
 
 /* launch_conv_wide.c: on GPUs, beside tensor cores. */
 gboolean nn_conv_depthwise_wide_fits(gconstpointer job);

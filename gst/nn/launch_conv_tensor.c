@@ -46,16 +46,6 @@ static gsize groups(const Tile *tile, gsize pixels, gsize channels)
     return ((pixels + tile->bm - 1) / tile->bm) * ((channels + tile->bn - 1) / tile->bn);
 }
 
-/* "" if this variant is forced, the tile's name if that is, too; else NULL. */
-static const char *forced_tile(const ConvJob *job)
-{
-    const char *forced = nn_recorder_forced_variant(job->recorder);
-    if (!forced || !g_str_has_prefix(forced, "conv_tensor"))
-        return NULL;
-    const char *name = strchr(forced, ':');
-    return name ? name + 1 : "";
-}
-
 /* For more than 32 channels; found by running every layer of MODNet, ISNet and GPEN-512 with every
  * tile on an H200 (docs/performance.md). */
 static int wide_tile(gsize pixels, gsize channels, int depth)
@@ -114,7 +104,7 @@ gboolean nn_conv_tensor_fits(gconstpointer data)
 {
     const ConvJob *job = data;
     const OclDevice *device = nn_recorder_device(job->recorder);
-    return (forced_tile(job) ||
+    return (nn_conv_forced_tile(job, "conv_tensor") ||
             (device->device_class == OCL_CLASS_NVIDIA && device->compute_capability >= 80)) &&
            nn_conv_tensor_fits_sums(job);
 }
@@ -162,7 +152,8 @@ static Cut choose_cut(const ConvJob *job)
     Cut cut = { .pixels = (gsize)y.h * (gsize)y.w, .channels = (gsize)y.c };
     const int depth = shape->kh * shape->kw * ((shape->c + 7) & ~7);
     const gsize batch_pixels = cut.pixels * nn_recorder_max_samples(job->recorder);
-    cut.tile = choose_tile(forced_tile(job), batch_pixels, cut.channels, depth);
+    cut.tile =
+        choose_tile(nn_conv_forced_tile(job, "conv_tensor"), batch_pixels, cut.channels, depth);
     const int steps = (depth + cut.tile->bk - 1) / cut.tile->bk;
     cut.splits = choose_splits(cut.tile, batch_pixels, cut.channels, steps);
     const OclDevice *device = nn_recorder_device(job->recorder);

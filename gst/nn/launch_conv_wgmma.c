@@ -4,6 +4,7 @@
  */
 #include "launch_conv.h"
 
+#include <math.h>
 #include <string.h>
 
 #define NAME "conv_wgmma"
@@ -13,21 +14,22 @@
 #define BK 64
 #define THREADS 256
 
-/* A tile of the implicit GEMM: pixels, channels, tiles in local memory; and what it takes. */
+/* A tile of the implicit GEMM: pixels, channels, tiles in local memory. */
 typedef struct {
     const char *name; /* tests and measurements force it by "conv_wgmma:NAME" */
     int bm, bn, stages;
-    int resident;            /* work-groups that share a multiprocessor */
-    double step_us, edge_us; /* of one multiprocessor: a step, start and end of a work-group */
+    ConvPace pace;
 } Tile;
 
 #define MULTIPROCESSORS 132 /* of an H200, which the emulation plans for */
 
 /* Times on an H200, from layers of ISNet and GPEN-512 at batch 8 (docs/performance.md). */
 static const Tile tiles[] = {
-    { "128x256", 128, 256, 4, 1, 0.76, 5.0 },
-    { "128x128", 128, 128, 3, 2, 0.54, 4.0 },
-    { "128x64", 128, 64, 4, 2, 0.35, 2.5 },
+    { "128x256", 128, 256, 4, { 1, 0.76, 0.76, 5.0 } },
+    { "128x128", 128, 128, 3, { 2, 1.05, 0.54, 4.0 } },
+    { "128x128deep", 128, 128, 6, { 1, 0.54, 0.54, 4.0 } },
+    { "128x64", 128, 64, 4, { 2, 0.55, 0.35, 2.5 } },
+    { "128x64deep", 128, 64, 8, { 1, 0.35, 0.35, 2.5 } },
 };
 #define LARGEST_TILE 0
 
@@ -38,19 +40,14 @@ static const Tile tiles[] = {
 #define MAX_SPLITS 16
 #define MIN_STEPS 4 /* of a part */
 
-/* "" if this variant is forced, the tile's name if that is, too; else NULL. */
-static const char *forced_tile(const ConvJob *job)
-{
-    const char *forced = nn_recorder_forced_variant(job->recorder);
-    if (!forced || !g_str_has_prefix(forced, NAME))
-        return NULL;
-    const char *name = strchr(forced, ':');
-    return name ? name + 1 : "";
-}
-
 static gint64 round_up(gint64 n, gint64 to)
 {
     return (n + to - 1) / to * to;
+}
+
+gboolean nn_conv_wgmma_emulated(const ConvJob *job)
+{
+    return nn_recorder_device(job->recorder)->compute_capability != HOPPER;
 }
 
 /* How one convolution is cut up. */
@@ -71,21 +68,19 @@ static gint64 channel_tiles(const Cut *cut)
     return round_up(cut->y.c, cut->tile->bn) / cut->tile->bn;
 }
 
-/* An estimate for a full batch: work-groups on one multiprocessor take turns at its tensor cores,
- * and overlap their starts and ends. */
-static double expected_us(const ConvJob *job, const Cut *cut)
+double nn_conv_wgmma_expected_us(const ConvJob *job, const ConvPace *pace, gint64 groups,
+                                 double steps, int splits)
 {
+    const NnMap y = nn_map_of(&job->y);
     const gint64 samples = nn_recorder_max_samples(job->recorder);
     const OclDevice *device = nn_recorder_device(job->recorder);
     const gint64 units =
-        device->compute_capability == HOPPER ? device->compute_units : MULTIPROCESSORS;
-    const gint64 groups = pixel_tiles(cut) * channel_tiles(cut) * cut->splits * samples;
-    const gint64 turns = round_up(groups, units) / units;
-    const gint64 steps = round_up(cut->steps, cut->splits) / cut->splits;
-    const double moved_b = 2.0 * 4 * cut->splits * samples * cut->y.h * cut->y.w * cut->y.c;
-    const gint64 waves = round_up(turns, cut->tile->resident) / cut->tile->resident;
-    return turns * steps * cut->tile->step_us + waves * cut->tile->edge_us +
-           (cut->splits > 1 ? REDUCE_US + moved_b / REDUCE_BANDWIDTH : 0);
+        nn_conv_wgmma_emulated(job) ? MULTIPROCESSORS : (gint64)device->compute_units;
+    const gint64 turns = round_up(groups * samples * splits, units) / units;
+    const gint64 waves = round_up(turns, pace->resident) / pace->resident;
+    const double moved_b = 2.0 * 4 * splits * samples * y.h * y.w * y.c;
+    return turns * ceil(steps / splits) * (turns == 1 ? pace->alone_us : pace->shared_us) +
+           waves * pace->edge_us + (splits > 1 ? REDUCE_US + moved_b / REDUCE_BANDWIDTH : 0);
 }
 
 static gboolean may_take(const Tile *tile, const char *forced)
@@ -93,24 +88,26 @@ static gboolean may_take(const Tile *tile, const char *forced)
     return !forced || !*forced || strcmp(tile->name, forced) == 0;
 }
 
-/* The tile, and the parts of the inner dimension, that should take the least time. */
-static Cut choose_cut(const ConvJob *job)
+/* The tile, and the parts of the inner dimension, that should take the least time: @best_us. */
+static Cut choose_cut(const ConvJob *job, double *best_us)
 {
     Cut cut = { .x = nn_map_of(&job->x), .y = nn_map_of(&job->y) };
     const gint64 c8 = round_up(cut.x.c, 8);
     cut.block = c8 % BK == 0 ? BK : c8;
     cut.steps = round_up(job->shape.kh * job->shape.kw * c8, BK) / BK;
     Cut best = cut;
-    double best_us = G_MAXDOUBLE;
+    *best_us = G_MAXDOUBLE;
     for (guint i = 0; i < G_N_ELEMENTS(tiles); i++) {
         cut.tile = &tiles[i];
         for (cut.splits = 1; cut.splits <= MAX_SPLITS; cut.splits *= 2) {
-            const double us = expected_us(job, &cut);
-            if (!may_take(cut.tile, forced_tile(job)) || us >= best_us ||
+            const double us = nn_conv_wgmma_expected_us(job, &cut.tile->pace,
+                                                        pixel_tiles(&cut) * channel_tiles(&cut),
+                                                        (double)cut.steps, cut.splits);
+            if (!may_take(cut.tile, nn_conv_forced_tile(job, NAME)) || us >= *best_us ||
                 (cut.splits > 1 && cut.steps / cut.splits < MIN_STEPS))
                 continue;
             best = cut;
-            best_us = us;
+            *best_us = us;
         }
     }
     return best;
@@ -118,20 +115,20 @@ static Cut choose_cut(const ConvJob *job)
 
 static char *options_of(const ConvJob *job, const Cut *cut)
 {
-    const OclDevice *device = nn_recorder_device(job->recorder);
     return g_strdup_printf(
         "-DFP16 -DBM=%d -DBN=%d -DSTAGES=%d -DSPLITS=%d%s%s" CONV_EPILOGUE_OPTION, cut->tile->bm,
         cut->tile->bn, cut->tile->stages, cut->splits, job->has_residual ? " -DRESIDUAL" : "",
-        device->compute_capability == HOPPER ? "" : " -DEMULATE", CONV_EPILOGUE(job));
+        nn_conv_wgmma_emulated(job) ? " -DEMULATE" : "", CONV_EPILOGUE(job));
 }
 
 /* The way to these instructions leads past the compiler (ocl/ptx.c), so that a driver may close it:
- * the kernel that asks for most is built before any is counted on. Warns once. */
+ * the tile that asks for most is built before any is counted on. Warns once. */
 static gboolean builds(const ConvJob *job)
 {
     static gsize warned;
-    const Cut cut = { .tile = &tiles[LARGEST_TILE], .splits = 1 };
-    g_autofree char *options = options_of(job, &cut);
+    const Tile *tile = &tiles[LARGEST_TILE];
+    g_autofree char *options = g_strdup_printf("-DFP16 -DBM=%d -DBN=%d -DSTAGES=%d -DSPLITS=1",
+                                               tile->bm, tile->bn, tile->stages);
     g_autoptr(GError) error = NULL;
     g_autoptr(OclKernel) kernel = ocl_kernel_new((OclDevice *)nn_recorder_device(job->recorder),
                                                  NAME ".cl", NAME, options, &error);
@@ -142,7 +139,12 @@ static gboolean builds(const ConvJob *job)
     return kernel != NULL;
 }
 
-static gboolean fits_the_sums(const ConvJob *job)
+gboolean nn_conv_wgmma_fits_device(const ConvJob *job, const char *name)
+{
+    return nn_conv_wgmma_emulated(job) ? nn_conv_forced_tile(job, name) != NULL : builds(job);
+}
+
+gboolean nn_conv_wgmma_fits_sums(const ConvJob *job)
 {
     const NnMap x = nn_map_of(&job->x);
     return nn_conv_tensor_fits_sums(job) && job->shape.kh > 0 && job->shape.kw > 0 &&
@@ -151,11 +153,14 @@ static gboolean fits_the_sums(const ConvJob *job)
 
 gboolean nn_conv_wgmma_fits(gconstpointer data)
 {
-    const ConvJob *job = data;
-    const OclDevice *device = nn_recorder_device(job->recorder);
-    if (device->compute_capability == HOPPER)
-        return fits_the_sums(job) && builds(job);
-    return forced_tile(job) && fits_the_sums(job);
+    return nn_conv_wgmma_fits_device(data, NAME) && nn_conv_wgmma_fits_sums(data);
+}
+
+double nn_conv_wgmma_us(const ConvJob *job)
+{
+    double expected_us;
+    choose_cut(job, &expected_us);
+    return expected_us;
 }
 
 gboolean nn_conv_wgmma_pays(gconstpointer data)
@@ -194,7 +199,8 @@ gboolean nn_conv_wgmma_record(gconstpointer data, GError **error)
 {
     const ConvJob *job = data;
     const ConvShape *shape = &job->shape;
-    const Cut cut = choose_cut(job);
+    double expected_us;
+    const Cut cut = choose_cut(job, &expected_us);
     g_autofree char *options = options_of(job, &cut);
     const NnView weights = pack_weights(job, &cut), bias = nn_conv_tensor_bias(job);
     const gsize pixels = (gsize)cut.y.h * (gsize)cut.y.w;

@@ -106,8 +106,19 @@ const Case cases[] = {
     { "Conv", 13, "f:1,128,5,9 !f:136,128,3,3 !f:136", SAME, "conv_wgmma", .dresses = PLAIN | 1u << DRESS_EPILOGUE | 1u << DRESS_SCALED },
     { "Conv", 13, "f:1,24,12,11 !f:64,24,3,3", "strides=2,1 dilations=1,2 pads=1,0,1,1", "conv_wgmma "
       "conv_wgmma:128x256", .dresses = PLAIN | 1u << DRESS_EPILOGUE | 1u << DRESS_SCALED },
-    { "Conv", 13, "f:1,64,13,20 !f:72,64,1,1 !f:72", "", "conv_wgmma:128x256 conv_wgmma:128x128 conv_wgmma:128x64", .dresses = PLAIN },
+    { "Conv", 13, "f:1,64,13,20 !f:72,64,1,1 !f:72", "", "conv_wgmma:128x256 conv_wgmma:128x128 conv_wgmma:128x128deep "
+      "conv_wgmma:128x64 conv_wgmma:128x64deep", .dresses = PLAIN },
     { "ConvTranspose", 13, "f:1,24,5,7 !f:24,72,3,3 !f:72", "strides=2,2", "conv_wgmma", .dresses = PLAIN },
+
+    /* ---- patches with a margin: several tiles and blocks, filters of other sizes, every tile */
+    { "Conv", 13, "f:1,16,19,18 !f:16,16,3,3 !f:16", SAME, "conv_halo conv_halo:16x16 conv_halo:8x16", .dresses = PLAIN },
+    { "Conv", 13, "f:1,24,17,9 !f:32,24,3,3 !f:32", "pads=0,2,1,0", "conv_halo conv_halo:16x32 conv_halo:8x32",
+      .dresses = PLAIN | 1u << DRESS_EPILOGUE | 1u << DRESS_SCALED },
+    { "Conv", 13, "f:1,136,9,21 !f:72,136,3,3 !f:72", SAME, "conv_halo:8x256 conv_halo:8x128 conv_halo:8x128deep "
+      "conv_halo:16x64 conv_halo:8x64 conv_halo:16x32", .dresses = PLAIN },
+    { "Conv", 13, "f:1,264,8,16 !f:72,264,3,3 !f:72", SAME, "conv_halo", .dresses = PLAIN | 1u << DRESS_EPILOGUE | 1u << DRESS_SCALED },
+    { "Conv", 13, "f:1,40,9,12 !f:40,40,5,5", "pads=2,2,2,2", "conv_halo", .dresses = PLAIN },
+    { "ConvTranspose", 13, "f:1,72,5,7 !f:72,16,4,4 !f:16", "strides=2,2 " SAME, "conv_halo", .dresses = PLAIN },
 
     { "ConvTranspose", 13, "f:1,8,5,7 !f:8,17,2,2 !f:17", "strides=2,2", CONV, .dresses = SCALES },
     { "ConvTranspose", 13, "f:1,5,4,4 !f:5,3,3,3", "strides=2,2", CONV, .dresses = SCALES },
