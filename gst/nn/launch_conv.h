@@ -92,8 +92,8 @@ gboolean nn_conv_tiled_fits(gconstpointer job);
 gboolean nn_conv_tiled_pays(gconstpointer job);
 gboolean nn_conv_tiled_record(gconstpointer job, GError **error);
 
-/* launch_conv_fir.c: depthwise ones by filters that are outer products, on GPUs; and transposed
- * ones of a few channels, on any device: @job is the whole one, its shape with the stride of the
+/* launch_conv_fir.c: on GPUs, depthwise ones by filters that are outer products, and transposed
+ * ones of a few channels: @job is the whole one, its shape with the stride of the
  * output.
  */
 gboolean nn_conv_fir_fits(gconstpointer job);

@@ -73,9 +73,9 @@ const Case cases[] = {
     { "Conv", 13, "f:1,24,13,10 !f[0.25,0.25]:24,1,4,4", "group=24 pads=2,2,1,1", "conv_fir", .dresses = SCALES },
     { "Conv", 13, "f:1,16,9,19 !f[0.5,0.5]:16,1,3,2 !f:16", "group=16 pads=1,0,1,1", "conv_fir", .dresses = SCALES },
     { "Conv", 13, "f:1,8,3,2 !f[0.25,0.25]:8,1,5,8", "group=8 pads=4,7,4,7", "conv_fir", .dresses = PLAIN },
-    { "ConvTranspose", 13, "f:1,3,5,7 !f:3,1,4,4", "group=3 strides=2,2 " SAME, "", .dresses = SCALES },
-    { "ConvTranspose", 13, "f:1,5,6,4 !f:5,1,3,5 !f:5", "group=5 strides=3,2 output_padding=1,0", "", .dresses = SCALES },
-    { "ConvTranspose", 13, "f:1,2,4,5 !f:2,1,2,2", "group=2 strides=3,4", "", .dresses = PLAIN },
+    { "ConvTranspose", 13, "f:1,3,5,7 !f:3,1,4,4", "group=3 strides=2,2 " SAME, "conv_fir_up", .dresses = SCALES },
+    { "ConvTranspose", 13, "f:1,5,6,4 !f:5,1,3,5 !f:5", "group=5 strides=3,2 output_padding=1,0", "conv_fir_up", .dresses = SCALES },
+    { "ConvTranspose", 13, "f:1,2,4,5 !f:2,1,2,2", "group=2 strides=3,4", "conv_fir_up", .dresses = PLAIN },
 
     /* ---- a few outputs, at 1, 2, 4 and 8 work-items per pixel */
     { "Conv", 13, "f:1,8,9,7 !f:1,8,3,3 !f:1", SAME, "conv_few", .dresses = SCALES },
