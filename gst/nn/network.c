@@ -76,26 +76,6 @@ static NnGraph *build_graph(NnModel *model, const NnNetworkParams *params, GErro
     return g_steal_pointer(&graph);
 }
 
-static gboolean record(NnNetwork *network, GError **error)
-{
-    g_autoptr(GHashTable) elided = g_hash_table_new(NULL, NULL);
-    if (!nn_layout(network->recorder, network->graph, elided, error))
-        return FALSE;
-    for (guint i = 0; i < network->graph->nodes->len; i++) {
-        const NnNode *node = network->graph->nodes->pdata[i];
-        if (g_hash_table_contains(elided, node))
-            continue;
-        nn_recorder_begin_node(network->recorder, node);
-        if (!node->op->launch)
-            return nn_node_error(node, error, NN_ERROR_UNSUPPORTED,
-                                 "its inputs must be known before the network runs, but they are "
-                                 "computed from the picture");
-        if (!node->op->launch(network->recorder, node, error))
-            return FALSE;
-    }
-    return TRUE;
-}
-
 /* Packs all constants into as few memory objects as the device allows and uploads them. */
 static gboolean upload_weights(NnNetwork *network, GError **error)
 {
@@ -187,7 +167,7 @@ NnNetwork *nn_network_build(NnModel *model, OclDevice *device, const NnNetworkPa
     network->recorder->max_samples = network->max_samples;
     network->recorder->measured = measured;
     network->recorder->samples = device->device_class == OCL_CLASS_CPU ? 1 : network->max_samples;
-    if (!record(network, error))
+    if (!nn_recorder_record(network->recorder, network->graph, error))
         return NULL;
     list_ports(network);
     network->plan = nn_plan_new(network->recorder, network->graph, network->max_samples,

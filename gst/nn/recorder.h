@@ -71,8 +71,8 @@ void nn_recorder_free(NnRecorder *recorder);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(NnRecorder, nn_recorder_free)
 /* Drops the host copies of constants, once they are on the device. */
 void nn_recorder_forget_host_data(NnRecorder *recorder);
-/* What is recorded from now on belongs to @node. */
-void nn_recorder_begin_node(NnRecorder *recorder, const NnNode *node);
+/* Lays out and records all of @graph, which is inferred. */
+gboolean nn_recorder_record(NnRecorder *recorder, NnGraph *graph, GError **error);
 /* "64x128x128 -> 32x128x128 3x3": what a profile shows. */
 char *nn_node_shape(const NnNode *node);
 /* The view of a value: of its constant, or the one that the layout gave it. */
