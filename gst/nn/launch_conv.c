@@ -395,12 +395,20 @@ static gboolean record_phase(const ConvJob *whole, const NnConvParams *params, c
     return record_conv(&job, error);
 }
 
+/* Phases of a transposed convolution, each a launch; networks have four. */
+#define MOST_PHASES 4096
+
 static gboolean record_transposed(const ConvJob *job, const NnConvParams *params, GError **error)
 {
     if (nn_conv_fir_up_fits(job))
         return nn_conv_fir_up_record(job, error);
     const gint64 stride[2] = { params->n_spatial == 2 ? params->stride[0] : 1,
                                params->stride[params->n_spatial - 1] };
+    if (stride[0] > MOST_PHASES / stride[1])
+        return nn_node_error(job->node, error, NN_ERROR_UNSUPPORTED,
+                             "its strides %" G_GINT64_FORMAT " and %" G_GINT64_FORMAT
+                             " are too large",
+                             stride[0], stride[1]);
     for (gint64 y = 0; y < stride[0]; y++)
         for (gint64 x = 0; x < stride[1]; x++)
             if (!record_phase(job, params, stride, (const gint64[2]){ y, x }, error))
