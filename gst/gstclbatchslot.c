@@ -212,11 +212,12 @@ gboolean batch_slot_submit(GstClBatchFilter *filter, BatchSlot *slot, GError **e
 {
     const Compute compute = GST_CL_BATCH_FILTER_GET_CLASS(filter)->compute;
     slot->submit_us = g_get_monotonic_time();
-    if (slot->device->first ? enqueue_first(filter, slot, compute, error)
-                            : enqueue_last(filter, slot, compute, error))
-        return TRUE;
-    slot->state = SLOT_ZOMBIE;
-    return FALSE;
+    const gboolean ok = slot->device->first ? enqueue_first(filter, slot, compute, error)
+                                            : enqueue_last(filter, slot, compute, error);
+    slot->enqueued_us = g_get_monotonic_time();
+    if (!ok)
+        slot->state = SLOT_ZOMBIE;
+    return ok;
 }
 
 /* The first that failed knows why; those after it only know that they waited for it. */
