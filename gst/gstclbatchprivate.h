@@ -55,8 +55,9 @@ typedef struct {
     gint64 done_us; /* g_get_monotonic_time() */
 } BatchFence;
 
-/* A fence that is done when @event is. Its driver callback only locks, sets and signals. */
-BatchFence *batch_fence_new(BatchMonitor *monitor, cl_event event, GError **error);
+/* A fence that is done when @event, of @device, is. Its callback only locks, sets and signals. */
+BatchFence *batch_fence_new(BatchMonitor *monitor, const OclDevice *device, cl_event event,
+                            GError **error);
 void batch_fence_unref(BatchFence *fence);
 
 /* ---------------------------------------------------------------- slots */
