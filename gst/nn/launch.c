@@ -88,6 +88,12 @@ static gboolean record_node(NnRecorder *recorder, const NnNode *node, GError **e
     return node->op->launch(recorder, node, error);
 }
 
+static void give_launches(NnRecorder *recorder)
+{
+    for (; recorder->n_given < recorder->launches->len; recorder->n_given++)
+        g_thread_pool_push(recorder->builder, recorder->launches->pdata[recorder->n_given], NULL);
+}
+
 gboolean nn_recorder_record(NnRecorder *recorder, NnGraph *graph, GError **error)
 {
     g_autoptr(GHashTable) elided = g_hash_table_new(NULL, NULL);
@@ -97,6 +103,8 @@ gboolean nn_recorder_record(NnRecorder *recorder, NnGraph *graph, GError **error
         const NnNode *node = graph->nodes->pdata[i];
         if (!g_hash_table_contains(elided, node) && !record_node(recorder, node, error))
             return FALSE;
+        if (recorder->builder)
+            give_launches(recorder);
     }
     return TRUE;
 }

@@ -145,6 +145,28 @@ static gboolean choose_fp16(const OclDevice *device, NnPrecision precision)
     return precision == NN_PRECISION_FP16;
 }
 
+/* Compiles or loads what a launch needs, so that making slots finds it; what fails, fails again
+ * there. */
+static void build_program(gpointer data, gpointer device)
+{
+    const NnLaunch *launch = data;
+    ocl_kernel_free(ocl_kernel_new(device, launch->file, launch->function, launch->options, NULL));
+}
+
+/* Records the launches, and has a thread build their programs meanwhile: packing weights and
+ * compiling both take long, and the drivers let only one thread compile. */
+static gboolean record(NnNetwork *network, GError **error)
+{
+    NnRecorder *recorder = network->recorder;
+    if (network->deadline_us != 0)
+        return nn_recorder_record(recorder, network->graph, error);
+    recorder->builder = g_thread_pool_new(build_program, network->device, 1, TRUE, NULL);
+    const gboolean ok = nn_recorder_record(recorder, network->graph, error);
+    g_thread_pool_free(recorder->builder, !ok, TRUE);
+    recorder->builder = NULL;
+    return ok;
+}
+
 NnNetwork *nn_network_build(NnModel *model, OclDevice *device, const NnNetworkParams *params,
                             GHashTable *measured, gint64 deadline_us, GError **error)
 {
@@ -167,7 +189,7 @@ NnNetwork *nn_network_build(NnModel *model, OclDevice *device, const NnNetworkPa
     network->recorder->max_samples = network->max_samples;
     network->recorder->measured = measured;
     network->recorder->samples = device->device_class == OCL_CLASS_CPU ? 1 : network->max_samples;
-    if (!nn_recorder_record(network->recorder, network->graph, error))
+    if (!record(network, error))
         return NULL;
     list_ports(network);
     network->plan = nn_plan_new(network->recorder, network->graph, network->max_samples,

@@ -55,6 +55,8 @@ struct NnRecorder {
     GPtrArray *host_arrays; /* NnArray* that storages point into */
     GPtrArray *host_blocks; /* g_malloc'd blocks that storages point into */
     GPtrArray *views;       /* NnView* of values, owned */
+    GThreadPool *builder;   /* (nullable): gets each launch once it is recorded; the caller's */
+    guint n_given;
 
     /* variant.c */
     GHashTable *measured; /* (nullable): as nn_tune_load() gives it; the caller's */
