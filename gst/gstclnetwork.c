@@ -23,8 +23,22 @@ static PictureModel *model_new(NnModel *model, VideoModelInfo *info)
     return self;
 }
 
-PictureModel *picture_model_new(const char *path, GError **error)
+/* A plain name that is no file here is that of a network got by clmatte-models. */
+static char *find_file(const char *path)
 {
+    if (!strchr(path, G_DIR_SEPARATOR) && !g_file_test(path, G_FILE_TEST_EXISTS)) {
+        g_autofree char *name = g_strconcat(path, ".onnx", NULL);
+        g_autofree char *installed =
+            g_build_filename(g_get_user_data_dir(), "gst-clmatte", "models", name, NULL);
+        if (g_file_test(installed, G_FILE_TEST_EXISTS))
+            return g_steal_pointer(&installed);
+    }
+    return g_strdup(path);
+}
+
+PictureModel *picture_model_new(const char *path_or_name, GError **error)
+{
+    g_autofree char *path = find_file(path_or_name);
     NnModel *model = nn_model_load(path, error);
     if (!model)
         return NULL;

@@ -23,8 +23,9 @@ typedef struct {
  * Returns: (nullable): NULL without an error if there is none of that name. */
 PictureModel *picture_model_new_builtin(const char *name, GError **error);
 
-/* Reads @path and its description. G_IO_ERROR or NN_ERROR. */
-PictureModel *picture_model_new(const char *path, GError **error);
+/* Reads a file and its description; a plain name without a file may also be that of a network in
+ * the user's data directory, gst-clmatte/models/NAME.onnx. G_IO_ERROR or NN_ERROR. */
+PictureModel *picture_model_new(const char *path_or_name, GError **error);
 void picture_model_free(PictureModel *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PictureModel, picture_model_free)
 

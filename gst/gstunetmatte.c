@@ -507,9 +507,10 @@ static void install_model_properties(GObjectClass *klass)
     g_object_class_install_property(
         klass, PROP_MODEL_FILE,
         g_param_spec_string("model-file", "Model file",
-                            "Path of the matting network, an ONNX file, or a network that ships: "
-                            "clmatte-fast, clmatte-fine. Unset: clmatte-fine on GPUs, "
-                            "clmatte-fast on CPUs. How a file wants its pictures comes from "
+                            "Path of the matting network, an ONNX file, or its name: of one that "
+                            "ships, clmatte-fast or clmatte-fine, or of one that clmatte-models "
+                            "got. Unset: clmatte-fine on GPUs, clmatte-fast on CPUs. How a file "
+                            "wants its pictures comes from "
                             "<model-file>.modelinfo or a preset for known networks. Read on the "
                             "way from NULL to READY",
                             NULL, flags | GST_PARAM_MUTABLE_READY));

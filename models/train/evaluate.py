@@ -1,12 +1,13 @@
 """Compare matting networks on held-out pictures, photos and clips.
 
     python3 evaluate.py DATA_DIR --networks clmatte-fine=../clmatte-fine.onnx u2netp=u2netp.onnx ...
+                        [--nn-run ../../build/tests/nn/nn-run]
                         [--photos FOLDER] [--clips FOLDER] [--empty FOLDER] [--pictures OUT_FOLDER]
 
 DATA_DIR as for pack.py; only pictures whose split is `val` are used, none of
 which pack.py lets the training see. The part of a name before `-` or `=`
-chooses the preprocessing: clmatte, u2netp or selfie (see PREPARE). Runs on ONNX
-Runtime. Tables:
+chooses the preprocessing: clmatte, u2netp or selfie (see PREPARE). Runs on the
+project's own engine. Tables:
 
     clean     val pictures whose matte passes the rules of pack.py
     teacher   all val pictures whose two teachers agree (0.85). Careful: in close-ups
@@ -24,10 +25,12 @@ import glob
 import json
 import math
 import os
+import subprocess
+import tempfile
 
 import cv2
 import numpy as np
-import onnxruntime
+import onnx
 
 import pack
 
@@ -60,24 +63,47 @@ def selfie(image, side):
 
 
 PREPARE = {'clmatte': clmatte, 'u2netp': u2netp, 'selfie': selfie}
+BATCH = 8
 
 
 class Network:
-    def __init__(self, spec):
-        name, path = spec.split('=', 1)
+    def __init__(self, spec, nn_run):
+        name, self.path = spec.split('=', 1)
+        self.nn_run = nn_run
         self.name, _, side = name.partition('@')
         self.kind = self.name.split('-')[0].split('_')[0]
         self.side = int(side) if side else (256 if 'fast' in self.name else 512)
-        self.session = onnxruntime.InferenceSession(path)
-        self.input = self.session.get_inputs()[0].name
+        graph = onnx.load(self.path).graph
+        weights = {w.name for w in graph.initializer}
+        self.input = next(i.name for i in graph.input if i.name not in weights)
+        self.output = graph.output[0].name
         self.label = '%s@%d' % (self.name, self.side) if self.kind == 'clmatte' else self.name
 
-    def __call__(self, image):
-        """Alpha in 0..1 at the size of an RGB picture."""
-        a = self.session.run(None, {self.input: PREPARE[self.kind](image, self.side)})[0].squeeze()
-        if self.kind == 'u2netp':
-            a = (a - a.min()) / max(a.max() - a.min(), 1e-6)
-        return cv2.resize(a, image.shape[1::-1], interpolation=cv2.INTER_LINEAR).clip(0, 1)
+    def batch(self, tensors):
+        """What the engine makes of tensors of one shape, [n, ...]."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = os.path.join(folder, 'in.npy')
+            np.save(file, np.concatenate(tensors))
+            done = subprocess.run([self.nn_run, self.path, '--input', '%s=%s' % (self.input, file), '-o', folder],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            if done.returncode:
+                raise SystemExit(done.stderr)
+            return np.load(os.path.join(folder, self.output.replace('/', '_') + '.npy'))
+
+    def __call__(self, images):
+        """Alpha in 0..1 at the size of each RGB picture."""
+        inputs = [PREPARE[self.kind](image, self.side) for image in images]
+        order = sorted(range(len(images)), key=lambda i: inputs[i].shape)
+        results = [None] * len(images)
+        while order:
+            now = [i for i in order[:BATCH] if inputs[i].shape == inputs[order[0]].shape]
+            order = order[len(now):]
+            for i, a in zip(now, self.batch([inputs[i] for i in now])):
+                a = a.squeeze()
+                if self.kind == 'u2netp':
+                    a = (a - a.min()) / max(a.max() - a.min(), 1e-6)
+                results[i] = cv2.resize(a, images[i].shape[1::-1], interpolation=cv2.INTER_LINEAR).clip(0, 1)
+        return results
 
 
 def derivative():
@@ -151,19 +177,20 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     p.add_argument('data')
     p.add_argument('--networks', nargs='+', required=True)
+    p.add_argument('--nn-run', default=os.path.join(pack.HERE, '..', '..', 'build', 'tests', 'nn', 'nn-run'))
     p.add_argument('--photos')
     p.add_argument('--clips')
     p.add_argument('--empty', help='folder with pictures without people')
     p.add_argument('--pictures')
     p.add_argument('--sets', action='store_true', help='also one table per set')
     o = p.parse_args()
-    networks = [Network(s) for s in o.networks]
+    networks = [Network(s, o.nn_run) for s in o.networks]
     if o.pictures:
         os.makedirs(o.pictures, exist_ok=True)
     clean, teacher, masks, sets, worst = {}, {}, {}, {}, []
-    for path, alpha, mask, agreement, good, folder in held_out(o.data):
-        image = read(path)
-        results = [n(image) for n in networks]
+    pictures = list(held_out(o.data))
+    images = [read(p[0]) for p in pictures]
+    for (path, alpha, mask, agreement, good, folder), *results in zip(pictures, *[n(images) for n in networks]):
         for n, a in zip(networks, results):
             s = score(a, alpha)
             if agreement >= .85:
@@ -190,15 +217,15 @@ def main():
         grounds = sorted(f for k in ('jpg', 'png') for f in glob.glob(os.path.join(o.empty, '*.' + k)))
         print('\nempty\n| network | pictures | mean alpha | pictures with more than 1 % kept |\n|---|---|---|---|')
         for n in networks:
-            kept = np.array([(lambda a: (a.mean(), (a > .5).mean()))(n(read(f))) for f in grounds])
+            kept = np.array([(a.mean(), (a > .5).mean()) for a in n([read(f) for f in grounds])])
             print('| %s | %d | %.4f | %d |' % (n.label, len(kept), kept[:, 0].mean(), (kept[:, 1] > .01).sum()))
     if o.clips:
         print('\nclips\n| clip | ' + ' | '.join(n.label for n in networks) + ' |\n|---|' + '---|' * len(networks))
         for path in sorted(glob.glob(os.path.join(o.clips, '*.mp4'))):
             still = {n.label: [] for n in networks}
             old, seen = None, []
-            for image in frames(path):
-                results = [n(image) for n in networks]
+            images = list(frames(path))
+            for image, *results in zip(images, *[n(images) for n in networks]):
                 if old is not None:
                     calm = np.abs(image.astype(int) - old[0]).max(2) < 6
                     for n, a, b in zip(networks, results, old[1]):
@@ -211,12 +238,13 @@ def main():
                 rows = [strip(i, r, 200) for i, r in seen[::18]]
                 cv2.imwrite(os.path.join(o.pictures, 'clip-%s.png' % name), np.vstack(rows))
     if o.photos and o.pictures:
-        for path in sorted(glob.glob(os.path.join(o.photos, '*.jpg'))):
-            image = read(path)
-            k = 640 / max(image.shape[:2])
-            image = cv2.resize(image, None, fx=k, fy=k, interpolation=cv2.INTER_AREA)
+        paths = sorted(glob.glob(os.path.join(o.photos, '*.jpg')))
+        images = [read(path) for path in paths]
+        images = [cv2.resize(i, None, fx=k, fy=k, interpolation=cv2.INTER_AREA)
+                  for i in images for k in [640 / max(i.shape[:2])]]
+        for path, image, *results in zip(paths, images, *[n(images) for n in networks]):
             name = os.path.splitext(os.path.basename(path))[0]
-            cv2.imwrite(os.path.join(o.pictures, name + '.png'), strip(image, [n(image) for n in networks]))
+            cv2.imwrite(os.path.join(o.pictures, name + '.png'), strip(image, results))
 
 
 if __name__ == '__main__':

@@ -28,20 +28,21 @@ def load(path, cls=network.Gpen):
     return model.eval()
 
 
-def export(model, path):
-    """Write the ONNX file of a Gpen."""
+def export(model, path, half=True):
+    """Write the ONNX file of a Gpen, weights as float16 or not; returns the graph."""
     extra = dict(dynamo=False) if hasattr(torch, 'compile') else {}
     model = model.cpu().eval().spell()
     with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter('ignore', torch.jit.TracerWarning)
-        torch.onnx.export(model, torch.zeros(1, 3, network.SIDE, network.SIDE), path, opset_version=13, do_constant_folding=False,
+        warnings.simplefilter('ignore')  # Of tracing, and of folding that is switched off.
+        torch.onnx.export(model, torch.zeros(1, 3, model.side, model.side), path, opset_version=13, do_constant_folding=False,
                           input_names=['input'], output_names=['output'], **extra)
     model.spell(False)
     m = onnx.load(path)
-    halve(m.graph)
+    if half:
+        halve(m.graph)
     for n in m.graph.node:
         n.doc_string = ''
-    m.producer_name, m.producer_version, m.doc_string = 'clmatte', '', 'GPEN, narrow, 256 pixels'
+    m.producer_name, m.producer_version, m.doc_string = 'clmatte', '', 'GPEN, %d pixels' % model.side
     for key, value in (('mean', '127.5 127.5 127.5'), ('std', '127.5 127.5 127.5'), ('channels', 'RGB'),
                        ('task', 'face-restoration')):
         m.metadata_props.add(key=key, value=value)
@@ -63,7 +64,7 @@ def main():
     if o.check:
         import onnxruntime
         session = onnxruntime.InferenceSession(o.out, providers=['CPUExecutionProvider'])
-        x = torch.rand(1, 3, network.SIDE, network.SIDE) * 2 - 1
+        x = torch.rand(1, 3, model.side, model.side) * 2 - 1
         with torch.no_grad():
             want = model(x).numpy()
         got = session.run(None, {'input': x.numpy()})[0]

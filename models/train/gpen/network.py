@@ -131,10 +131,10 @@ class ConvLayer(nn.Sequential):
 
 
 class ModulatedConv(nn.Module):
-    def __init__(self, ins, outs, k, demodulate=True, up=False):
+    def __init__(self, ins, outs, k, style, demodulate=True, up=False):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(1, outs, ins, k, k))
-        self.modulation = Linear(STYLE, ins, bias=1)
+        self.modulation = Linear(style, ins, bias=1)
         self.scale, self.demodulate, self.up, self.spelled = 1 / math.sqrt(ins * k * k), demodulate, up, False
         if up:
             self.blur = Blur(k, 4)
@@ -177,9 +177,9 @@ class Noise(nn.Module):
 
 
 class StyledConv(nn.Module):
-    def __init__(self, ins, outs, up=False):
+    def __init__(self, ins, outs, style, up=False):
         super().__init__()
-        self.conv = ModulatedConv(ins, outs, 3, up=up)
+        self.conv = ModulatedConv(ins, outs, 3, style, up=up)
         self.noise = Noise()
         self.activate = Bias(2 * outs)
 
@@ -189,9 +189,9 @@ class StyledConv(nn.Module):
 
 
 class ToRGB(nn.Module):
-    def __init__(self, ins, up=True):
+    def __init__(self, ins, style, up=True):
         super().__init__()
-        self.conv = ModulatedConv(ins, 3, 1, demodulate=False)
+        self.conv = ModulatedConv(ins, 3, 1, style, demodulate=False)
         self.conv.weight.data.mul_(.2)  # Seven of them are added up: start small.
         self.bias = nn.Parameter(torch.zeros(1, 3, 1, 1))
         self.spelled = False
@@ -215,18 +215,17 @@ class Constant(nn.Module):
 
 
 class Generator(nn.Module):
-    def __init__(self):
+    def __init__(self, c, style):
         super().__init__()
-        c = CHANNELS
-        self.style = nn.Sequential(Normalise(), *[Linear(STYLE, STYLE, rate=.01, active=True) for _ in range(MAPPING)])
+        self.style = nn.Sequential(Normalise(), *[Linear(style, style, rate=.01, active=True) for _ in range(MAPPING)])
         self.input = Constant(c[4])
-        self.conv1 = StyledConv(c[4], c[4])
-        self.to_rgb1 = ToRGB(2 * c[4], up=False)
+        self.conv1 = StyledConv(c[4], c[4], style)
+        self.to_rgb1 = ToRGB(2 * c[4], style, up=False)
         self.convs, self.to_rgbs = nn.ModuleList(), nn.ModuleList()
         for r in sorted(c)[1:]:
-            self.convs.append(StyledConv(2 * c[r // 2], c[r], up=True))
-            self.convs.append(StyledConv(2 * c[r], c[r]))
-            self.to_rgbs.append(ToRGB(2 * c[r]))
+            self.convs.append(StyledConv(2 * c[r // 2], c[r], style, up=True))
+            self.convs.append(StyledConv(2 * c[r], c[r], style))
+            self.to_rgbs.append(ToRGB(2 * c[r], style))
 
     def forward(self, z, features):
         """features: the encoder's, from 4x4 up to full size."""
@@ -246,17 +245,21 @@ class Generator(nn.Module):
 
 
 class Gpen(nn.Module):
-    """[n,3,256,256] in -1..1 to the same; the result is not clamped."""
+    """[n,3,side,side] in -1..1 to the same; the result is not clamped.
 
-    def __init__(self):
+    channels: by resolution, from 4 to the picture's side; style: numbers of a style vector.
+    """
+
+    def __init__(self, channels=CHANNELS, style=STYLE):
         super().__init__()
-        c, sides = CHANNELS, sorted(CHANNELS, reverse=True)
-        self.ecd0 = nn.Sequential(ConvLayer(3, c[SIDE], 1, False))
+        c, sides = channels, sorted(channels, reverse=True)
+        self.side = sides[0]
+        self.ecd0 = nn.Sequential(ConvLayer(3, c[self.side], 1, False))
         for k, r in enumerate(sides[1:], 1):
             setattr(self, 'ecd%d' % k, nn.Sequential(ConvLayer(c[2 * r], c[r], 3, True)))
         self.stages = len(sides)
-        self.final_linear = nn.Sequential(Linear(16 * c[4], STYLE, active=True))
-        self.generator = Generator()
+        self.final_linear = nn.Sequential(Linear(16 * c[4], style, active=True))
+        self.generator = Generator(c, style)
 
     def forward(self, x):
         features = []
