@@ -200,8 +200,9 @@ static void free_slots(GstClBatchFilter *self, BatchDevice *device)
 static gboolean wait_for_queue(GstClBatchFilterPrivate *p, OclQueue *queue, gint64 until_us)
 {
     cl_event event = ocl_queue_mark(queue, NULL);
-    BatchFence *fence =
-        event && ocl_queue_flush(queue, NULL) ? batch_fence_new(p->monitor, event, NULL) : NULL;
+    BatchFence *fence = event && ocl_queue_flush(queue, NULL)
+                            ? batch_fence_new(p->monitor, queue->device, event, NULL)
+                            : NULL;
     ocl_event_clear(&event);
     if (!fence)
         return FALSE;

@@ -55,8 +55,9 @@ typedef struct {
     gint64 done_us; /* g_get_monotonic_time() */
 } BatchFence;
 
-/* A fence that is done when @event is. Its driver callback only locks, sets and signals. */
-BatchFence *batch_fence_new(BatchMonitor *monitor, cl_event event, GError **error);
+/* A fence that is done when @event, of @device, is. Its callback only locks, sets and signals. */
+BatchFence *batch_fence_new(BatchMonitor *monitor, const OclDevice *device, cl_event event,
+                            GError **error);
 void batch_fence_unref(BatchFence *fence);
 
 /* ---------------------------------------------------------------- slots */
@@ -101,12 +102,12 @@ typedef struct {
     GstClBatch batch; /* NULL: given to another slot */
     SlotState state;
     guint max_frames, n_frames;
-    BatchFrame *frames; /* [max_frames] */
-    gboolean closed;    /* submit what there is */
-    gboolean finished;  /* the frames are unmapped and ready to be pushed */
-    GQueue output;      /* GstBuffer and GstEvent, in the order of the stream */
-    BatchFence *fence;  /* of the last command so far; NULL before submission */
-    gint64 submit_us;
+    BatchFrame *frames;              /* [max_frames] */
+    gboolean closed;                 /* submit what there is */
+    gboolean finished;               /* the frames are unmapped and ready to be pushed */
+    GQueue output;                   /* GstBuffer and GstEvent, in the order of the stream */
+    BatchFence *fence;               /* of the last command so far; NULL before submission */
+    gint64 submit_us, enqueued_us;   /* from and to when it was submitted, or submitted so far */
     cl_event first_begin, first_end; /* of the first half, where there are two */
     cl_event compute_begin, compute_end, download_end;
 } BatchSlot;

@@ -34,7 +34,7 @@ void batch_fence_unref(BatchFence *fence)
     g_free(fence);
 }
 
-/* A thread of the driver. */
+/* A thread of the driver, or of ours that asks it. */
 static void fence_reached(gpointer data, cl_int status)
 {
     BatchFence *fence = data;
@@ -47,14 +47,15 @@ static void fence_reached(gpointer data, cl_int status)
     batch_fence_unref(fence);
 }
 
-BatchFence *batch_fence_new(BatchMonitor *monitor, cl_event event, GError **error)
+BatchFence *batch_fence_new(BatchMonitor *monitor, const OclDevice *device, cl_event event,
+                            GError **error)
 {
     BatchFence *fence = g_new0(BatchFence, 1);
     g_atomic_ref_count_init(&fence->ref_count);
     g_atomic_ref_count_inc(&monitor->ref_count);
     fence->monitor = monitor;
     g_atomic_ref_count_inc(&fence->ref_count); /* the callback's */
-    if (ocl_event_notify(event, fence_reached, fence, error))
+    if (ocl_event_notify(event, device, fence_reached, fence, error))
         return fence;
     batch_fence_unref(fence);
     batch_fence_unref(fence);
@@ -152,7 +153,7 @@ static gboolean enqueue_fence(GstClBatchFilter *filter, BatchSlot *slot, OclQueu
 {
     if (!mark_end(queue, end, error))
         return FALSE;
-    slot->fence = batch_fence_new(PRIVATE(filter)->monitor, *end, error);
+    slot->fence = batch_fence_new(PRIVATE(filter)->monitor, slot->device->cl, *end, error);
     return slot->fence != NULL;
 }
 
@@ -212,11 +213,12 @@ gboolean batch_slot_submit(GstClBatchFilter *filter, BatchSlot *slot, GError **e
 {
     const Compute compute = GST_CL_BATCH_FILTER_GET_CLASS(filter)->compute;
     slot->submit_us = g_get_monotonic_time();
-    if (slot->device->first ? enqueue_first(filter, slot, compute, error)
-                            : enqueue_last(filter, slot, compute, error))
-        return TRUE;
-    slot->state = SLOT_ZOMBIE;
-    return FALSE;
+    const gboolean ok = slot->device->first ? enqueue_first(filter, slot, compute, error)
+                                            : enqueue_last(filter, slot, compute, error);
+    slot->enqueued_us = g_get_monotonic_time();
+    if (!ok)
+        slot->state = SLOT_ZOMBIE;
+    return ok;
 }
 
 /* The first that failed knows why; those after it only know that they waited for it. */

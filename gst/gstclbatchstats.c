@@ -37,8 +37,11 @@ static void log_times(GstClBatchFilter *self, BatchSlot *slot)
     append_span(line, "first", slot->first_begin, slot->first_end);
     append_span(line, "compute", slot->compute_begin, slot->compute_end);
     append_span(line, "download", slot->compute_end, slot->download_end);
-    GST_CAT_TRACE_OBJECT(gst_cl_batch_times_debug, self, "device=%u slot=%u frames=%u%s", n_device,
-                         n_slot, slot->n_frames, line->str);
+    GST_CAT_TRACE_OBJECT(gst_cl_batch_times_debug, self,
+                         "device=%u slot=%u frames=%u host=%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT
+                         ",%" G_GINT64_FORMAT "%s",
+                         n_device, n_slot, slot->n_frames, slot->submit_us, slot->enqueued_us,
+                         slot->fence->done_us, line->str);
 }
 
 void batch_stats_add(GstClBatchFilter *self, BatchSlot *slot)

@@ -22,6 +22,13 @@
  * 16 x 16 points of luma remain: shapes and shades must agree there, while the detail that the
  * network is for does not count. `similarity` is the least that is accepted.
  *
+ * The face is pasted in a rounded square with a soft edge (`mask-blur`). With `mask-file`, a
+ * network that tells the parts of a restored face apart, background, hat and clothes in it are left
+ * as they were.
+ *
+ * The `stats` also have frames-with-faces, faces (chosen), faces-restored and mean-faces (per
+ * frame), since READY.
+ *
  * With `faces=meta` faces come as #GstVideoRegionOfInterestMeta of type "face", with landmarks in a
  * parameter structure of the same name (fields eye-left-x, eye-left-y, eye-right-x ... nose-x ...
  * mouth-left-x ... mouth-right-y, doubles in pixels) or without, which suits upright faces;
@@ -79,6 +86,7 @@ enum {
     PROP_MAX_FACES,
     PROP_SELECTOR,
     PROP_TEMPLATE,
+    PROP_MASK_FILE,
     PROP_MASK_BLUR,
     PROP_COLOR_MATCH,
     PROP_SIMILARITY,
@@ -94,7 +102,7 @@ enum {
 #define DEFAULT_SIMILARITY 0.4f
 
 typedef struct {
-    char *model_file, *detector_file;
+    char *model_file, *detector_file, *mask_file;
     NnPrecision precision;
     GstGpenEnhanceFaces faces;
     guint detector_side, detect_interval, max_samples;
@@ -110,7 +118,7 @@ struct _GstGpenEnhance {
     FaceCounts counts;
 
     /* the task, or the state change while no task runs */
-    PictureModel *model;
+    PictureModel *model, *parser;  /* parser NULL: no mask-file is set */
     VideoFit described_fit;        /* as the network's description says */
     NnModel *detector;             /* NULL: none is set */
     VideoModelInfo *detector_info; /* NULL: it has no description */
@@ -216,9 +224,16 @@ static gpointer field_of(Properties *properties, guint id)
 
 static char **text_of(Properties *properties, guint id)
 {
-    return id == PROP_MODEL_FILE      ? &properties->model_file
-           : id == PROP_DETECTOR_FILE ? &properties->detector_file
-                                      : NULL;
+    switch (id) {
+    case PROP_MODEL_FILE:
+        return &properties->model_file;
+    case PROP_DETECTOR_FILE:
+        return &properties->detector_file;
+    case PROP_MASK_FILE:
+        return &properties->mask_file;
+    default:
+        return NULL;
+    }
 }
 
 static void gst_gpen_enhance_set_property(GObject *object, guint id, const GValue *value,
@@ -306,15 +321,19 @@ static gboolean check_detector(const GstGpenEnhance *self, GstGpenEnhanceFaces f
     return FALSE;
 }
 
-static gboolean gst_gpen_enhance_start(GstClBatchFilter *filter, OclDevice *device, GError **error)
+static void gst_gpen_enhance_stop(GstClBatchFilter *filter)
 {
     GstGpenEnhance *self = GST_GPEN_ENHANCE(filter);
-    GST_OBJECT_LOCK(self);
-    g_autofree char *path = g_strdup(self->properties.model_file);
-    g_autofree char *detector = g_strdup(self->properties.detector_file);
-    const GstGpenEnhanceFaces faces = self->properties.faces;
-    self->counts = (FaceCounts){ 0 };
-    GST_OBJECT_UNLOCK(self);
+    g_clear_pointer(&self->model, picture_model_free);
+    g_clear_pointer(&self->parser, picture_model_free);
+    g_clear_pointer(&self->detector, nn_model_unref);
+    g_clear_pointer(&self->detector_info, video_model_info_free);
+    g_clear_pointer(&self->stream.tracker, video_face_tracker_free);
+}
+
+static gboolean load_models(GstGpenEnhance *self, const char *path, const char *detector,
+                            const char *mask, GError **error)
+{
     if (!path || !*path) {
         g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS,
                     "No network is set. Give the path of an image-to-image network in ONNX form: "
@@ -322,22 +341,31 @@ static gboolean gst_gpen_enhance_start(GstClBatchFilter *filter, OclDevice *devi
         return FALSE;
     }
     self->model = picture_model_new(path, error);
-    if (!self->model || !load_detector(self, detector, error) ||
-        !check_detector(self, faces, error))
+    if (!self->model || !load_detector(self, detector, error))
         return FALSE;
+    if (mask && *mask)
+        self->parser = picture_model_new(mask, error);
+    return self->parser || !mask || !*mask;
+}
+
+static gboolean gst_gpen_enhance_start(GstClBatchFilter *filter, OclDevice *device, GError **error)
+{
+    GstGpenEnhance *self = GST_GPEN_ENHANCE(filter);
+    GST_OBJECT_LOCK(self);
+    g_autofree char *path = g_strdup(self->properties.model_file);
+    g_autofree char *detector = g_strdup(self->properties.detector_file);
+    g_autofree char *mask = g_strdup(self->properties.mask_file);
+    const GstGpenEnhanceFaces faces = self->properties.faces;
+    self->counts = (FaceCounts){ 0 };
+    GST_OBJECT_UNLOCK(self);
+    if (!load_models(self, path, detector, mask, error) || !check_detector(self, faces, error)) {
+        gst_gpen_enhance_stop(filter);
+        return FALSE;
+    }
     picture_tell_guess(filter, self->model);
     self->described_fit = self->model->info->fit;
     self->stream = (FaceStream){ .tracker = video_face_tracker_new() };
     return TRUE;
-}
-
-static void gst_gpen_enhance_stop(GstClBatchFilter *filter)
-{
-    GstGpenEnhance *self = GST_GPEN_ENHANCE(filter);
-    g_clear_pointer(&self->model, picture_model_free);
-    g_clear_pointer(&self->detector, nn_model_unref);
-    g_clear_pointer(&self->detector_info, video_model_info_free);
-    g_clear_pointer(&self->stream.tracker, video_face_tracker_free);
 }
 
 /* What goes in comes out. */
@@ -362,6 +390,7 @@ static gboolean build_faces(GstGpenEnhance *self, EnhanceBuild *build, OclDevice
 {
     const gboolean detect = properties->faces == FACES_DETECT;
     const FaceBuildParams params = { .restorer = self->model,
+                                     .parser = self->parser,
                                      .detector = detect ? self->detector : NULL,
                                      .detector_info = self->detector_info,
                                      .detector_side = properties->detector_side,
@@ -553,6 +582,7 @@ static void gst_gpen_enhance_finalize(GObject *object)
     Properties *properties = &GST_GPEN_ENHANCE(object)->properties;
     g_free(properties->model_file);
     g_free(properties->detector_file);
+    g_free(properties->mask_file);
     G_OBJECT_CLASS(gst_gpen_enhance_parent_class)->finalize(object);
 }
 
@@ -576,6 +606,14 @@ static void install_networks(GObjectClass *klass)
                             "Path of the face detector, an ONNX file of the form of YuNet (2023), "
                             "SCRFD or RetinaFace, with landmarks. Unset: the one that ships, where "
                             "there is one. Read on the way from NULL to READY",
+                            NULL, BEFORE));
+    g_object_class_install_property(
+        klass, PROP_MASK_FILE,
+        g_param_spec_string("mask-file", "Mask file",
+                            "Path of a network that tells the parts of a face apart, an ONNX file "
+                            "such as ParseNet (19 classes): background, hat and clothes are not "
+                            "pasted. Unset: the whole face in a rounded square. Read on the way "
+                            "from NULL to READY",
                             NULL, BEFORE));
     g_object_class_install_property(
         klass, PROP_DETECTOR_SIZE,

@@ -18,8 +18,9 @@ struct FaceBuild {
     GstVideoInfo info;
     guint max_frames;
     double frame_seconds;
-    PictureNetwork *network;
-    NnSlot *slot; /* all batches run on one queue, one after the other */
+    /* One slot each: all batches run on one queue, one after the other. */
+    PictureNetwork *network, *parser_network;
+    NnSlot *slot, *parser_slot;
     VideoRestorer *restorer;
     VideoFaceDetector *detector; /* NULL: faces come as metas */
 };
@@ -49,23 +50,41 @@ static gboolean say_whose_fault(GError **error, const char *what)
     return FALSE;
 }
 
+static gboolean build_network(FaceBuild *self, PictureModel *model, guint samples,
+                              NnPrecision precision, PictureNetwork **network, NnSlot **slot,
+                              GError **error)
+{
+    *network = picture_network_new(model, self->device, OPEN_SIDE_PX, OPEN_SIDE_PX, samples,
+                                   precision, error);
+    if (!*network)
+        return FALSE;
+    *slot = nn_slot_new((*network)->network, error);
+    return *slot != NULL;
+}
+
 static gboolean build_restorer(FaceBuild *self, const FaceBuildParams *params, GError **error)
 {
     const gboolean on_cpu = self->device->device_class == OCL_CLASS_CPU;
     const guint samples = params->max_samples ? params->max_samples
                           : on_cpu            ? CPU_SAMPLES
                                               : GPU_SAMPLES;
-    self->network = picture_network_new(params->restorer, self->device, OPEN_SIDE_PX, OPEN_SIDE_PX,
-                                        samples, params->precision, error);
-    if (!self->network)
+    if (!build_network(self, params->restorer, samples, params->precision, &self->network,
+                       &self->slot, error) ||
+        (params->parser && !build_network(self, params->parser, samples, params->precision,
+                                          &self->parser_network, &self->parser_slot, error)))
         return FALSE;
-    self->slot = nn_slot_new(self->network->network, error);
-    if (!self->slot)
-        return FALSE;
-    self->restorer =
-        video_restorer_new(self->device, &self->info, params->restorer->info, self->slot,
-                           self->network->input, self->network->output, samples, error);
-    return self->restorer || say_whose_fault(error, "The restoring network (model-file)");
+    const VideoFaceNetwork network = { self->slot, self->network->input, self->network->output,
+                                       params->restorer->info };
+    VideoFaceNetwork parser = { .slot = self->parser_slot };
+    if (params->parser) {
+        parser.input = self->parser_network->input;
+        parser.output = self->parser_network->output;
+        parser.info = params->parser->info;
+    }
+    self->restorer = video_restorer_new(self->device, &self->info, &network,
+                                        params->parser ? &parser : NULL, samples, error);
+    return self->restorer ||
+           say_whose_fault(error, "A network over faces (model-file or mask-file)");
 }
 
 static gboolean build_detector(FaceBuild *self, const FaceBuildParams *params, GError **error)
@@ -99,7 +118,9 @@ void face_build_free(FaceBuild *self)
     g_clear_pointer(&self->detector, video_face_detector_free);
     g_clear_pointer(&self->restorer, video_restorer_free);
     g_clear_pointer(&self->slot, nn_slot_free);
+    g_clear_pointer(&self->parser_slot, nn_slot_free);
     g_clear_pointer(&self->network, picture_network_unref);
+    g_clear_pointer(&self->parser_network, picture_network_unref);
     ocl_device_unref(self->device);
     g_free(self);
 }

@@ -42,6 +42,7 @@ typedef struct FaceBuild FaceBuild;
 
 typedef struct {
     PictureModel *restorer;
+    PictureModel *parser;                /* (nullable): whole faces are pasted */
     NnModel *detector;                   /* (nullable): faces come as metas */
     const VideoModelInfo *detector_info; /* (nullable): as its form usually wants pictures */
     guint detector_side;                 /* px, the longer one */

@@ -3,7 +3,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Defines: VW, K outputs, P pixels held in registers, FP16; ACT, SCALED, see common.clh;
+ * Defines: VW, K outputs, P pixels held in registers, FP16; ACT, SCALED,
+ *   PRESCALED, see common.clh;
  *   RESIDUAL 0 or 1.
  * Buffers: x [C][H][W] with sc == 1 and C >= VW, residual and y [K][OH][OW] as maps;
  *   weights [kh][kw][ceil(C / VW)][K][VW]: the last vector of channels ends with the last channel,
@@ -27,7 +28,8 @@ typedef struct {
 
 /* The sums of P pixels from number @first on. */
 static inline void add_up(__global const REAL *x, Map xm, __global const float *weights,
-                          __global const REAL *zeros, Map ym, Conv conv, int first, V acc[K][P])
+                          __global const REAL *zeros, Map ym, Conv conv, int first,
+                          V acc[K][P] PRESCALE_PARAMETERS)
 {
     int py[P], px[P];
     int oy = first / ym.w, ox = first % ym.w;
@@ -57,7 +59,7 @@ static inline void add_up(__global const REAL *x, Map xm, __global const float *
                 const int c = min(i, conv.c - VW);
 #pragma unroll
                 for (int p = 0; p < P; p++) {
-                    const V v = VLOAD_REAL(in[p] + c);
+                    const V v = PRESCALED_X(VLOAD_REAL(in[p] + c), VLOAD(in_scale + c));
 #pragma unroll
                     for (int k = 0; k < K; k++)
                         acc[k][p] = fma(v, VLOAD(weights + k * VW), acc[k][p]);
@@ -71,7 +73,7 @@ __kernel void conv_narrow(__global const REAL *restrict x, Map xm,
                           __global const float *restrict weights,
                           __global const float *restrict bias, __global const REAL *restrict zeros,
                           __global const REAL *residual, Map rm, __global REAL *y, Map ym,
-                          Conv conv, EPILOGUE_PARAMETERS)
+                          Conv conv, EPILOGUE_PARAMETERS PRESCALE_PARAMETERS)
 {
     const int n = get_global_id(2);
     const int start = get_global_id(0) * CHUNK;
@@ -80,10 +82,11 @@ __kernel void conv_narrow(__global const REAL *restrict x, Map xm,
     residual += rm.offset + n * rm.sample;
     y += ym.offset + n * ym.sample;
     EPILOGUE_OF(n);
+    PRESCALE_OF(n);
     float sums[K][CHUNK];
     for (int first = start; first < stop; first += P) {
         V acc[K][P];
-        add_up(x, xm, weights, zeros, ym, conv, first, acc);
+        add_up(x, xm, weights, zeros, ym, conv, first, acc PRESCALE_ARGUMENTS);
 #pragma unroll
         for (int p = 0; p < P; p++)
 #pragma unroll

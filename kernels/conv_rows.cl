@@ -14,7 +14,8 @@
  *
  * Defines: the kernel's name in capitals; VW; FP16; ACT and SCALED, see common.clh; RESIDUAL 0 or 1; of
  *   the first of two convolutions, FIRST_ACT.
- *   Products: P pixels times KB vectors of outputs are held in registers.
+ *   Products: P pixels, at most those of a row, times KB vectors of outputs are held in registers; the
+ *   last tile of a row overlaps the one before.
  *   Windows: KH KW; STRIDE_W; PD pixels held in registers, at most OW.
  * Buffers: x [C][H][W], residual and y [K][OH][OW] as maps with sc == 1.
  *   Vector i of n channels, n >= VW, begins at channel min(i * VW, n - VW): the last one may overlap
@@ -108,15 +109,15 @@ static inline int first_channel(int i, int channels)
 
 #ifdef P
 
-/* P pixels, @step apart, of which the last is @left - 1 and stands for all beyond: the sums over
- * @rows rows, @row_step apart, of @run inputs that lie side by side. */
-static inline void add_products(V acc[KB][P], PRODUCTS_IN *x, int step, int left,
-                                int rows, int row_step, int run, __global const float *weights)
+/* P pixels, @step apart: the sums over @rows rows, @row_step apart, of @run inputs that lie side by
+ * side. */
+static inline void add_products(V acc[KB][P], PRODUCTS_IN *x, int step, int rows, int row_step,
+                                int run, __global const float *weights)
 {
     PRODUCTS_IN *in[P];
 #pragma unroll
     for (int p = 0; p < P; p++) {
-        in[p] = x + min(p, left - 1) * step;
+        in[p] = x + p * step;
 #pragma unroll
         for (int k = 0; k < KB; k++)
             acc[k][p] = (V)(0.0f);
@@ -139,8 +140,8 @@ static inline void add_products(V acc[KB][P], PRODUCTS_IN *x, int step, int left
     }
 }
 
-/* Writes the first @left of P pixels, @step apart, vectors @vector and on of @channels. */
-static inline void finish_products(V acc[KB][P], __global const float *bias, int left,
+/* Writes P pixels, @step apart, vectors @vector and on of @channels. */
+static inline void finish_products(V acc[KB][P], __global const float *bias,
                                    __global const REAL *residual, int residual_step,
                                    PRODUCTS_OUT *y, int step, int vector, int channels,
                                    PRODUCTS_PARAMETERS)
@@ -152,11 +153,8 @@ static inline void finish_products(V acc[KB][P], __global const float *bias, int
             const V b = VLOAD(bias + k * VW);
 #pragma unroll
             for (int p = 0; p < P; p++) {
-                if (p < left) {
-                    const V v =
-                        FINISH_PRODUCTS(acc[k][p], b, c, residual + p * residual_step + c);
-                    WRITE_PRODUCTS(v, y + p * step + c);
-                }
+                const V v = FINISH_PRODUCTS(acc[k][p], b, c, residual + p * residual_step + c);
+                WRITE_PRODUCTS(v, y + p * step + c);
             }
         }
     }
@@ -222,7 +220,8 @@ static inline void finish_window(V acc[PD], __global const float *bias, int c,
 
 #ifdef CONV_POINTWISE
 
-/* One work-item: @chunk pixels of a row. Without padding. Global: ceil(OW / chunk), OH. */
+/* One work-item: @chunk pixels of a row, at least P; the last one takes what is left, too. Without
+ * padding. Global: OW / chunk, OH. */
 __kernel void conv_pointwise(__global const REAL *restrict x, Map xm,
                              __global const float *restrict weights,
                              __global const float *restrict bias, __global const REAL *residual,
@@ -231,7 +230,7 @@ __kernel void conv_pointwise(__global const REAL *restrict x, Map xm,
 {
     const int n = get_global_id(2);
     const int oy = get_global_id(1), ox = get_global_id(0) * chunk;
-    const int count = min(chunk, ym.w - ox);
+    const int count = get_global_id(0) + 1 == get_global_size(0) ? ym.w - ox : chunk;
     const int step = conv.stride_w * xm.sw;
 
     x += xm.offset + n * xm.sample + oy * conv.stride_h * xm.sh + ox * step;
@@ -239,11 +238,12 @@ __kernel void conv_pointwise(__global const REAL *restrict x, Map xm,
     y += ym.offset + n * ym.sample + oy * ym.sh + ox * ym.sw;
     EPILOGUE_OF(n);
     for (int vector = 0; vector * VW < conv.k; vector += KB) {
-        for (int i = 0; i < count; i += P) {
+        for (int tile = 0; tile < count; tile += P) {
+            const int i = min(tile, count - P);
             V acc[KB][P];
-            add_products(acc, x + i * step, step, count - i, 1, 0, conv.c, weights);
-            finish_products(acc, bias, count - i, residual + i * rm.sw, rm.sw, y + i * ym.sw, ym.sw,
-                            vector, conv.k, FINISH_AT(0));
+            add_products(acc, x + i * step, step, 1, 0, conv.c, weights);
+            finish_products(acc, bias, residual + i * rm.sw, rm.sw, y + i * ym.sw, ym.sw, vector,
+                            conv.k, FINISH_AT(0));
         }
         weights += conv.c * KB * VW;
         bias += KB * VW;
@@ -303,11 +303,12 @@ __kernel void conv_staged(__global const REAL *restrict x, Map xm,
     for (int vector = 0; vector * VW < conv.k; vector += KB) {
         for (int oy = start; oy < stop; oy++) {
             __local const float *in = staged + (oy - start) * conv.stride_h * row_step;
-            for (int i = 0; i < ym.w; i += P) {
+            for (int tile = 0; tile < ym.w; tile += P) {
+                const int i = min(tile, ym.w - P);
                 V acc[KB][P];
-                add_products(acc, in + i * step, step, ym.w - i, conv.kh, row_step,
-                             conv.kw * conv.c, weights);
-                finish_products(acc, bias, ym.w - i, residual + oy * rm.sh + i * rm.sw, rm.sw,
+                add_products(acc, in + i * step, step, conv.kh, row_step, conv.kw * conv.c,
+                             weights);
+                finish_products(acc, bias, residual + oy * rm.sh + i * rm.sw, rm.sw,
                                 y + oy * ym.sh + i * ym.sw, ym.sw, vector, conv.k, FINISH_AT(0));
             }
         }
@@ -392,12 +393,12 @@ __kernel void conv_separable(__global const REAL *restrict x, Map xm,
             }
         }
         for (int vector = 0, block = 0; vector * VW < ym.c; vector += KB, block++)
-            for (int i = 0; i < ym.w; i += P) {
+            for (int tile = 0; tile < ym.w; tile += P) {
+                const int i = min(tile, ym.w - P);
                 V acc[KB][P];
-                add_products(acc, between + i * xm.c, xm.c, ym.w - i, 1, 0, xm.c,
+                add_products(acc, between + i * xm.c, xm.c, 1, 0, xm.c,
                              weights + block * xm.c * KB * VW);
-                finish_products(acc, bias + block * KB * VW, ym.w - i,
-                                residual + oy * rm.sh + i * rm.sw, rm.sw,
+                finish_products(acc, bias + block * KB * VW, residual + oy * rm.sh + i * rm.sw, rm.sw,
                                 y + oy * ym.sh + i * ym.sw, ym.sw, vector, ym.c, FINISH_AT(0));
             }
     }
@@ -418,10 +419,11 @@ static inline void expand_row(__global const REAL *x, Map xm, __global const flo
             VSTORE((V)(0.0f), to + i);
         return;
     }
-    for (int i = 0; i < used; i += P) {
+    for (int tile = 0; tile < used; tile += P) {
+        const int i = min(tile, used - P);
         V acc[KB][P];
-        add_products(acc, x + row * xm.sh + i * xm.sw, xm.sw, used - i, 1, 0, xm.c, weights);
-        finish_products(acc, bias, used - i, 0, 0, to + (before + i) * step, step, 0, step, alpha,
+        add_products(acc, x + row * xm.sh + i * xm.sw, xm.sw, 1, 0, xm.c, weights);
+        finish_products(acc, bias, 0, 0, to + (before + i) * step, step, 0, step, alpha,
                         beta);
     }
 }

@@ -7,8 +7,8 @@
  * Defines: ACT, SCALED, see common.clh; RESIDUAL 0 or 1.
  *   conv_depthwise_wide   T, the type of x, residual and y; KH KW; STRIDE and DILATION along rows; P
  *                         pixels of a row per work-item
- *   conv_few              TX TR TY, types; K outputs; LANES work-items for P pixels, of GROUP in a
- *                         group, all powers of 2
+ *   conv_few              PRESCALED, see common.clh; TX TR TY, types; K outputs; LANES work-items
+ *                         for P pixels, of GROUP in a group, all powers of 2
  * Buffers: x [C][H][W], residual and y [K][OH][OW] as maps; weights and bias beside each kernel.
  * Accumulation: float.
  * Launch: dimension 2 is the sample; the others beside each kernel.
@@ -105,13 +105,14 @@ static inline float product(float8 a, float8 b)
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
 conv_few(__global const TX *restrict x, Map xm, __global const TX *restrict weights,
          __global const float *restrict bias, __global const TR *residual, Map rm, __global TY *y,
-         Map ym, Conv conv, EPILOGUE_PARAMETERS)
+         Map ym, Conv conv, EPILOGUE_PARAMETERS PRESCALE_PARAMETERS)
 {
     __local float all[GROUP * P * K];
     const int n = get_global_id(2), thread = get_local_id(0), lane = thread % LANES;
     const int first = get_group_id(0) * PIXELS;
     const int blocks = xm.c / WIDE;
     x += xm.offset + n * xm.sample;
+    PRESCALE_OF(n);
 
     /* Neighbours go to neighbouring work-items. */
     int iy0[P], ix0[P];
@@ -140,7 +141,8 @@ conv_few(__global const TX *restrict x, Map xm, __global const TX *restrict weig
 #pragma unroll
             for (int p = 0; p < P; p++) {
                 const float8 loaded = WIDE_READ(TX, x + max(place[p], 0) + block * WIDE);
-                v[p] = place[p] < 0 ? (float8)(0.0f) : loaded;
+                v[p] = place[p] < 0 ? (float8)(0.0f)
+                                    : PRESCALED_X(loaded, vload8(block, in_scale));
             }
 #pragma unroll
             for (int k = 0; k < K; k++) {

@@ -5,7 +5,8 @@
  * Defines: FP16 where the tensor holds halves.
  * Buffers: frames bytes of n frames of any 8-bit format, changed in place by face_paste; faces one
  *   row of the table per face; tensors 3 channels of any strides; blocks [faces][16][16][3] float:
- *   a face seen from afar; verdicts one per face; restored [faces][3][height][width] half, R G B.
+ *   a face seen from afar; verdicts one per face; restored [faces][3][height][width] half, R G B;
+ *   masks [faces][height][width] float, 0..1, from a network that tells the parts of faces apart.
  *   Colours are R G B, 0..255.
  * Positions count from the middle of the first pixel.
  * Accumulation: float.
@@ -244,6 +245,19 @@ static inline float3 restored_pixel(__global const half *picture, int width, int
                     vload_half(2 * plane, picture));
 }
 
+/* The colour at @x, @y of a restored picture, bilinear. */
+static inline float3 restored_between(__global const half *picture, int width, int height, float x,
+                                      float y)
+{
+    const float left = floor(x), top = floor(y);
+    const int x0 = (int)left, y0 = (int)top;
+    return mix(mix(restored_pixel(picture, width, height, x0, y0),
+                   restored_pixel(picture, width, height, x0 + 1, y0), x - left),
+               mix(restored_pixel(picture, width, height, x0, y0 + 1),
+                   restored_pixel(picture, width, height, x0 + 1, y0 + 1), x - left),
+               y - top);
+}
+
 /* The restored colour at a frame's pixel, the mean over what the pixel covers. */
 static inline float3 restored_at(__global const half *picture, int width, int height,
                                  __global const Face *face, int x, int y)
@@ -255,13 +269,7 @@ static inline float3 restored_at(__global const half *picture, int width, int he
             const float2 at =
                 apply_affine(face->to_face, (float)x + ((float)i + 0.5f) / (float)k - 0.5f,
                              (float)y + ((float)j + 0.5f) / (float)k - 0.5f);
-            const float left = floor(at.x), top = floor(at.y);
-            const int x0 = (int)left, y0 = (int)top;
-            sum += mix(mix(restored_pixel(picture, width, height, x0, y0),
-                           restored_pixel(picture, width, height, x0 + 1, y0), at.x - left),
-                       mix(restored_pixel(picture, width, height, x0, y0 + 1),
-                           restored_pixel(picture, width, height, x0 + 1, y0 + 1), at.x - left),
-                       at.y - top);
+            sum += restored_between(picture, width, height, at.x, at.y);
         }
     return sum / (float)(k * k);
 }
@@ -272,11 +280,97 @@ static inline bool touches(__global const Face *face, int x, int y)
            y < face->top + face->rows;
 }
 
+/* Restored faces @first and on into the samples of a tensor of another size, for the network that
+ * tells their parts apart.
+ * Global: tensor columns, rows, faces. */
+__kernel void face_feed(__global const half *restrict restored, int width, int height, int first,
+                        Channels channels, __global REAL *restrict dst, Map map)
+{
+    const int x = get_global_id(0), y = get_global_id(1), n = get_global_id(2);
+    const float step = (float)width / (float)map.w;
+    const int k = samples_of(step);
+    restored += (ulong)(first + n) * 3 * height * width;
+    float3 sum = 0.0f;
+    for (int j = 0; j < k; j++)
+        for (int i = 0; i < k; i++)
+            sum += restored_between(
+                restored, width, height, ((float)x + ((float)i + 0.5f) / (float)k) * step - 0.5f,
+                ((float)y + ((float)j + 0.5f) / (float)k) * (float)height / (float)map.h - 0.5f);
+    sum /= (float)(k * k);
+    const float value[3] = { channels.reversed ? sum.z : sum.x, sum.y,
+                             channels.reversed ? sum.x : sum.z };
+    const ulong at = map.offset + n * map.sample + (ulong)y * map.sh + (ulong)x * map.sw;
+    for (int c = 0; c < 3; c++)
+        STORE(dst, at + (ulong)c * map.sc, (value[c] - channels.mean[c]) * channels.gain[c]);
+}
+
+/* What of a face counts: with one channel its value, otherwise 1 where the strongest class is none
+ * of @left_out, a bit for each.
+ * Global: tensor columns, rows, faces. */
+__kernel void face_parts(__global const REAL *restrict src, Map map, uint left_out,
+                         __global float *restrict mask)
+{
+    const int x = get_global_id(0), y = get_global_id(1), n = get_global_id(2);
+    const ulong at = map.offset + n * map.sample + (ulong)y * map.sh + (ulong)x * map.sw;
+    float most = LOAD(src, at);
+    int strongest = 0;
+    for (int c = 1; c < map.c; c++) {
+        const float value = LOAD(src, at + (ulong)c * map.sc);
+        if (value > most) {
+            most = value;
+            strongest = c;
+        }
+    }
+    const float counts = left_out >> strongest & 1u ? 0.0f : 1.0f;
+    mask[((ulong)n * map.h + y) * map.w + x] = map.c == 1 ? clamp(most, 0.0f, 1.0f) : counts;
+}
+
+/* A Gaussian along (@dx, @dy) whose sigma is a quarter of the mask's soft edge; nothing lies
+ * outside.
+ * @src starts with face @first_src, @dst with face @first_dst of the table.
+ * Global: columns, rows, faces. */
+__kernel void face_blur(__global const float *restrict src, int first_src,
+                        __global const Face *restrict faces, int first, int dx, int dy,
+                        __global float *restrict dst, int first_dst)
+{
+    const int x = get_global_id(0), y = get_global_id(1), n = get_global_id(2);
+    const int width = get_global_size(0), height = get_global_size(1);
+    const float sigma = fmax(0.25f * faces[first + n].blur * (float)width, 0.1f);
+    const int reach = (int)ceil(3.0f * sigma);
+    src += (ulong)(first_src + n) * height * width;
+    float sum = 0.0f, weights = 0.0f;
+    for (int k = -reach; k <= reach; k++) {
+        const int i = x + k * dx, j = y + k * dy;
+        const float weight = exp(-0.5f * (float)(k * k) / (sigma * sigma));
+        weights += weight;
+        if (i >= 0 && i < width && j >= 0 && j < height)
+            sum += weight * src[j * width + i];
+    }
+    dst[(ulong)(first_dst + n) * height * width + y * width + x] = sum / weights;
+}
+
+/* A mask at @u, @v, 0..1 over the crop, bilinear. */
+static inline float sample_mask(__global const float *mask, int width, int height, float u, float v)
+{
+    const float x = u * (float)width - 0.5f, y = v * (float)height - 0.5f;
+    const float left = floor(x), top = floor(y);
+    const int x0 = clamp((int)left, 0, width - 1), x1 = clamp((int)left + 1, 0, width - 1);
+    const int y0 = clamp((int)top, 0, height - 1), y1 = clamp((int)top + 1, 0, height - 1);
+    return mix(mix(mask[y0 * width + x0], mask[y0 * width + x1], x - left),
+               mix(mask[y1 * width + x0], mask[y1 * width + x1], x - left), y - top);
+}
+
+/* Masks of @width x @height, 0: there are none. */
+typedef struct {
+    int width, height;
+} MaskSize;
+
 /* The face whose mask is strongest at pixel @x, @y of a cell, and how strong; -1 where there is
  * none. */
 static inline int strongest_at(__global const Face *faces, __global const Verdict *verdicts,
-                               int first, int last, int width, int height, int cell_x, int cell_y,
-                               int x, int y, float *strength)
+                               __global const float *masks, MaskSize size, int first, int last,
+                               int width, int height, int cell_x, int cell_y, int x, int y,
+                               float *strength)
 {
     int strongest = -1;
     *strength = 0.0f;
@@ -284,8 +378,11 @@ static inline int strongest_at(__global const Face *faces, __global const Verdic
         if (!verdicts[i].use || !touches(faces + i, cell_x, cell_y))
             continue;
         const float2 at = apply_affine(faces[i].to_face, (float)x, (float)y);
-        const float mask = faces[i].blend * mask_at((at.x + 0.5f) / (float)width,
-                                                    (at.y + 0.5f) / (float)height, faces[i].blur);
+        const float u = (at.x + 0.5f) / (float)width, v = (at.y + 0.5f) / (float)height;
+        float mask = faces[i].blend * mask_at(u, v, faces[i].blur);
+        if (size.width > 0)
+            mask *= sample_mask(masks + (ulong)i * size.height * size.width, size.width,
+                                size.height, u, v);
         if (mask > *strength) {
             *strength = mask;
             strongest = i;
@@ -307,7 +404,8 @@ static inline void store_mixed(__global uchar *p, float share, float value)
 __kernel void face_paste(__global uchar *restrict frames, Format format, int halved_x, int halved_y,
                          float16 from_rgb, __global const Face *restrict faces,
                          __global const Verdict *restrict verdicts,
-                         __global const half *restrict restored, int width, int height)
+                         __global const half *restrict restored, int width, int height,
+                         __global const float *restrict masks, MaskSize size)
 {
     const int n = get_global_id(2);
     __global const Face *face = faces + n;
@@ -325,8 +423,9 @@ __kernel void face_paste(__global uchar *restrict frames, Format format, int hal
     for (int y = cell_y << halved_y; y < min((cell_y + 1) << halved_y, format.height[0]); y++)
         for (int x = cell_x << halved_x; x < min((cell_x + 1) << halved_x, format.width[0]); x++) {
             float share;
-            const int best = strongest_at(faces, verdicts, face->first, face->first + face->count,
-                                          width, height, cell_x, cell_y, x, y, &share);
+            const int best =
+                strongest_at(faces, verdicts, masks, size, face->first, face->first + face->count,
+                             width, height, cell_x, cell_y, x, y, &share);
             n_pixels++;
             if (best < 0)
                 continue;

@@ -75,12 +75,38 @@ NnStorage *nn_recorder_storage(NnRecorder *recorder, gsize size_b)
     return storage;
 }
 
-void nn_recorder_begin_node(NnRecorder *recorder, const NnNode *node)
+static gboolean record_node(NnRecorder *recorder, const NnNode *node, GError **error)
 {
     recorder->node = node;
     recorder->node_choices = 0;
     recorder->choice = -1;
     recorder->way = NULL;
+    if (!node->op->launch)
+        return nn_node_error(node, error, NN_ERROR_UNSUPPORTED,
+                             "its inputs must be known before the network runs, but they are "
+                             "computed from the picture");
+    return node->op->launch(recorder, node, error);
+}
+
+static void give_launches(NnRecorder *recorder)
+{
+    for (; recorder->n_given < recorder->launches->len; recorder->n_given++)
+        g_thread_pool_push(recorder->builder, recorder->launches->pdata[recorder->n_given], NULL);
+}
+
+gboolean nn_recorder_record(NnRecorder *recorder, NnGraph *graph, GError **error)
+{
+    g_autoptr(GHashTable) elided = g_hash_table_new(NULL, NULL);
+    if (!nn_layout(recorder, graph, elided, error))
+        return FALSE;
+    for (guint i = 0; i < graph->nodes->len; i++) {
+        const NnNode *node = graph->nodes->pdata[i];
+        if (!g_hash_table_contains(elided, node) && !record_node(recorder, node, error))
+            return FALSE;
+        if (recorder->builder)
+            give_launches(recorder);
+    }
+    return TRUE;
 }
 
 /* ---------------------------------------------------------------- asking */

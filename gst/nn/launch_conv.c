@@ -29,6 +29,12 @@ void nn_conv_launch_epilogue(NnLaunch *launch, const ConvJob *job)
     nn_launch_strided(launch, &job->post_scale);
 }
 
+void nn_conv_launch_prescale(NnLaunch *launch, const ConvJob *job)
+{
+    if (job->prescaled)
+        nn_launch_strided(launch, &job->in_scale);
+}
+
 static void finish_launch(NnLaunch *launch, const ConvJob *job)
 {
     nn_launch_bytes(launch, &job->shape, sizeof job->shape);
@@ -395,12 +401,20 @@ static gboolean record_phase(const ConvJob *whole, const NnConvParams *params, c
     return record_conv(&job, error);
 }
 
+/* Phases of a transposed convolution, each a launch; networks have four. */
+#define MOST_PHASES 4096
+
 static gboolean record_transposed(const ConvJob *job, const NnConvParams *params, GError **error)
 {
     if (nn_conv_fir_up_fits(job))
         return nn_conv_fir_up_record(job, error);
     const gint64 stride[2] = { params->n_spatial == 2 ? params->stride[0] : 1,
                                params->stride[params->n_spatial - 1] };
+    if (stride[0] > MOST_PHASES / stride[1])
+        return nn_node_error(job->node, error, NN_ERROR_UNSUPPORTED,
+                             "its strides %" G_GINT64_FORMAT " and %" G_GINT64_FORMAT
+                             " are too large",
+                             stride[0], stride[1]);
     for (gint64 y = 0; y < stride[0]; y++)
         for (gint64 x = 0; x < stride[1]; x++)
             if (!record_phase(job, params, stride, (const gint64[2]){ y, x }, error))
@@ -481,16 +495,25 @@ static gboolean scale_input(ConvJob *job, GError **error)
     const NnView *scale = nn_recorder_input(job->recorder, job->node, (guint)job->node->in_scale);
     const NnView *inputs[2] = { &job->x, scale };
     const gint64 *dims = job->x.dims;
-    const gint64 pitch = job->x.type == NN_FLOAT16 ? (dims[1] + 7) & ~(gint64)7 : dims[1];
+    const NnType type = job->y.type; /* x may be a constant, as floats */
+    const gint64 pitch = type == NN_FLOAT16 ? (dims[1] + 7) & ~(gint64)7 : dims[1];
     const gint64 strides[4] = { 0, 1, dims[3] * pitch, pitch };
     const NnView memory =
-        nn_recorder_scratch(job->recorder, job->x.type, (gsize)(dims[2] * dims[3] * pitch));
+        nn_recorder_scratch(job->recorder, type, (gsize)(dims[2] * dims[3] * pitch));
     const NnView scaled = nn_view_strided(&memory, 4, dims, strides);
 
     if (!nn_record_elementwise(job->recorder, job->node, "Mul", &scaled, inputs, 2, FALSE, error))
         return FALSE;
     job->x = scaled;
     return TRUE;
+}
+
+/* Whether the kernel that would run @job multiplies its input itself. */
+static gboolean takes_prescale(const ConvJob *job)
+{
+    const NnVariant *variant =
+        nn_variant_choose(job->recorder, variants, G_N_ELEMENTS(variants), job);
+    return variant->record == nn_conv_few_record || variant->record == nn_conv_narrow_record;
 }
 
 /* ---------------------------------------------------------------- two at once */
@@ -633,7 +656,12 @@ gboolean nn_launch_conv(NnRecorder *recorder, const NnNode *node, GError **error
         return TRUE;
 
     describe(recorder, node, &conv);
-    if ((node->in_scale >= 0 && !scale_input(&conv.job, error)) || !add_scales(&conv.job, error))
+    ConvJob *job = &conv.job;
+    job->prescaled = node->in_scale >= 0 && !conv.params.transposed && takes_prescale(job);
+    if (job->prescaled ? !dense_scale(recorder, node, node->in_scale, &job->in_scale, error)
+                       : node->in_scale >= 0 && !scale_input(job, error))
+        return FALSE;
+    if (!add_scales(job, error))
         return FALSE;
     for (gint64 i = 0; i < conv.params.batch; i++)
         if (!record_entry(&conv.job, &conv.params, i, error))

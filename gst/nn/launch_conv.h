@@ -23,19 +23,24 @@ typedef struct {
     ConvShape shape;
     NnView x, y, residual; /* residual is y where there is none */
     gboolean has_residual, has_bias;
-    NnView weights;               /* axes: group, output, input, row, column */
-    NnView bias;                  /* [groups * k]; weights where there is none */
-    const float *weight_values;   /* (nullable): where weights.offset counts from, if constant */
-    const float *bias_values;     /* (nullable) */
+    NnView weights;             /* axes: group, output, input, row, column */
+    NnView bias;                /* [groups * k]; weights where there is none */
+    const float *weight_values; /* (nullable): where weights.offset counts from, if constant */
+    const float *bias_values;   /* (nullable) */
+    gboolean prescaled;         /* the kernel multiplies the input by in_scale, dense floats */
+    NnView in_scale;
     guint scaled;                 /* SCALED in common.clh: which of the next two there are */
     NnView out_scale, post_scale; /* dense floats; one of them stands in for the other */
 } ConvJob;
 
 /* The options and arguments of a convolution's epilogue. */
+#define CONV_PRESCALE_OPTION " -DPRESCALED=%d"
 #define CONV_EPILOGUE_OPTION " -DACT=%d -DSCALED=%u"
 #define CONV_EPILOGUE(job) (job)->node->activation.type, (job)->scaled
 /* launch_conv.c: alpha, beta and scales. */
 void nn_conv_launch_epilogue(NnLaunch *launch, const ConvJob *job);
+/* Behind it, where the kernel takes CONV_PRESCALE_OPTION. */
+void nn_conv_launch_prescale(NnLaunch *launch, const ConvJob *job);
 
 /* launch_conv3d.c: three axes and any number of maps; the only way to run those. */
 gboolean nn_launch_conv_3d(NnRecorder *recorder, const NnNode *node, const NnConvParams *params);

@@ -51,8 +51,9 @@ gboolean nn_conv_narrow_record(gconstpointer data, GError **error)
 
     NnLaunch *launch = nn_recorder_launch(
         job->recorder, job->node, "conv_narrow.cl", "conv_narrow",
-        "-DVW=%u -DK=%d -DP=%d -DRESIDUAL=%d%s" CONV_EPILOGUE_OPTION, vw, k, k > 1 ? 4 : 8,
-        job->has_residual, job->y.type == NN_FLOAT16 ? " -DFP16" : "", CONV_EPILOGUE(job));
+        "-DVW=%u -DK=%d -DP=%d -DRESIDUAL=%d%s" CONV_EPILOGUE_OPTION CONV_PRESCALE_OPTION, vw, k,
+        k > 1 ? 4 : 8, job->has_residual, job->y.type == NN_FLOAT16 ? " -DFP16" : "",
+        CONV_EPILOGUE(job), job->prescaled);
     nn_launch_map(launch, &job->x);
     nn_launch_buffer(launch, &weights);
     nn_launch_buffer(launch, &bias);
@@ -61,6 +62,7 @@ gboolean nn_conv_narrow_record(gconstpointer data, GError **error)
     nn_launch_map(launch, &job->y);
     nn_launch_bytes(launch, &job->shape, sizeof job->shape);
     nn_conv_launch_epilogue(launch, job);
+    nn_conv_launch_prescale(launch, job);
     nn_launch_cost(launch, 2.0 * (double)nn_view_count(&job->y) * job->shape.c * job->shape.kh *
                                job->shape.kw);
     const NnMap y = nn_map_of(&job->y);

@@ -42,8 +42,8 @@ static gint32 pixels_of(const ConvJob *job, gint32 vectors)
 }
 
 /* One vector of outputs at a time loads each input for a single multiplication, so it has to save
- * a sixth of the vectors to pay. */
-static Tile make_tile(const ConvJob *job, gint32 vw, gint32 outputs)
+ * a sixth of the vectors to pay. @width: the pixels of a row. */
+static Tile make_tile(const ConvJob *job, gint32 vw, gint32 outputs, gint32 width)
 {
     Tile tile = { .vw = vw };
     const gint32 all = (outputs + vw - 1) / vw;
@@ -57,7 +57,7 @@ static Tile make_tile(const ConvJob *job, gint32 vw, gint32 outputs)
         tile.vectors = vectors;
         tile.blocks = blocks;
     }
-    tile.pixels = pixels_of(job, tile.vectors);
+    tile.pixels = MIN(pixels_of(job, tile.vectors), width);
     return tile;
 }
 
@@ -263,16 +263,16 @@ static void join_rows(NnView *views, guint n)
 gboolean nn_conv_pointwise_record(gconstpointer data, GError **error)
 {
     const ConvJob *job = data;
-    const Tile tile = make_tile(job, vector_width(job, job->shape.k), job->shape.k);
-    const NnView weights = pack_products(job, &tile), bias = pack_bias(job, &tile);
-    g_autofree char *products = product_options(&tile), *epilogue = epilogue_options(job);
     NnView views[3] = { job->y, job->residual, job->x };
     if (job->shape.stride_h == 1 && job->shape.stride_w == 1 &&
         nn_map_of(&job->x).w == nn_map_of(&job->y).w)
         join_rows(views, G_N_ELEMENTS(views));
     const NnMap y = nn_map_of(&views[0]);
+    const Tile tile = make_tile(job, vector_width(job, job->shape.k), job->shape.k, y.w);
+    const NnView weights = pack_products(job, &tile), bias = pack_bias(job, &tile);
+    g_autofree char *products = product_options(&tile), *epilogue = epilogue_options(job);
     const gint32 pixels = band_rows(job, y.w, y.h, 2 * tile.pixels);
-    const gint32 chunk = (pixels + tile.pixels - 1) / tile.pixels * tile.pixels;
+    const gint32 chunk = MAX(pixels / tile.pixels, 1) * tile.pixels;
 
     NnLaunch *launch =
         nn_recorder_launch(job->recorder, job->node, "conv_rows.cl", "conv_pointwise",
@@ -286,18 +286,18 @@ gboolean nn_conv_pointwise_record(gconstpointer data, GError **error)
     nn_launch_int(launch, chunk);
     nn_conv_launch_epilogue(launch, job);
     nn_launch_cost(launch, flops(job));
-    nn_launch_tiles(job->recorder, launch, &job->y, (y.w + chunk - 1) / chunk, y.h);
+    nn_launch_tiles(job->recorder, launch, &job->y, y.w / chunk, y.h);
     return TRUE;
 }
 
 gboolean nn_conv_staged_record(gconstpointer data, GError **error)
 {
     const ConvJob *job = data;
-    const Tile tile = make_tile(job, vector_width(job, job->shape.k), job->shape.k);
+    const NnMap y = nn_map_of(&job->y);
+    const Tile tile = make_tile(job, vector_width(job, job->shape.k), job->shape.k, y.w);
     const NnView weights = pack_products(job, &tile), bias = pack_bias(job, &tile);
     g_autofree char *products = product_options(&tile), *epilogue = epilogue_options(job);
-    const gint32 height = nn_map_of(&job->y).h;
-    gint32 rows = band_rows(job, height, 1, 2 * job->shape.kh);
+    gint32 rows = band_rows(job, y.h, 1, 2 * job->shape.kh);
     while (rows > 1 && staged_b(job, rows) > MAX_LOCAL_B)
         rows--;
 
@@ -313,7 +313,7 @@ gboolean nn_conv_staged_record(gconstpointer data, GError **error)
     nn_launch_local(launch, staged_b(job, rows));
     nn_conv_launch_epilogue(launch, job);
     nn_launch_cost(launch, flops(job));
-    nn_launch_tiles(job->recorder, launch, &job->y, (height + rows - 1) / rows, 1);
+    nn_launch_tiles(job->recorder, launch, &job->y, (y.h + rows - 1) / rows, 1);
     return TRUE;
 }
 
@@ -360,14 +360,26 @@ static gsize most_local_b(const ConvJob *job)
     return MIN(MAX_LOCAL_B, nn_recorder_device(job->recorder)->local_memory_b);
 }
 
+/* Columns of the first convolution that the windows of the second reach. */
+static gint32 columns_used(const ConvJob *first, const ConvJob *second)
+{
+    return MIN(nn_map_of(&first->x).w, window_columns(second) - second->shape.pad_w);
+}
+
+static Tile expanded_tile(const ConvJob *first, const ConvJob *second)
+{
+    return make_tile(first, vector_width(first, first->shape.k), first->shape.k,
+                     columns_used(first, second));
+}
+
 gboolean nn_conv_expanded_fits(const ConvJob *first, const ConvJob *second)
 {
     if (!known_floats(first) || !known_floats(second) || first->has_residual ||
         !is_pointwise(&first->shape) || first->shape.stride_h != 1 || first->shape.stride_w != 1 ||
-        !is_depthwise(&second->shape) || !writes_vectors(second))
+        !is_depthwise(&second->shape) || !writes_vectors(second) || columns_used(first, second) < 1)
         return FALSE;
     const NnMap x = nn_map_of(&first->x);
-    const Tile tile = make_tile(first, vector_width(first, first->shape.k), first->shape.k);
+    const Tile tile = expanded_tile(first, second);
     return (x.sc == 1 || x.c == 1) && ring_b(second, &tile) <= most_local_b(first);
 }
 
@@ -407,7 +419,7 @@ static void finish_pair(NnLaunch *launch, const ConvJob *first, const ConvJob *s
 
 void nn_conv_expanded_record(const ConvJob *first, const ConvJob *second)
 {
-    const Tile tile = make_tile(first, vector_width(first, first->shape.k), first->shape.k);
+    const Tile tile = expanded_tile(first, second);
     const NnView first_weights = pack_products(first, &tile), first_bias = pack_bias(first, &tile);
     const NnView weights = pack_windows(second, &tile), bias = pack_bias(second, &tile);
     g_autofree char *products = product_options(&tile), *windows = window_options(second);
@@ -437,7 +449,7 @@ void nn_conv_separable_record(const ConvJob *first, const ConvJob *second)
 {
     const gint32 channels = first->shape.groups;
     const gint32 vw = MIN(vector_width(first, channels), vector_width(second, second->shape.k));
-    const Tile tile = make_tile(second, vw, second->shape.k);
+    const Tile tile = make_tile(second, vw, second->shape.k, nn_map_of(&second->y).w);
     const Tile vectors = { .vw = vw, .vectors = 1, .blocks = (channels + vw - 1) / vw };
     const NnView first_weights = pack_windows(first, &vectors),
                  first_bias = pack_bias(first, &vectors);

@@ -142,11 +142,12 @@ gboolean nn_conv_few_record(gconstpointer data, GError **error)
     NnLaunch *launch =
         nn_recorder_launch(job->recorder, job->node, "conv_wide.cl", "conv_few",
                            "-DTX=%s -DTR=%s -DTY=%s -DK=%d -DLANES=%d -DP=%d -DGROUP=%d "
-                           "-DRESIDUAL=%d" CONV_EPILOGUE_OPTION,
+                           "-DRESIDUAL=%d" CONV_EPILOGUE_OPTION CONV_PRESCALE_OPTION,
                            nn_kernel_type(job->x.type), nn_kernel_type(job->residual.type),
                            nn_kernel_type(job->y.type), job->shape.k, lanes, pixels, GROUP,
-                           job->has_residual, CONV_EPILOGUE(job));
+                           job->has_residual, CONV_EPILOGUE(job), job->prescaled);
     add_arguments(launch, job, &weights, &bias);
+    nn_conv_launch_prescale(launch, job);
     const gint64 per_group = GROUP / lanes * pixels;
     const gsize global[3] = { (gsize)((all + per_group - 1) / per_group) * GROUP, 1, 1 };
     const gsize local[3] = { GROUP, 1, 1 };

@@ -76,26 +76,6 @@ static NnGraph *build_graph(NnModel *model, const NnNetworkParams *params, GErro
     return g_steal_pointer(&graph);
 }
 
-static gboolean record(NnNetwork *network, GError **error)
-{
-    g_autoptr(GHashTable) elided = g_hash_table_new(NULL, NULL);
-    if (!nn_layout(network->recorder, network->graph, elided, error))
-        return FALSE;
-    for (guint i = 0; i < network->graph->nodes->len; i++) {
-        const NnNode *node = network->graph->nodes->pdata[i];
-        if (g_hash_table_contains(elided, node))
-            continue;
-        nn_recorder_begin_node(network->recorder, node);
-        if (!node->op->launch)
-            return nn_node_error(node, error, NN_ERROR_UNSUPPORTED,
-                                 "its inputs must be known before the network runs, but they are "
-                                 "computed from the picture");
-        if (!node->op->launch(network->recorder, node, error))
-            return FALSE;
-    }
-    return TRUE;
-}
-
 /* Packs all constants into as few memory objects as the device allows and uploads them. */
 static gboolean upload_weights(NnNetwork *network, GError **error)
 {
@@ -163,6 +143,28 @@ static gboolean choose_fp16(const OclDevice *device, NnPrecision precision)
     if (precision == NN_PRECISION_AUTO)
         return device->device_class == OCL_CLASS_NVIDIA;
     return precision == NN_PRECISION_FP16;
+}
+
+/* Compiles or loads what a launch needs, so that making slots finds it; what fails, fails again
+ * there. */
+static void build_program(gpointer data, gpointer device)
+{
+    const NnLaunch *launch = data;
+    ocl_kernel_free(ocl_kernel_new(device, launch->file, launch->function, launch->options, NULL));
+}
+
+/* Records the launches, and has a thread build their programs meanwhile: packing weights and
+ * compiling both take long, and the drivers let only one thread compile. */
+static gboolean record(NnNetwork *network, GError **error)
+{
+    NnRecorder *recorder = network->recorder;
+    if (network->deadline_us != 0)
+        return nn_recorder_record(recorder, network->graph, error);
+    recorder->builder = g_thread_pool_new(build_program, network->device, 1, TRUE, NULL);
+    const gboolean ok = nn_recorder_record(recorder, network->graph, error);
+    g_thread_pool_free(recorder->builder, !ok, TRUE);
+    recorder->builder = NULL;
+    return ok;
 }
 
 NnNetwork *nn_network_build(NnModel *model, OclDevice *device, const NnNetworkParams *params,

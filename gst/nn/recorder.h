@@ -55,6 +55,8 @@ struct NnRecorder {
     GPtrArray *host_arrays; /* NnArray* that storages point into */
     GPtrArray *host_blocks; /* g_malloc'd blocks that storages point into */
     GPtrArray *views;       /* NnView* of values, owned */
+    GThreadPool *builder;   /* (nullable): gets each launch once it is recorded; the caller's */
+    guint n_given;
 
     /* variant.c */
     GHashTable *measured; /* (nullable): as nn_tune_load() gives it; the caller's */
@@ -71,8 +73,8 @@ void nn_recorder_free(NnRecorder *recorder);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(NnRecorder, nn_recorder_free)
 /* Drops the host copies of constants, once they are on the device. */
 void nn_recorder_forget_host_data(NnRecorder *recorder);
-/* What is recorded from now on belongs to @node. */
-void nn_recorder_begin_node(NnRecorder *recorder, const NnNode *node);
+/* Lays out and records all of @graph, which is inferred. */
+gboolean nn_recorder_record(NnRecorder *recorder, NnGraph *graph, GError **error);
 /* "64x128x128 -> 32x128x128 3x3": what a profile shows. */
 char *nn_node_shape(const NnNode *node);
 /* The view of a value: of its constant, or the one that the layout gave it. */

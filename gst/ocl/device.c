@@ -309,6 +309,8 @@ static void query(OclDevice *device)
     device->max_work_group = device_size(id, CL_DEVICE_MAX_WORK_GROUP_SIZE);
     device->base_align_b = MAX(1, device_uint(id, CL_DEVICE_MEM_BASE_ADDR_ALIGN) / 8);
     device->unified_memory = device_uint(id, CL_DEVICE_HOST_UNIFIED_MEMORY) != 0;
+    /* By 10 ms, at worst 17 (H200, driver 580.159), where a batch takes three. */
+    device->late_callbacks = strstr(device->vendor, "NVIDIA") != NULL;
     device->device_class = class_of(device);
 }
 

@@ -62,6 +62,7 @@ typedef struct {
     gsize max_work_group;     /* CL_DEVICE_MAX_WORK_GROUP_SIZE */
     gsize base_align_b;       /* slices of buffers start on multiples of this */
     gboolean unified_memory;  /* host and device share memory: mapping costs no copy */
+    gboolean late_callbacks;  /* the driver tells of events much later than they come about */
 } OclDevice;
 
 /* Opens the device that @spec names:
@@ -114,11 +115,12 @@ cl_event ocl_queue_mark(OclQueue *queue, GError **error);
 gboolean ocl_event_wait(cl_event event, const OclDevice *device, GError **error);
 /* >0: not complete; 0: complete; <0: failed with that status. Never blocks. */
 cl_int ocl_event_status(cl_event event);
-/* Calls @done(@data, status) once @event completes or fails, from a thread of the driver: lock,
- * set a flag, signal, nothing else. If @event is complete already it may come before
- * ocl_event_notify() returns, so do not hold the same lock there. */
+/* Calls @done(@data, status) once @event, of @device, completes or fails, from a thread of the
+ * driver or one that asks for it: lock, set a flag, signal, nothing else. If @event is complete
+ * already it may come before ocl_event_notify() returns, so do not hold the same lock there. */
 typedef void (*OclEventDone)(gpointer data, cl_int status);
-gboolean ocl_event_notify(cl_event event, OclEventDone done, gpointer data, GError **error);
+gboolean ocl_event_notify(cl_event event, const OclDevice *device, OclEventDone done, gpointer data,
+                          GError **error);
 /* Start and end in ns on the device's clock; needs a profiling queue. */
 gboolean ocl_event_times(cl_event event, guint64 *start_ns, guint64 *end_ns);
 /* Releases *event and sets it to NULL; NULL is fine. */

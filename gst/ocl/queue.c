@@ -46,6 +46,10 @@ gboolean ocl_queue_finish(OclQueue *queue, GError **error)
 
 gboolean ocl_queue_wait(OclQueue *queue, cl_event event, GError **error)
 {
+    /* A wait costs, and drivers may wait for more than they are asked to. To ask for the status is
+     * no point of synchronisation, so what is over is waited for here. */
+    if (ocl_event_status(event) == CL_COMPLETE && clWaitForEvents(1, &event) == CL_SUCCESS)
+        return TRUE;
     cl_int status = clEnqueueBarrierWithWaitList(queue->cl, 1, &event, NULL);
     return status == CL_SUCCESS ||
            ocl_fail(error, status, queue->device, "clEnqueueBarrierWithWaitList in the %s queue",

@@ -7,40 +7,13 @@
 #include <math.h>
 
 #include "color.h"
+#include "facemask.h"
 #include "frames.h"
 
 /* A face of fewer pixels than this is softened after restoring, as GPEN's own program does. */
 #define SOFT_BELOW_PX 100
 /* As in kernels/video_face.cl. */
 #define BLOCKS 16
-
-/* ---- mirrors of the structs in kernels/video_face.cl */
-
-typedef struct {
-    guint64 frame, offset[3];
-    gint32 pitch[3], step[3], width[3], height[3];
-    float share_x[3], share_y[3], shift_x[3], shift_y[3];
-} Format;
-
-typedef struct {
-    float to_frame[6], to_face[6];
-    float spread, detail, blend;
-    float blur, least;
-    gint32 match, soften;
-    gint32 frame, first, count;
-    gint32 left, top, columns, rows;
-} Face;
-
-typedef struct {
-    float gain[3], shift[3];
-    float similarity;
-    gint32 use;
-} Verdict;
-
-typedef struct {
-    float mean[3], gain[3];
-    gint32 reversed;
-} Channels;
 
 struct VideoFaceList {
     OclDevice *device;
@@ -54,14 +27,15 @@ struct VideoRestorer {
     guint max_samples;
     NnPlace input, output;
     VideoMap in_map, out_map;
-    Channels in_channels, out_channels;
+    VideoFaceChannels in_channels, out_channels;
     GstVideoInfo info;
-    Format format;
+    VideoFaceFormat format;
     cl_float16 to_rgb, from_rgb;
     OclKernel *crop, *blocks_before, *blocks_after, *judge, *keep, *paste;
     cl_mem before, after; /* [max_samples][16][16][3] float */
     guint capacity;       /* faces that the following have room for */
     cl_mem faces, verdicts, restored;
+    VideoFaceParser *parser; /* NULL: the whole face is pasted */
 };
 
 /* ---------------------------------------------------------------- lists */
@@ -104,10 +78,10 @@ static gboolean list_reserve(VideoFaceList *list, guint n, GError **error)
         return TRUE;
     list_clear(list);
     const guint capacity = rounded_capacity(n);
-    list->faces = ocl_pinned_new(list->device, capacity * sizeof(Face), error);
+    list->faces = ocl_pinned_new(list->device, capacity * sizeof(VideoFaceEntry), error);
     if (!list->faces)
         return FALSE;
-    list->verdicts = ocl_pinned_new(list->device, capacity * sizeof(Verdict), error);
+    list->verdicts = ocl_pinned_new(list->device, capacity * sizeof(VideoFaceVerdict), error);
     if (!list->verdicts)
         return FALSE;
     list->capacity = capacity;
@@ -118,16 +92,16 @@ void video_face_list_results(const VideoFaceList *list, VideoFaceJob *jobs, guin
 {
     g_return_if_fail(n_jobs <= list->capacity);
     for (guint i = 0; i < n_jobs; i++)
-        jobs[i].similarity = ((const Verdict *)list->verdicts->data)[i].similarity;
+        jobs[i].similarity = ((const VideoFaceVerdict *)list->verdicts->data)[i].similarity;
 }
 
 /* ---------------------------------------------------------------- building */
 
-static Format format_of(const GstVideoInfo *info)
+static VideoFaceFormat format_of(const GstVideoInfo *info)
 {
     VideoLayout layout;
     video_layout_init(&layout, info);
-    Format format = { .frame = layout.picture.frame };
+    VideoFaceFormat format = { .frame = layout.picture.frame };
     const GstVideoChromaSite site = GST_VIDEO_INFO_CHROMA_SITE(info);
     for (guint c = 0; c < 3; c++) {
         const guint plane = GST_VIDEO_INFO_COMP_PLANE(info, c);
@@ -145,16 +119,6 @@ static Format format_of(const GstVideoInfo *info)
         format.shift_y[c] = halved_y && site & GST_VIDEO_CHROMA_SITE_V_COSITED ? 0.25f : 0;
     }
     return format;
-}
-
-static Channels channels_of(const float mean[3], const float std[3], gboolean bgr)
-{
-    Channels channels = { .reversed = bgr };
-    for (guint c = 0; c < 3; c++) {
-        channels.mean[c] = mean[c];
-        channels.gain[c] = std[c] != 0 ? 1 / std[c] : 1;
-    }
-    return channels;
 }
 
 static gboolean check_picture(const VideoMap *map, const char *what, GError **error)
@@ -204,29 +168,32 @@ static gboolean make_blocks(VideoRestorer *self, GError **error)
 }
 
 VideoRestorer *video_restorer_new(OclDevice *device, const GstVideoInfo *frames,
-                                  const VideoModelInfo *info, NnSlot *slot, guint input,
-                                  guint output, guint max_samples, GError **error)
+                                  const VideoFaceNetwork *network, const VideoFaceNetwork *parser,
+                                  guint max_samples, GError **error)
 {
+    const VideoModelInfo *info = network->info;
     g_autoptr(VideoRestorer) self = g_new0(VideoRestorer, 1);
     self->device = ocl_device_ref(device);
-    self->slot = slot;
+    self->slot = network->slot;
     self->max_samples = max_samples;
     self->info = *frames;
-    self->input = nn_slot_input(slot, input);
-    self->output = nn_slot_output(slot, output);
+    self->input = nn_slot_input(network->slot, network->input);
+    self->output = nn_slot_output(network->slot, network->output);
     if (!video_place_map(&self->input, info->nhwc, &self->in_map, error) ||
         !video_place_map(&self->output, info->nhwc, &self->out_map, error) ||
         !check_picture(&self->in_map, "input", error) ||
         !check_picture(&self->out_map, "output", error))
         return NULL;
     self->format = format_of(frames);
-    self->in_channels = channels_of(info->mean, info->std, info->bgr);
-    self->out_channels = channels_of(info->out_mean, info->out_std, info->bgr);
+    self->in_channels = video_face_channels(info->mean, info->std, info->bgr);
+    self->out_channels = video_face_channels(info->out_mean, info->out_std, info->bgr);
     const VideoMatrix to_rgb = video_matrix_to_rgb(frames);
     const VideoMatrix from_rgb = video_matrix_from_rgb(frames);
     self->to_rgb = video_matrix_argument(&to_rgb);
     self->from_rgb = video_matrix_argument(&from_rgb);
-    if (!build_kernels(self, error) || !make_blocks(self, error))
+    if (parser)
+        self->parser = video_face_parser_new(device, parser, max_samples, error);
+    if ((parser && !self->parser) || !build_kernels(self, error) || !make_blocks(self, error))
         return NULL;
     return g_steal_pointer(&self);
 }
@@ -250,6 +217,7 @@ void video_restorer_free(VideoRestorer *self)
     ocl_buffer_clear(&self->before);
     ocl_buffer_clear(&self->after);
     clear_faces(self);
+    video_face_parser_free(self->parser);
     ocl_device_unref(self->device);
     g_free(self);
 }
@@ -266,8 +234,8 @@ static gboolean reserve(VideoRestorer *self, guint n, GError **error)
         cl_mem *memory;
         gsize size_b;
     } buffers[] = {
-        { &self->faces, capacity * sizeof(Face) },
-        { &self->verdicts, capacity * sizeof(Verdict) },
+        { &self->faces, capacity * sizeof(VideoFaceEntry) },
+        { &self->verdicts, capacity * sizeof(VideoFaceVerdict) },
         { &self->restored, capacity * picture_b },
     };
     for (guint i = 0; i < G_N_ELEMENTS(buffers); i++) {
@@ -276,6 +244,8 @@ static gboolean reserve(VideoRestorer *self, guint n, GError **error)
         if (!*buffers[i].memory)
             return FALSE;
     }
+    if (self->parser && !video_face_parser_reserve(self->parser, capacity, error))
+        return FALSE;
     self->capacity = capacity;
     return TRUE;
 }
@@ -295,7 +265,7 @@ static double scale_of(const VideoAffine *affine)
 
 /* The cells of the frame that a crop of @size x @size touches. */
 static void find_cells(const VideoRestorer *self, const VideoAffine *to_frame, guint size,
-                       Face *face)
+                       VideoFaceEntry *face)
 {
     double left = G_MAXDOUBLE, top = G_MAXDOUBLE, right = -G_MAXDOUBLE, bottom = -G_MAXDOUBLE;
     for (guint i = 0; i < 4; i++) {
@@ -317,18 +287,18 @@ static void find_cells(const VideoRestorer *self, const VideoAffine *to_frame, g
 }
 
 /* A face whose points are no face, all in one place, gets no cells and a crop of nothing much. */
-static void set_face(const VideoRestorer *self, const VideoFaceJob *job, Face *face)
+static void set_face(const VideoRestorer *self, const VideoFaceJob *job, VideoFaceEntry *face)
 {
     const guint size = (guint)self->in_map.w;
     const double growth = (double)self->out_map.w / size;
     VideoPoint points[VIDEO_FACE_POINTS];
     VideoAffine to_face, to_frame;
-    *face = (Face){ .frame = (gint32)job->frame,
-                    .blend = job->blend,
-                    .blur = job->style.blur,
-                    .least = job->style.least_similarity,
-                    .match = job->style.match,
-                    .soften = video_face_size(&job->face) < SOFT_BELOW_PX };
+    *face = (VideoFaceEntry){ .frame = (gint32)job->frame,
+                              .blend = job->blend,
+                              .blur = job->style.blur,
+                              .least = job->style.least_similarity,
+                              .match = job->style.match,
+                              .soften = video_face_size(&job->face) < SOFT_BELOW_PX };
     video_template_points(job->style.template, size, points);
     if (!video_similarity(job->face.points, points, &to_face) ||
         !video_affine_invert(&to_face, &to_frame))
@@ -346,7 +316,7 @@ static void set_face(const VideoRestorer *self, const VideoFaceJob *job, Face *f
 }
 
 static void fill_table(const VideoRestorer *self, const VideoFaceJob *jobs, guint n_jobs,
-                       Face *faces)
+                       VideoFaceEntry *faces)
 {
     for (guint i = 0; i < n_jobs; i++) {
         set_face(self, &jobs[i], &faces[i]);
@@ -380,8 +350,8 @@ static gboolean run_crop(VideoRestorer *self, OclQueue *compute, const VideoFram
 }
 
 static gboolean run_blocks(OclKernel *kernel, OclQueue *compute, const NnPlace *place,
-                           const VideoMap *map, const Channels *channels, cl_mem blocks, guint n,
-                           GError **error)
+                           const VideoMap *map, const VideoFaceChannels *channels, cl_mem blocks,
+                           guint n, GError **error)
 {
     const VideoArgument arguments[] = {
         VIDEO_ARG(place->memory),
@@ -427,11 +397,14 @@ static gboolean restore(VideoRestorer *self, OclQueue *compute, const VideoFrame
            run_blocks(self->blocks_after, compute, &self->output, &self->out_map,
                       &self->out_channels, self->after, n, error) &&
            run_judge(self, compute, (gint32)first, n, error) &&
-           run_keep(self, compute, (gint32)first, n, error);
+           run_keep(self, compute, (gint32)first, n, error) &&
+           (!self->parser ||
+            video_face_parser_run(self->parser, compute, self->restored, self->out_map.w,
+                                  self->out_map.h, self->faces, (gint32)first, n, error));
 }
 
 static gboolean run_paste(VideoRestorer *self, OclQueue *compute, const VideoFrames *frames,
-                          const Face *faces, guint n, GError **error)
+                          const VideoFaceEntry *faces, guint n, GError **error)
 {
     gint32 columns = 0, rows = 0;
     for (guint i = 0; i < n; i++) {
@@ -440,6 +413,8 @@ static gboolean run_paste(VideoRestorer *self, OclQueue *compute, const VideoFra
     }
     if (columns == 0 || rows == 0)
         return TRUE;
+    VideoMaskSize size = { 0, 0 };
+    cl_mem masks = self->parser ? video_face_parser_masks(self->parser, &size) : NULL;
     cl_mem dst = video_frames_memory(frames);
     const gint32 halved_x = GST_VIDEO_FORMAT_INFO_W_SUB(self->info.finfo, 1);
     const gint32 halved_y = GST_VIDEO_FORMAT_INFO_H_SUB(self->info.finfo, 1);
@@ -454,6 +429,8 @@ static gboolean run_paste(VideoRestorer *self, OclQueue *compute, const VideoFra
         VIDEO_ARG(self->restored),
         VIDEO_ARG(self->out_map.w),
         VIDEO_ARG(self->out_map.h),
+        VIDEO_ARG(masks),
+        VIDEO_ARG(size),
     };
     for (guint i = 0; i < G_N_ELEMENTS(arguments); i++)
         if (!ocl_kernel_set(self->paste, i, arguments[i].size_b, arguments[i].value, error))
@@ -472,14 +449,14 @@ gboolean video_restorer_run(VideoRestorer *self, OclQueue *compute, VideoFaceLis
         return TRUE;
     if (!list_reserve(list, n_jobs, error) || !reserve(self, n_jobs, error))
         return FALSE;
-    Face *faces = (Face *)list->faces->data;
+    VideoFaceEntry *faces = (VideoFaceEntry *)list->faces->data;
     fill_table(self, jobs, n_jobs, faces);
-    if (!ocl_write(compute, self->faces, 0, faces, n_jobs * sizeof(Face), NULL, error))
+    if (!ocl_write(compute, self->faces, 0, faces, n_jobs * sizeof(VideoFaceEntry), NULL, error))
         return FALSE;
     for (guint first = 0; first < n_jobs; first += self->max_samples)
         if (!restore(self, compute, frames, first, MIN(self->max_samples, n_jobs - first), error))
             return FALSE;
     return run_paste(self, compute, frames, faces, n_jobs, error) &&
-           ocl_read(compute, self->verdicts, 0, list->verdicts->data, n_jobs * sizeof(Verdict),
-                    NULL, error);
+           ocl_read(compute, self->verdicts, 0, list->verdicts->data,
+                    n_jobs * sizeof(VideoFaceVerdict), NULL, error);
 }

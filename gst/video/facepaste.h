@@ -38,12 +38,21 @@ void video_face_list_results(const VideoFaceList *list, VideoFaceJob *jobs, guin
  * enqueued on one queue. */
 typedef struct VideoRestorer VideoRestorer;
 
-/* @frames: the format that faces are cut from and written back to. @slot: the network, which takes
- * a square picture and gives one, as @info says; both outlive the restorer. NN_ERROR_INPUT if its
- * tensors are no such pictures. */
+/* A network over square pictures of faces; what it points to outlives its user. */
+typedef struct {
+    NnSlot *slot;
+    guint input, output; /* ports */
+    const VideoModelInfo *info;
+} VideoFaceNetwork;
+
+/* @frames: the format that faces are cut from and written back to. @network: takes a picture and
+ * gives one. @parser: (nullable): tells the parts of a restored face apart, of which background,
+ * hat and clothes are not pasted: 19 classes in the order of CelebAMask-HQ's ParseNet, two classes
+ * (the second is the face) or one channel, 0..1. Both take @max_samples at once. NN_ERROR_INPUT if
+ * their tensors are not of that kind. */
 VideoRestorer *video_restorer_new(OclDevice *device, const GstVideoInfo *frames,
-                                  const VideoModelInfo *info, NnSlot *slot, guint input,
-                                  guint output, guint max_samples, GError **error);
+                                  const VideoFaceNetwork *network, const VideoFaceNetwork *parser,
+                                  guint max_samples, GError **error);
 void video_restorer_free(VideoRestorer *restorer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VideoRestorer, video_restorer_free)
 

@@ -190,6 +190,18 @@ static void the_device_has_the_next_batch_before_it_is_done_with_one(void)
     stage_pull_all(stage, 0, 4);
 }
 
+static void a_driver_that_calls_back_late_delays_nothing(void)
+{
+    static const char vendor[] = "NVIDIA Corporation";
+    fakecl_override_device(0, CL_DEVICE_VENDOR, vendor, sizeof vendor);
+    fakecl_fail("clSetEventCallback", 1, FAKECL_ALWAYS, CL_INVALID_OPERATION);
+    g_autoptr(Stage) stage = stage_new(2);
+    stage_set_caps(stage, STAGE_CAPS);
+    stage_push_all(stage, 0, 40);
+    stage_pull_all(stage, 0, 40);
+    g_assert_false(stage_has_error(stage));
+}
+
 static void upstream_waits_when_the_device_is_slow(void)
 {
     /* Two batches in flight, one being filled, one in the queue, of two frames each. */
@@ -276,6 +288,8 @@ int main(int argc, char **argv)
     stage_add("timestamps pass untouched", timestamps_pass_untouched);
     stage_add("the device has the next batch before it is done with one",
               the_device_has_the_next_batch_before_it_is_done_with_one);
+    stage_add("a driver that calls back late delays nothing",
+              a_driver_that_calls_back_late_delays_nothing);
     stage_add("upstream waits when the device is slow", upstream_waits_when_the_device_is_slow);
     stage_add("a model may limit the batch", a_model_may_limit_the_batch);
     stage_add("the batch size can change while playing", the_batch_size_can_change_while_playing);

@@ -334,6 +334,28 @@ static void a_face_that_becomes_another_is_left_out(void)
     g_assert_cmpuint(stage_stat(stage, "faces-restored"), ==, 0);
 }
 
+/* The mask is the restored face's red. */
+static void a_mask_file_decides_what_of_a_face_is_pasted(void)
+{
+    g_autoptr(Model) detector = tinynet_detector(), mask = tinynet_red();
+    for (guint value = 0; value < 2; value++) {
+        g_autoptr(Model) restorer = tinynet_restorer(0, (float)value);
+        g_autofree char *properties = g_strconcat("batch-size=1 mask-file=", mask, NULL);
+        g_autoptr(Stage) stage = faces_new(restorer, detector, properties);
+        GstBuffer *frame = frame_new(0);
+        add_face(frame, 6, 6, 1);
+        g_autofree guint8 *before = pixels_of(frame);
+        push(stage, frame);
+        g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
+        g_autofree guint8 *after = pixels_of(result);
+        if (value == 0)
+            g_assert_cmpuint(n_different(before, after), ==, 0);
+        else
+            assert_one_white_face(before, after, 6, 6);
+        g_assert_cmpuint(stage_stat(stage, "faces-restored"), ==, 1);
+    }
+}
+
 /* ---------------------------------------------------------------- video */
 
 static GstVideoRegionOfInterestMeta *face_meta(GstBuffer *buffer)
@@ -658,6 +680,8 @@ int main(int argc, char **argv)
     stage_add("a hundred faces are restored", a_hundred_faces_are_restored);
     stage_add("faces are chosen as the properties say", faces_are_chosen_as_the_properties_say);
     stage_add("a face that becomes another is left out", a_face_that_becomes_another_is_left_out);
+    stage_add("a mask-file decides what of a face is pasted",
+              a_mask_file_decides_what_of_a_face_is_pasted);
     stage_add("metas tell where the faces are", metas_tell_where_the_faces_are);
     stage_add("without attach-meta there are none", without_attach_meta_there_are_none);
     stage_add("frames between detections have their faces too",

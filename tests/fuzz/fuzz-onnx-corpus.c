@@ -92,6 +92,17 @@ static OnnxBuilder *branches(void)
     return builder;
 }
 
+/* Found by fuzzing: a launch for each of the phases took for ever. */
+static OnnxBuilder *many_phases(void)
+{
+    OnnxBuilder *builder = onnx_builder_new(13);
+    onnx_builder_input(builder, "x", NN_FLOAT32, "1,2,4,4");
+    onnx_builder_floats(builder, "w", "2,2,1,1", NULL);
+    onnx_node_ints(onnx_builder_node(builder, "ConvTranspose", "x,w", "y"), "strides", "3000,3000");
+    onnx_builder_output(builder, "y");
+    return builder;
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -106,5 +117,6 @@ int main(int argc, char **argv)
     write_model(argv[1], "block", block());
     write_model(argv[1], "shape-arithmetic", shape_arithmetic());
     write_model(argv[1], "branches", branches());
+    write_model(argv[1], "many-phases", many_phases());
     return 0;
 }

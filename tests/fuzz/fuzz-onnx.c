@@ -1,9 +1,13 @@
-/* fuzz-onnx.c - libFuzzer target: any bytes as a model, as far as to the graph that would be run.
+/* fuzz-onnx.c - libFuzzer target: any bytes as a model, as far as to the launches and the memory of
+ * a device that is not there.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include <internal.h> /* of gst/ocl */
+
 #include "nn.h"
 #include "operator.h"
+#include "recorder.h"
 
 int LLVMFuzzerTestOneInput(const guint8 *data, gsize size_b);
 
@@ -23,8 +27,37 @@ static void bind_open_dims(const NnGraph *graph, GArray *bindings)
     }
 }
 
+/* What launchers ask about: a CPU, and a GPU with tensor cores. */
+static OclDevice *make_device(OclClass device_class)
+{
+    OclDevicePrivate *private = g_new0(OclDevicePrivate, 1);
+    private->n_refs = 1;
+    private->base = (OclDevice){ .device_class = device_class,
+                                 .compute_units = 4,
+                                 .vector_width = device_class == OCL_CLASS_CPU ? 16 : 4,
+                                 .compute_capability = device_class == OCL_CLASS_CPU ? 0 : 90,
+                                 .max_allocation_b = 1 << 30,
+                                 .local_memory_b = 48 << 10,
+                                 .max_work_group = 1024,
+                                 .base_align_b = 128 };
+    return &private->base;
+}
+
+static void record(NnGraph *graph, OclDevice *device, gboolean fp16)
+{
+    g_autoptr(NnRecorder) recorder = nn_recorder_new(device, fp16, NULL);
+    g_autoptr(GError) error = NULL;
+    if (nn_recorder_record(recorder, graph, &error)) {
+        g_assert_no_error(error);
+        nn_plan_free(nn_plan_new(recorder, graph, 2, FALSE, &error));
+    } else {
+        g_assert_nonnull(error);
+    }
+}
+
 static void prepare(const NnGraph *model)
 {
+    static OclDevice *cpu, *gpu;
     g_autoptr(NnGraph) graph = nn_graph_copy(model);
     g_autoptr(GArray) bindings = g_array_new(FALSE, FALSE, sizeof(NnBinding));
     g_autoptr(GError) error = NULL;
@@ -33,10 +66,17 @@ static void prepare(const NnGraph *model)
         nn_graph_input_steers_shapes(graph, graph->inputs->pdata[i]);
     bind_open_dims(model, bindings);
     if (nn_graph_infer(graph, (NnBinding *)bindings->data, bindings->len, &error) &&
-        nn_graph_optimize(graph, &error))
+        nn_graph_optimize(graph, &error)) {
         g_assert_no_error(error);
-    else
+        g_autoptr(NnGraph) copy = nn_graph_copy(graph);
+        cpu = cpu ? cpu : make_device(OCL_CLASS_CPU);
+        gpu = gpu ? gpu : make_device(OCL_CLASS_NVIDIA);
+        record(graph, cpu, FALSE);
+        if (nn_graph_infer(copy, NULL, 0, NULL))
+            record(copy, gpu, TRUE);
+    } else {
         g_assert_nonnull(error);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const guint8 *data, gsize size_b)

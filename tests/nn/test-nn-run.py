@@ -200,6 +200,16 @@ def check_files_that_cannot_be_run_are_refused(folder):
     refuses(unknown, saying="NoSuchOperator")
 
 
+def check_strides_without_end_are_refused(folder):
+    node = helper.make_node("ConvTranspose", ["x", "w"], ["y"], strides=[70, 70])
+    model = onnx.load(save(folder, [node], [("x", TensorProto.FLOAT, [1, 1, 2, 2])],
+                           [("y", TensorProto.FLOAT, None)]))
+    model.graph.initializer.append(numpy_helper.from_array(np.ones([1, 1, 1, 1], np.float32), "w"))
+    path = os.path.join(folder, "strides.onnx")
+    onnx.save(model, path)
+    refuses(path, saying="strides 70 and 70 are too large")
+
+
 def check_inputs_that_do_not_fit_are_refused(folder):
     model = relu_model(folder, [2, 6])
     cases = [

@@ -163,7 +163,7 @@ static void test_what_is_measured_is_kept_and_gives_the_same_numbers(void)
     assert_same_numbers(off, measured);
 
     g_autoptr(GHashTable) found = nn_tune_load(device);
-    g_assert_cmpuint(g_hash_table_size(found), ==, 1);
+    g_assert_cmpuint(g_hash_table_size(found), >=, 1);
     g_assert_false(nn_tune_is_wanted(measured, found));
     g_autoptr(NnNetwork) cached = build(NN_TUNING_CACHED);
     g_autofree char *then = kernels_of(measured), *now = kernels_of(cached);

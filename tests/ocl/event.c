@@ -117,7 +117,7 @@ static void a_notification_comes_once_the_command_is_complete(void)
     Notice notice = { 0 };
     fakecl_hold(MARKER, 1, 1, FAKECL_FOREVER);
     cl_event event = mark(queue);
-    g_assert_true(ocl_event_notify(event, take_notice, &notice, NULL));
+    g_assert_true(ocl_event_notify(event, device, take_notice, &notice, NULL));
     g_assert_cmpuint(notice.n_calls, ==, 0);
     fakecl_release();
     g_assert_cmpint(wait_for_notice(&notice), ==, CL_COMPLETE);
@@ -132,7 +132,7 @@ static void a_notification_on_a_complete_event_comes_too(void)
     Notice notice = { 0 };
     cl_event event = mark(queue);
     g_assert_true(ocl_event_wait(event, device, NULL));
-    g_assert_true(ocl_event_notify(event, take_notice, &notice, NULL));
+    g_assert_true(ocl_event_notify(event, device, take_notice, &notice, NULL));
     g_assert_cmpint(wait_for_notice(&notice), ==, CL_COMPLETE);
     ocl_event_clear(&event);
 }
@@ -145,10 +145,34 @@ static void a_notification_that_is_refused_is_an_error(void)
     Notice notice = { 0 };
     cl_event event = mark(queue);
     fakecl_fail("clSetEventCallback", 1, 1, CL_OUT_OF_HOST_MEMORY);
-    g_assert_false(ocl_event_notify(event, take_notice, &notice, &error));
+    g_assert_false(ocl_event_notify(event, device, take_notice, &notice, &error));
     g_assert_error(error, OCL_ERROR, CL_OUT_OF_HOST_MEMORY);
     ocl_event_wait(event, device, NULL);
     ocl_event_clear(&event);
+}
+
+static void a_driver_that_calls_back_late_is_asked(void)
+{
+    static const char vendor[] = "NVIDIA Corporation";
+    fakecl_override_device(0, CL_DEVICE_VENDOR, vendor, sizeof vendor);
+    fakecl_fail("clSetEventCallback", 1, FAKECL_ALWAYS, CL_INVALID_OPERATION);
+    fakecl_fail_event(MARKER, 3, 1, CL_OUT_OF_RESOURCES);
+    g_autoptr(OclDevice) device = harness_open();
+    g_assert_true(device->late_callbacks);
+    g_autoptr(OclQueue) queue = new_queue(device, FALSE);
+    Notice first = { 0 }, second = { 0 }, bad = { 0 };
+    fakecl_hold(MARKER, 2, 1, FAKECL_FOREVER);
+    cl_event events[] = { mark(queue), mark(queue), mark(queue) };
+    g_assert_true(ocl_event_notify(events[1], device, take_notice, &second, NULL));
+    g_assert_true(ocl_event_notify(events[0], device, take_notice, &first, NULL));
+    g_assert_true(ocl_event_notify(events[2], device, take_notice, &bad, NULL));
+    g_assert_cmpint(wait_for_notice(&first), ==, CL_COMPLETE);
+    g_assert_cmpuint(second.n_calls, ==, 0);
+    fakecl_release();
+    g_assert_cmpint(wait_for_notice(&second), ==, CL_COMPLETE);
+    g_assert_cmpint(wait_for_notice(&bad), ==, CL_OUT_OF_RESOURCES);
+    for (guint i = 0; i < G_N_ELEMENTS(events); i++)
+        ocl_event_clear(&events[i]);
 }
 
 static void a_command_that_fails_tells_everybody(void)
@@ -159,7 +183,7 @@ static void a_command_that_fails_tells_everybody(void)
     Notice notice = { 0 };
     fakecl_fail_event(MARKER, 2, 1, CL_OUT_OF_RESOURCES);
     cl_event good = mark(queue), bad = mark(queue);
-    g_assert_true(ocl_event_notify(bad, take_notice, &notice, NULL));
+    g_assert_true(ocl_event_notify(bad, device, take_notice, &notice, NULL));
     g_assert_cmpint(wait_for_notice(&notice), ==, CL_OUT_OF_RESOURCES);
     g_assert_true(ocl_event_wait(good, device, &error));
     g_assert_false(ocl_event_wait(bad, device, &error));
@@ -244,10 +268,12 @@ static void queue_calls_that_fail_name_the_queue(void)
     g_assert_true(ocl_error_is_device_lost(error));
     g_clear_error(&error);
 
+    fakecl_hold(MARKER, 1, 1, FAKECL_FOREVER);
     cl_event event = mark(queue);
     fakecl_fail("clEnqueueBarrierWithWaitList", 1, 1, CL_OUT_OF_RESOURCES);
     g_assert_false(ocl_queue_wait(queue, event, &error));
     g_assert_true(ocl_error_is_out_of_memory(error));
+    fakecl_release();
     ocl_event_wait(event, device, NULL);
     ocl_event_clear(&event);
 }
@@ -264,6 +290,7 @@ int main(int argc, char **argv)
                 a_notification_on_a_complete_event_comes_too);
     harness_add("a notification that is refused is an error",
                 a_notification_that_is_refused_is_an_error);
+    harness_add("a driver that calls back late is asked", a_driver_that_calls_back_late_is_asked);
     harness_add("a command that fails tells everybody", a_command_that_fails_tells_everybody);
     harness_add("a fault is not a lack of memory", a_fault_is_not_a_lack_of_memory);
     harness_add("other errors are neither", other_errors_are_neither);

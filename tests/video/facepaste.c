@@ -107,16 +107,20 @@ static const VideoFaceStyle plain = { .template = VIDEO_TEMPLATE_GPEN,
                                       .blur = 0.1f,
                                       .least_similarity = -2 };
 
-/* Restores @jobs in @frames; @results gets what comes out, and the jobs their similarity. */
-static void restore(const Net *net, GstVideoFrame *const *frames, guint n_frames,
-                    VideoFaceJob *jobs, guint n_jobs, const VideoFaceStyle *style,
-                    GstVideoFrame *const *results)
+/* Restores @jobs in @frames; @results gets what comes out, and the jobs their similarity.
+ * @parser: (nullable). */
+static void restore_masked(const Net *net, const Net *parser, GstVideoFrame *const *frames,
+                           guint n_frames, VideoFaceJob *jobs, guint n_jobs,
+                           const VideoFaceStyle *style, GstVideoFrame *const *results)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(VideoFrames) on_device = harness_upload(frames, n_frames);
     g_autoptr(VideoFaceList) list = video_face_list_new(harness_device());
+    const VideoFaceNetwork network = { net->slot, 0, 0, net->info };
+    const VideoFaceNetwork mask = { parser ? parser->slot : NULL, 0, 0,
+                                    parser ? parser->info : NULL };
     g_autoptr(VideoRestorer) restorer = video_restorer_new(
-        harness_device(), &frames[0]->info, net->info, net->slot, 0, 0, CHUNK, &error);
+        harness_device(), &frames[0]->info, &network, parser ? &mask : NULL, CHUNK, &error);
     g_assert_no_error(error);
     for (guint i = 0; i < n_jobs; i++)
         jobs[i].style = *style;
@@ -126,6 +130,13 @@ static void restore(const Net *net, GstVideoFrame *const *frames, guint n_frames
         harness_download(on_device, i, results[i]);
     if (n_jobs > 0)
         video_face_list_results(list, jobs, n_jobs);
+}
+
+static void restore(const Net *net, GstVideoFrame *const *frames, guint n_frames,
+                    VideoFaceJob *jobs, guint n_jobs, const VideoFaceStyle *style,
+                    GstVideoFrame *const *results)
+{
+    restore_masked(net, NULL, frames, n_frames, jobs, n_jobs, style, results);
 }
 
 static void restore_one(const Net *net, GstVideoFrame *frame, VideoFaceJob *job,
@@ -367,6 +378,50 @@ static void where_faces_overlap_the_stronger_mask_decides(void)
         }
 }
 
+/* Class 13 (hair) where the picture is light, @other where it is dark, of 19. */
+static Net parting_net(guint other)
+{
+    g_autoptr(OnnxBuilder) builder = onnx_builder_new(13);
+    float weights[19 * 3] = { 0 }, bias[19];
+    for (guint c = 0; c < 19; c++)
+        bias[c] = c == 13 || c == other ? 0 : -5;
+    for (guint c = 0; c < 3; c++) {
+        weights[13 * 3 + c] = 1;
+        weights[other * 3 + c] = -1;
+    }
+    onnx_builder_input(builder, "input", NN_FLOAT32, "1,3,32,32");
+    onnx_builder_floats(builder, "w", "19,3,1,1", weights);
+    onnx_builder_floats(builder, "b", "19", bias);
+    onnx_builder_node(builder, "Conv", "input,w,b", "output");
+    onnx_builder_output(builder, "output");
+    return build_net(builder, NN_PRECISION_FP32);
+}
+
+static void parts_that_are_no_face_are_not_pasted(void)
+{
+    g_auto(Net) halves = halves_net();
+    GstVideoInfo info = harness_info(GST_VIDEO_FORMAT_RGB, WIDTH, HEIGHT, NULL);
+    g_autoptr(GstVideoFrame) frame = harness_frame_new(&info, 0);
+    g_autoptr(GstVideoFrame) result = harness_frame_new(&info, 0);
+    harness_fill(frame, 128, 128, 128, 0);
+    /* Clothes are left out, the neck is not. */
+    const guint others[] = { 18, 17 };
+    for (guint i = 0; i < 2; i++) {
+        g_auto(Net) parting = parting_net(others[i]);
+        /* The crop's pixels are the frame's; its rows 31 and 32 are rows 59 and 60. The second
+         * face is another sample of the same run. */
+        VideoFaceJob jobs[] = { face_at(0, 40, 60, SIZE, 0), face_at(0, 120, 60, SIZE, 0) };
+        restore_masked(&halves, &parting, &frame, 1, jobs, 2, &plain, &result);
+        for (guint x = 40; x <= 120; x += 80) {
+            g_assert_cmpuint(*harness_sample(result, 0, x, 50), ==, 255);
+            g_assert_cmpuint(*harness_sample(result, 0, x, 70), ==, (i == 0 ? 128 : 0));
+            /* Half a pixel from the edge a Gaussian of 1.6 px is 0.62. */
+            const int edge = *harness_sample(result, 0, x, 59);
+            g_assert_cmpint(ABS(edge - (i == 0 ? 207 : 255)), <=, 6);
+        }
+    }
+}
+
 static void many_faces_at_once_are_as_one_by_one(void)
 {
     g_auto(Net) negative = linear_net(-0.5f, 0.1f);
@@ -516,8 +571,8 @@ static void a_network_of_another_shape_is_refused(void)
     onnx_builder_output(builder, "output");
     g_auto(Net) net = build_net(builder, NN_PRECISION_FP32);
     GstVideoInfo info = harness_info(GST_VIDEO_FORMAT_NV12, WIDTH, HEIGHT, NULL);
-    g_assert_null(
-        video_restorer_new(harness_device(), &info, net.info, net.slot, 0, 0, CHUNK, &error));
+    const VideoFaceNetwork network = { net.slot, 0, 0, net.info };
+    g_assert_null(video_restorer_new(harness_device(), &info, &network, NULL, CHUNK, &error));
     g_assert_error(error, NN_ERROR, NN_ERROR_INPUT);
     g_assert_nonnull(strstr(error->message, "square"));
 }
@@ -535,6 +590,7 @@ int main(int argc, char **argv)
     harness_add("a turned face is pasted the way it was", a_turned_face_is_pasted_the_way_it_was);
     harness_add("where faces overlap the stronger mask decides",
                 where_faces_overlap_the_stronger_mask_decides);
+    harness_add("parts that are no face are not pasted", parts_that_are_no_face_are_not_pasted);
     harness_add("many faces at once are as one by one", many_faces_at_once_are_as_one_by_one);
     harness_add("a face that is no longer itself stays as it was",
                 a_face_that_is_no_longer_itself_stays_as_it_was);
