@@ -255,7 +255,16 @@ static gboolean record_depthwise(gconstpointer data, GError **error)
         "conv_tensor:" tile, nn_conv_tensor_fits, nn_conv_tensor_record, nn_variant_never          \
     }
 
+/* The number of warpgroups of launch_conv_held.c. */
+#define HELD_BY(warpgroups)                                                                        \
+    {                                                                                              \
+        "conv_held:" warpgroups, nn_conv_held_fits, nn_conv_held_record, nn_variant_never          \
+    }
+
 static const NnVariant variants[] = {
+    { "conv_held", nn_conv_held_fits, nn_conv_held_record, nn_conv_held_pays },
+    HELD_BY("2"),
+    HELD_BY("3"),
     { "conv_halo", nn_conv_halo_fits, nn_conv_halo_record, nn_conv_halo_pays },
     HALO_TILE("8x256"),
     HALO_TILE("8x128"),

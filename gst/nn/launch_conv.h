@@ -88,6 +88,11 @@ gboolean nn_conv_halo_fits(gconstpointer job);
 gboolean nn_conv_halo_pays(gconstpointer job);
 gboolean nn_conv_halo_record(gconstpointer job, GError **error);
 
+/* launch_conv_held.c: the same for few channels. */
+gboolean nn_conv_held_fits(gconstpointer job);
+gboolean nn_conv_held_pays(gconstpointer job);
+gboolean nn_conv_held_record(gconstpointer job, GError **error);
+
 /* launch_conv_wide.c: on GPUs, beside tensor cores. */
 gboolean nn_conv_depthwise_wide_fits(gconstpointer job);
 gboolean nn_conv_depthwise_wide_record(gconstpointer job, GError **error);

@@ -120,6 +120,13 @@ const Case cases[] = {
     { "Conv", 13, "f:1,40,9,12 !f:40,40,5,5", "pads=2,2,2,2", "conv_halo", .dresses = PLAIN },
     { "ConvTranspose", 13, "f:1,72,5,7 !f:72,16,4,4 !f:16", "strides=2,2 " SAME, "conv_halo", .dresses = PLAIN },
 
+    /* ---- weights that stay: tiles enough for several rounds, blocks and widths of all kinds */
+    { "Conv", 13, "f:1,16,43,35 !f:16,16,3,3 !f:16", SAME, "conv_held", .dresses = PLAIN },
+    { "Conv", 13, "f:1,24,33,17 !f:40,24,3,3 !f:40", "pads=0,2,1,0", "conv_held conv_held:3",
+      .dresses = PLAIN | 1u << DRESS_EPILOGUE | 1u << DRESS_SCALED },
+    { "Conv", 13, "f:1,64,19,33 !f:32,64,3,3 !f:32", SAME, "conv_held conv_held:2", .dresses = PLAIN },
+    { "ConvTranspose", 13, "f:1,40,9,17 !f:40,16,4,4 !f:16", "strides=2,2 " SAME, "conv_held", .dresses = PLAIN },
+
     { "ConvTranspose", 13, "f:1,8,5,7 !f:8,17,2,2 !f:17", "strides=2,2", CONV, .dresses = SCALES },
     { "ConvTranspose", 13, "f:1,5,4,4 !f:5,3,3,3", "strides=2,2", CONV, .dresses = SCALES },
     { "ConvTranspose", 13, "f:1,6,5,3 !f:6,20,4,4 !f:20", "strides=2,2 " SAME, CONV, .dresses = SCALES },

@@ -1,0 +1,168 @@
+/* conv_held.cl - narrow 2-D convolution with stride 1 on Hopper's tensor cores: the weights stay.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * conv_halo.cl for few channels, where a tile is soon multiplied and most of a work-group's life is
+ * waiting: for its pixels, its weights, its stores. Here a work-group loads all weights once, and each
+ * of its warpgroups then walks over tiles of the map by itself: the patch of the next tile is on its
+ * way while this one is multiplied and stored, and one warpgroup multiplies while another stores.
+ * Patches lie in planes of 8 channels as in conv_halo.cl; where a patch has been multiplied, the
+ * results are gathered for the store.
+ *
+ * Defines   WARPGROUPS     of a work-group
+ *           BN             channels: 16, 32 or 64
+ *           ROWS, COLUMNS  of the filter
+ *           CHUNKS         input channels / 8, rounded up: 2, 4, 6 or 8
+ *           ACT, SCALED, RESIDUAL  epilogue, see common.clh
+ * Buffers   in   Map, halves, channels dense, pixel strides and offset multiples of 8
+ *           w    [tap][chunk][BN][8] halves, zero beyond the last
+ *           bias [K] floats
+ *           out  Map, halves, channels dense, strides and offset multiples of 8, K too
+ * Sums in fp32. Launch: work-groups of WARPGROUPS * 128 that share the tiles of a sample, (any number,
+ * 1, sample).
+ */
+#include "common.clh"
+#include "types.clh"
+#include "wide.clh"
+
+#define THREADS 128 /* of a warpgroup, which stands alone but for the weights */
+#define TILE_H 8
+#define TILE_W 16
+#define BM (TILE_H * TILE_W)
+#define PATCH_W (TILE_W + COLUMNS - 1)
+#define PATCH_PIXELS (PATCH_W * (TILE_H + ROWS - 1))
+/* Padded as in conv_halo.cl. */
+#define PIXELS_AT_ONCE (8 / CHUNKS)
+#define PLANE_BYTES                                                                                \
+    ((((PATCH_PIXELS + PIXELS_AT_ONCE - 1) / (2 * PIXELS_AT_ONCE)) * 2 + 1) * PIXELS_AT_ONCE * 16)
+#define PATCH_BYTES (CHUNKS * PLANE_BYTES > STORE_BYTES ? CHUNKS * PLANE_BYTES : STORE_BYTES)
+#define TAPS (ROWS * COLUMNS)
+#define TAP_BYTES (CHUNKS * BN * 16)
+#define WEIGHT_BYTES (TAPS * TAP_BYTES)
+#define PASSES ((PATCH_PIXELS * CHUNKS + THREADS - 1) / THREADS) /* to load a patch */
+
+#define TILES_X(out) (((out).w + TILE_W - 1) / TILE_W)
+/* Rows of a tile in the order of the products: 8 x 8 pixels, and 8 x 8 beside them. */
+#define PLACE_OF_ROW(first, row, out)                                                              \
+    ((int2)((first) % TILES_X(out) * TILE_W + ((row) >> 6) * 8 + ((row)&7),                        \
+            (first) / TILES_X(out) * TILE_H + ((row) >> 3 & 7)))
+
+#include "tensor_core.clh"
+#include "hopper.clh"
+#include "conv_epilogue.clh"
+
+#define MULTIPLY SELECT(WARPGROUP_MULTIPLY_, BN)
+#define FINISH SELECT(WARPGROUP_FINISH_, BN)
+
+/* As in conv.cl; one group, strides and dilations of 1. */
+typedef struct {
+    int groups, c, k;
+    int rows, columns;
+    int stride_y, stride_x, dilation_y, dilation_x;
+    int pad_y, pad_x;
+} Filter;
+
+__kernel __attribute__((reqd_work_group_size(WARPGROUPS * 128, 1, 1))) void
+conv_held(__global const ushort *restrict in_base, Map in, __global const ushort *restrict w,
+          __global const float *restrict bias,
+#ifdef RESIDUAL
+          __global const ushort *restrict residual_base, Map residual,
+#endif
+          __global ushort *restrict out_base, Map out, Filter f, EPILOGUE_PARAMETERS)
+{
+    __local uchar tile[WEIGHT_BYTES + WARPGROUPS * 2 * PATCH_BYTES] __attribute__((aligned(128)));
+    __local ulong arrived;
+    TENSOR_CORE_SCRATCH
+    const int thread = get_local_id(0) % THREADS, lane = thread & 31, warp = thread >> 5;
+    const int warpgroup = get_local_id(0) / THREADS;
+    const ulong sample = get_global_id(2);
+    const uint weights = LOCAL_ADDRESS(tile);
+    const uint patches = weights + WEIGHT_BYTES + warpgroup * 2 * PATCH_BYTES;
+    const uint barrier_address = LOCAL_ADDRESS(&arrived);
+    __global const ushort *x = in_base + in.offset + sample * in.sample;
+
+    if (get_local_id(0) == 0) {
+        BULK_INIT(barrier_address);
+        BULK_PUBLISH();
+        COPY_BULK(weights, w, WEIGHT_BYTES, barrier_address);
+    }
+
+#define LOAD_PATCH(number, buffer)                                                                 \
+    do {                                                                                           \
+        const int2 corner = PLACE_OF_ROW(number, 0, out) - (int2)(f.pad_x, f.pad_y);               \
+        _Pragma("unroll") for (int pass = 0; pass < PASSES; pass++)                                \
+        {                                                                                          \
+            const int q = thread + pass * THREADS, chunk = q % CHUNKS, pixel = q / CHUNKS;         \
+            const int px = corner.x + pixel % PATCH_W, py = corner.y + pixel / PATCH_W;            \
+            const int inside =                                                                     \
+                (uint)px < (uint)in.w && (uint)py < (uint)in.h && chunk * 8 < in.c;                \
+            if (pixel < PATCH_PIXELS)                                                              \
+                COPY_ASYNC(patches + (buffer)*PATCH_BYTES + chunk * PLANE_BYTES + pixel * 16,      \
+                           x + (inside ? py * in.sh + px * in.sw + chunk * 8 : 0),                 \
+                           inside ? min(2 * (in.c - chunk * 8), 16) : 0);                          \
+        }                                                                                          \
+        COPY_COMMIT();                                                                             \
+    } while (0)
+
+    /* Every warpgroup goes as many rounds; tiles beyond the last lie below the map. */
+    const int tiles = TILES_X(out) * ((out.h + TILE_H - 1) / TILE_H);
+    const int walkers = get_num_groups(0) * WARPGROUPS;
+    const int rounds = (tiles + walkers - 1) / walkers;
+    int number = get_group_id(0) * WARPGROUPS + warpgroup;
+    LOAD_PATCH(number, 0);
+    barrier(CLK_LOCAL_MEM_FENCE);
+    BULK_WAIT(barrier_address, 0);
+    EPILOGUE_OF(sample);
+
+    for (int round = 0; round < rounds; round++, number += walkers) {
+        const uint patch = patches + (round & 1) * PATCH_BYTES;
+        COPY_WAIT(0);
+        WARPGROUP_PUBLISH();
+        WARPGROUP_BARRIER(warpgroup); /* the patch is here, and the one before is stored */
+        if (round + 1 < rounds)
+            LOAD_PATCH(number + walkers, (round + 1) & 1);
+
+        float sum[2][BN / 2];
+#pragma unroll
+        for (int i = 0; i < 2; i++)
+#pragma unroll
+            for (int e = 0; e < BN / 2; e++)
+                sum[i][e] = 0.0f;
+        WARPGROUP_ARRIVE();
+#pragma unroll 1 /* or the descriptors of all taps fill the registers */
+        for (int r = 0; r < ROWS; r++)
+#pragma unroll
+            for (int s = 0; s < COLUMNS; s++)
+#pragma unroll
+                for (int k = 0; k < CHUNKS / 2; k++)
+#pragma unroll
+                    for (int i = 0; i < 2; i++)
+                        MULTIPLY(sum[i],
+                                 matrix_in_planes(patch + (r * PATCH_W + s + i * 8) * 16 +
+                                                      2 * k * PLANE_BYTES,
+                                                  PLANE_BYTES, PATCH_W * 16),
+                                 matrix_in_planes(weights + (r * COLUMNS + s) * TAP_BYTES +
+                                                      2 * k * BN * 16,
+                                                  BN * 16, 128));
+        WARPGROUP_COMMIT();
+#pragma unroll
+        for (int i = 0; i < 2; i++)
+            FINISH(sum[i]);
+        WARPGROUP_BARRIER(warpgroup); /* nobody reads the patch any more */
+
+        __local ushort *rows = (__local ushort *)(tile + (patch - weights));
+#pragma unroll
+        for (int i = 0; i < 2; i++)
+#pragma unroll
+            for (int e = 0; e < BN / 2; e += 2)
+                keep_pair(rows, i * 64 + warp * 16 + (lane >> 2) + 8 * (e >> 1 & 1),
+                          (lane & 3) * 2 + (e >> 2) * 8, (float2)(sum[i][e], sum[i][e + 1]), bias, 0,
+                          out.c, FINISH_AT(0));
+        WARPGROUP_BARRIER(warpgroup);
+        write_rows(rows, thread, number, 0, sample,
+#ifdef RESIDUAL
+                   residual_base, residual,
+#endif
+                   out_base, out, FINISH_AT(0));
+    }
+}
