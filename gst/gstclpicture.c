@@ -46,6 +46,7 @@ gboolean picture_build_init(PictureBuild *self, PictureModel *model, OclDevice *
 void picture_build_clear(PictureBuild *self)
 {
     g_clear_pointer(&self->to_tensor, video_to_tensor_free);
+    g_clear_pointer(&self->slot, nn_slot_free);
     g_clear_pointer(&self->network, picture_network_unref);
 }
 
@@ -71,6 +72,15 @@ static gboolean make_conversion(const PictureBatch *self, GError **error)
     return build->to_tensor != NULL;
 }
 
+static gboolean find_slot(PictureBatch *self, GError **error)
+{
+    PictureBuild *build = self->build;
+    self->slot = build->slot ? build->slot : nn_slot_new(build->network->network, error);
+    if (!picture_model_is_recurrent(build->network->model))
+        build->slot = self->slot;
+    return self->slot != NULL;
+}
+
 gboolean picture_batch_init(PictureBatch *self, PictureBuild *build, GError **error)
 {
     OclDevice *device = build->network->device;
@@ -81,15 +91,16 @@ gboolean picture_batch_init(PictureBatch *self, PictureBuild *build, GError **er
     self->out = video_frames_new(device, &build->out, build->max_frames, FALSE, error);
     if (!self->out)
         return FALSE;
-    self->slot = nn_slot_new(build->network->network, error);
-    return self->slot && make_conversion(self, error);
+    return find_slot(self, error) && make_conversion(self, error);
 }
 
 void picture_batch_clear(PictureBatch *self)
 {
     g_clear_pointer(&self->in, video_frames_free);
     g_clear_pointer(&self->out, video_frames_free);
-    g_clear_pointer(&self->slot, nn_slot_free);
+    if (self->build && self->slot != self->build->slot)
+        nn_slot_free(self->slot);
+    self->slot = NULL;
 }
 
 gboolean picture_batch_run(PictureBatch *self, OclQueue *compute, guint n_frames, GError **error)

@@ -20,6 +20,7 @@ typedef struct {
     guint max_frames;
     PictureNetwork *network;
     VideoToTensor *to_tensor; /* from the first batch on */
+    NnSlot *slot;             /* from the first batch on; NULL: each batch has its own */
 } PictureBuild;
 
 /* Takes the model's network for frames of @in. Clear it, also after a failure. */
@@ -28,7 +29,9 @@ gboolean picture_build_init(PictureBuild *self, PictureModel *model, OclDevice *
                             NnPrecision precision, GError **error);
 void picture_build_clear(PictureBuild *self);
 
-/* A batch in flight: the frames, and the network's memory between them. */
+/* A batch in flight: the frames, and the network's memory between them. Batches run one after the
+ * other, so that memory is the same for all, but where states are carried from one to the next. All
+ * runs of a build must be on the same queue. */
 typedef struct {
     PictureBuild *build;
     VideoFrames *in, *out;

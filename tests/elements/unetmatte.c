@@ -226,6 +226,26 @@ static void a_frame_is_the_same_whatever_shares_its_batch(void)
     }
 }
 
+static void batches_in_flight_share_the_networks_memory(void)
+{
+    g_autoptr(Model) model = tinynet_red();
+    g_autoptr(Stage) stage = matte_new(model, 1);
+    start_with(stage, "RGB", NULL);
+    gst_harness_push(stage->harness, rgb_frame(1, 2, 3));
+    gst_buffer_unref(pull(stage));
+    const guint n_kernels = fakecl_calls("clCreateKernel");
+    fakecl_hold("clEnqueueNDRangeKernel", 1, 1, FAKECL_FOREVER);
+    for (guint i = 0; i < 3; i++)
+        gst_harness_push(stage->harness, rgb_frame(50 * i, 2, 3));
+    stage_wait_stat(stage, "in-flight", 3);
+    g_assert_cmpuint(fakecl_calls("clCreateKernel"), ==, n_kernels);
+    fakecl_release();
+    for (guint i = 0; i < 3; i++) {
+        g_autoptr(GstBuffer) out = pull(stage);
+        assert_pixels(out, 4, (guint8[]){ 50 * i, 2, 3, 50 * i });
+    }
+}
+
 /* ---------------------------------------------------------------- states */
 
 static void assert_rising(Stage *stage, guint n)
@@ -364,6 +384,8 @@ int main(int argc, char **argv)
               a_frame_is_the_same_whatever_shares_its_batch);
     stage_add("guesses about a network are told", guesses_about_a_network_are_told);
     stage_add("states do not overwrite each other", states_do_not_overwrite_each_other);
+    stage_add("batches in flight share the network's memory",
+              batches_in_flight_share_the_networks_memory);
     stage_add("states are carried from frame to frame", states_are_carried_from_frame_to_frame);
     stage_add("what is missing is told when starting", what_is_missing_is_told_when_starting);
     return g_test_run();
