@@ -4,7 +4,7 @@
 # devices are, and how much of their memory is used.
 #
 # Usage: pipeline.sh PACK MODEL OUT    PACK: what pack.sh made; MODEL: clmatte-fine.onnx
-# Rows are printed as they come; the charts of tests/perf/overlap go to the folder OUT.
+# Rows are printed as they come; what tests/perf/overlap draws, and statistics, go to the folder OUT.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 pack=$1 model=$2 out=$3
@@ -30,9 +30,13 @@ row() { # LABEL BATCH FRAMES OPTIONS ELEMENT...
     return
   }
   "$here/../overlap" --skip $((warm / batch / ${devices:-1})) --log "$work/log" \
-    >"$out/$label-$batch.txt" 2>&1 || true
+    >"$work/chart" 2>&1 || true
   printf '%-16s %5d   %s   busy %s\n' "$label" "$batch" "$(tail -n 1 "$work/told")" \
-    "$(grep -o 'busy [0-9.]*' "$out/$label-$batch.txt" | cut -d ' ' -f 2 | paste -sd ' ')"
+    "$(grep -o 'busy [0-9.]*' "$work/chart" | cut -d ' ' -f 2 | paste -sd ' ')"
+  {
+    echo "$label, batch $batch"
+    cat "$work/chart"
+  } >>"$out/charts.txt"
   head -n 1 "$work/told" >>"$out/stats.txt"
 }
 
