@@ -37,8 +37,8 @@ static gint32 vector_width(const ConvJob *job, gint32 channels)
  * AVX-512, or 16 elsewhere. */
 static gint32 pixels_of(const ConvJob *job, gint32 vectors)
 {
-    static const gint32 many[] = { 12, 8, 8, 6 }, few[] = { 8, 6, 4, 3 };
-    return (nn_vector_width(job->recorder) == 16 ? many : few)[vectors - 1];
+    static const gint32 pixels[2][4] = { { 8, 6, 4, 3 }, { 12, 8, 8, 6 } };
+    return pixels[nn_vector_width(job->recorder) == 16][vectors - 1];
 }
 
 /* One vector of outputs at a time loads each input for a single multiplication, so it has to save
