@@ -119,6 +119,99 @@ static void a_device_that_cannot_keep_up_drops_frames_and_stays_in_time(void)
     stop(pipeline, filter);
 }
 
+/* As applications with live sources do. */
+static void run_live_to_the_end(GstElement *pipeline)
+{
+    gst_element_set_state(pipeline, GST_STATE_PLAYING);
+    g_autoptr(GstBus) bus = gst_element_get_bus(pipeline);
+    for (;;) {
+        g_autoptr(GstMessage) message = gst_bus_timed_pop_filtered(
+            bus, 60 * GST_SECOND, GST_MESSAGE_EOS | GST_MESSAGE_ERROR | GST_MESSAGE_LATENCY);
+        g_assert_nonnull(message);
+        g_assert_cmpint(GST_MESSAGE_TYPE(message), !=, GST_MESSAGE_ERROR);
+        if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS)
+            return;
+        gst_bin_recalculate_latency(GST_BIN(pipeline));
+    }
+}
+
+static void a_live_stream_that_the_device_keeps_up_with_loses_nothing(void)
+{
+    const guint n_frames = 30;
+    GstElement *filter;
+    /* Without the latency of a full batch, frames would be 300 ms late, or wait for the next. */
+    GstElement *pipeline = launch("videotestsrc is-live=true num-buffers=30 ! "
+                                  "video/x-raw,framerate=10/1 ! testfilter name=filter "
+                                  "batch-size=4 ! fakesink name=sink sync=true qos=true "
+                                  "max-lateness=100000000",
+                                  &filter);
+    fakecl_hold(TEST_COMPUTE, 1, FAKECL_ALWAYS, 30);
+    run_live_to_the_end(pipeline);
+    g_autoptr(GstElement) sink = gst_bin_get_by_name(GST_BIN(pipeline), "sink");
+    g_autoptr(GstStructure) stats = NULL;
+    guint64 dropped = 1, rendered = 0;
+    g_object_get(sink, "stats", &stats, NULL);
+    gst_structure_get_uint64(stats, "dropped", &dropped);
+    gst_structure_get_uint64(stats, "rendered", &rendered);
+    g_assert_cmpuint(dropped, ==, 0);
+    g_assert_cmpuint(rendered, ==, n_frames);
+    g_assert_cmpuint(stat(filter, "frames-dropped"), ==, 0);
+    g_assert_cmpuint(stat(filter, "frames-out"), ==, n_frames);
+    fakecl_reset();
+    stop(pipeline, filter);
+}
+
+/* How long after its own time each buffer is shown. */
+static void note_delay(GstElement *sink, GstBuffer *buffer, GstPad *pad, gpointer delays)
+{
+    g_autoptr(GstClock) clock = gst_element_get_clock(sink);
+    const GstClockTime running = gst_clock_get_time(clock) - gst_element_get_base_time(sink);
+    const gint64 delay = GST_CLOCK_DIFF(GST_BUFFER_PTS(buffer), running);
+    g_array_append_val((GArray *)delays, delay);
+}
+
+static gint compare(gconstpointer a, gconstpointer b)
+{
+    const gint64 one = *(const gint64 *)a, other = *(const gint64 *)b;
+    return (one > other) - (one < other);
+}
+
+static GArray *note_delays(GstElement *pipeline, const char *name)
+{
+    g_autoptr(GstElement) sink = gst_bin_get_by_name(GST_BIN(pipeline), name);
+    GArray *delays = g_array_new(FALSE, FALSE, sizeof(gint64));
+    g_object_set(sink, "signal-handoffs", TRUE, NULL);
+    g_signal_connect(sink, "handoff", G_CALLBACK(note_delay), delays);
+    return delays;
+}
+
+static gint64 median(GArray *delays)
+{
+    g_assert_cmpuint(delays->len, >=, 10);
+    g_array_sort(delays, compare);
+    return g_array_index(delays, gint64, delays->len / 2);
+}
+
+static void sound_stays_with_its_picture(void)
+{
+    GstElement *filter;
+    GstElement *pipeline = launch("videotestsrc is-live=true num-buffers=30 ! "
+                                  "video/x-raw,framerate=10/1 ! testfilter name=filter "
+                                  "batch-size=4 ! fakesink name=picture sync=true "
+                                  "audiotestsrc is-live=true num-buffers=130 ! queue ! "
+                                  "fakesink name=sound sync=true",
+                                  &filter);
+    fakecl_hold(TEST_COMPUTE, 1, FAKECL_ALWAYS, 30);
+    g_autoptr(GArray) picture = note_delays(pipeline, "picture");
+    g_autoptr(GArray) sound = note_delays(pipeline, "sound");
+    run_live_to_the_end(pipeline);
+    /* Both wait for the batch to fill, 300 ms, and for the device. */
+    g_assert_cmpint(median(picture), >=, 300 * (gint64)GST_MSECOND);
+    g_assert_cmpint(ABS(median(picture) - median(sound)), <, 50 * (gint64)GST_MSECOND);
+    fakecl_reset();
+    stop(pipeline, filter);
+}
+
 static void one_branch_of_a_tee_may_be_unlinked_and_linked_again(void)
 {
     GstElement *filter;
@@ -150,6 +243,9 @@ int main(int argc, char **argv)
     stage_add("seeks show the frame that was asked for", seeks_show_the_frame_that_was_asked_for);
     stage_add("a device that cannot keep up drops frames and stays in time",
               a_device_that_cannot_keep_up_drops_frames_and_stays_in_time);
+    stage_add("a live stream that the device keeps up with loses nothing",
+              a_live_stream_that_the_device_keeps_up_with_loses_nothing);
+    stage_add("sound stays with its picture", sound_stays_with_its_picture);
     stage_add("one branch of a tee may be unlinked and linked again",
               one_branch_of_a_tee_may_be_unlinked_and_linked_again);
     return g_test_run();
