@@ -80,11 +80,14 @@ def placement(atlas, i, h, w, n):
     return sx, sy, (x0 + x1) / 2 + (.5 - px) * sx, (y0 + y1) / 2 + (.5 - py) * sy
 
 
-def plan(atlas, n, h, w, pairs=0):
-    """Draw n scenes; the last `pairs` repeat the first ones, moved by a few pixels."""
+def plan(atlas, n, h, w, pairs=0, photos=.5, strong=.85):
+    """Draw n scenes; the last `pairs` repeat the first ones, moved by a few pixels.
+
+    photos: share of photos with their own matte; strong: share of strong changes of colour.
+    """
     d = atlas.device
     m = atlas.n
-    real = chance(n, .5, d)                       # A photo with its own matte.
+    real = chance(n, photos, d)                    # A photo with its own matte.
     empty = ~real & chance(n, .16, d)             # Nobody in the picture.
     photo = atlas.draw(atlas.weight, n)
     ground = atlas.draw(atlas.grounds, n)
@@ -129,7 +132,7 @@ def plan(atlas, n, h, w, pairs=0):
     color = torch.stack([photometric(n, 1. if k else 0., d) for k in range(LAYERS)], 1)
     plain = photometric(n, 0., d)[:, None].expand_as(color)
     color = torch.where(chance((n, LAYERS), .3, d)[..., None], plain, color)
-    whole = torch.where(chance(n, .85, d)[:, None], photometric(n, 1., d), photometric(n, 0., d))
+    whole = torch.where(chance(n, strong, d)[:, None], photometric(n, 1., d), photometric(n, 0., d))
     grey = chance(n, .07, d)
     whole[:, 5] = torch.where(grey, torch.zeros_like(whole[:, 5]), whole[:, 5])
     light = uniform((n, 2), -.7, .7, d) * chance(n, .4, d).float()[:, None]

@@ -164,6 +164,8 @@ def main():
     p.add_argument('--decay', type=float, default=.999, help='of the averaged weights')
     p.add_argument('--pixels', type=int, default=64 * 320 * 320, help='a batch')
     p.add_argument('--shapes', choices=sorted(SHAPES), default='small')
+    p.add_argument('--photos', type=float, default=.5, help='share of photos as they are, with their own matte')
+    p.add_argument('--strong', type=float, default=.85, help='share of pictures with strong changes of colour')
     p.add_argument('--pairs', type=float, default=.125, help='share of the batch that is a moved repetition')
     p.add_argument('--save', type=float, default=100)
     p.add_argument('--seed', type=int, default=0)
@@ -209,7 +211,7 @@ def main():
 
     @torch.no_grad()
     def make(n, h, w):
-        scenes = scene.plan(atlas, n, h, w, int(n * o.pairs))
+        scenes = scene.plan(atlas, n, h, w, int(n * o.pairs), o.photos, o.strong)
         x, a = paint(atlas.flat, scenes, h, w)
         return degrade.degrade(x), a, scenes['shift']
 
