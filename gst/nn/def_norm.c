@@ -115,6 +115,33 @@ gboolean nn_reference_instance_norm(const NnNode *node, const NnArray *const *in
     return TRUE;
 }
 
+/* PartInstanceNorm, which passes make and files cannot ask for: channels from the attribute "first"
+ * on are normalised as by InstanceNormalization, the others stay. */
+gboolean nn_infer_part_instance_norm(NnNode *node, GError **error)
+{
+    return nn_check_arity(node, 3, 3, 1, error) && nn_set_output_as_input(node, error);
+}
+
+gboolean nn_reference_part_instance_norm(const NnNode *node, const NnArray *const *in,
+                                         NnArray *const *out, GError **error)
+{
+    const gsize first = (gsize)nn_node_int(node, "first", 0);
+    const gsize n = in[0]->n / (gsize)in[0]->dims[1];
+    const double epsilon = nn_node_float(node, "epsilon", 1e-5f);
+
+    for (gsize c = 0; c < (gsize)in[0]->dims[1]; c++) {
+        double mean = 0, variance = 1, scale = 1, bias = 0;
+        if (c >= first) {
+            moments(in[0], c * n, n, &mean, &variance);
+            scale = nn_array_get(in[1], c - first) / sqrt(variance + epsilon);
+            bias = nn_array_get(in[2], c - first);
+        }
+        for (gsize i = c * n; i < (c + 1) * n; i++)
+            nn_array_set(out[0], i, (nn_array_get(in[0], i) - mean) * scale + bias);
+    }
+    return TRUE;
+}
+
 /* Scale and bias are per group in opset 18 and per channel since 21. */
 gboolean nn_infer_group_norm(NnNode *node, GError **error)
 {

@@ -61,6 +61,7 @@ NN_DEF(trilu);
 /* def_norm.c */
 NN_DEF(batch_norm);
 NN_DEF(instance_norm);
+NN_DEF(part_instance_norm);
 NN_DEF(layer_norm);
 NN_DEF(group_norm);
 NN_DEF(lrn);

@@ -260,6 +260,7 @@ static gboolean run_passes(NnGraph *graph)
         nn_pass_pad,
         nn_pass_residual,
         nn_pass_activation,
+        nn_pass_prelu,
     };
     gboolean changed = share_constants(graph) | share_nodes(graph);
 
@@ -272,7 +273,7 @@ static gboolean run_passes(NnGraph *graph)
     }
     /* Only for factors that have found no better place. */
     if (!changed)
-        changed = run_pass(graph, nn_pass_affine_as_conv) ||
+        changed = run_pass(graph, nn_pass_norm_halves) || run_pass(graph, nn_pass_affine_as_conv) ||
                   run_pass(graph, nn_pass_small_factors) || run_pass(graph, nn_pass_input_scale) ||
                   run_pass(graph, nn_pass_join_matmuls) || run_pass(graph, nn_pass_join_norms);
     nn_graph_prune(graph);

@@ -45,11 +45,15 @@ NnValue *nn_add_inverse_norms(NnGraph *graph, const char *name, NnValue *x, NnAr
 /* The rows of a dense matrix of weights [n_rows][n], each for the whole vector. */
 NnArray *nn_inverse_norm_rows(gint64 n_rows, gint64 n);
 
+/* fuse_norm.c: maps of which one half is normalised per batch, the other per picture */
+gboolean nn_pass_norm_halves(NnGraph *graph, NnNode *node);
+
 /* fuse_epilogue.c: into what an operator does with its result */
 gboolean nn_pass_hard_sigmoid(NnGraph *graph, NnNode *node);
 gboolean nn_pass_hard_swish(NnGraph *graph, NnNode *node);
 gboolean nn_pass_residual(NnGraph *graph, NnNode *node);
 gboolean nn_pass_activation(NnGraph *graph, NnNode *node);
+gboolean nn_pass_prelu(NnGraph *graph, NnNode *node);
 gboolean nn_pass_output_scale(NnGraph *graph, NnNode *node);
 gboolean nn_pass_input_scale(NnGraph *graph, NnNode *node);
 

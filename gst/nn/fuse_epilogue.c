@@ -370,3 +370,27 @@ gboolean nn_pass_input_scale(NnGraph *graph, NnNode *node)
     nn_node_set_input(node, 0, nn_node_input(mul, i));
     return TRUE;
 }
+
+/* PRelu with a known slope for each channel. */
+gboolean nn_pass_prelu(NnGraph *graph, NnNode *node)
+{
+    NnValue *map = nn_node_input(node, 0);
+    const NnValue *slopes = nn_node_input(node, 1);
+    NnNode *conv = nn_is_type(node, "PRelu") && map ? conv_of(map) : NULL;
+
+    if (!conv || !open_epilogue(map) || map->rank != 4 || map->dims[0] != 1 || !slopes ||
+        !slopes->constant || slopes->rank < 3 || slopes->dims[slopes->rank - 3] != map->dims[1] ||
+        slopes->constant->n != (gsize)map->dims[1] || node->activation.type != NN_ACT_NONE)
+        return FALSE;
+    const gint64 dims[4] = { 1, map->dims[1], 1, 1 };
+    NnArray *values = nn_array_new(map->type, 4, dims);
+    for (gsize c = 0; c < values->n; c++)
+        nn_array_set(values, c, nn_array_get(slopes->constant, c));
+    if (!nn_bypass(graph, node, nn_node_output(node, 0), map)) {
+        nn_array_unref(values);
+        return FALSE;
+    }
+    conv->activation.type = NN_ACT_PRELU;
+    conv->post_scale = add_scale(conv, nn_graph_constant(graph, NULL, values));
+    return TRUE;
+}

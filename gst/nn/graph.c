@@ -15,6 +15,7 @@ float nn_activate(const NnActivation *activation, float x)
 
     switch (activation->type) {
     case NN_ACT_NONE:
+    case NN_ACT_PRELU: /* has no slope of its own */
         break;
     case NN_ACT_RELU:
         return x < 0 ? 0 : x;

@@ -42,6 +42,7 @@ typedef enum {
     NN_ACT_TANH,
     NN_ACT_HARD_SIGMOID, /* clamp(alpha * x + beta, 0, 1) */
     NN_ACT_HARD_SWISH,   /* x * clamp(alpha * x + beta, 0, 1) */
+    NN_ACT_PRELU,        /* of convolutions alone: slopes below 0, one per channel, in post_scale */
 } NnActivationType;
 
 typedef struct {

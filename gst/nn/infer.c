@@ -360,6 +360,16 @@ static void per_channel(NnArray *array, const NnArray *numbers, gboolean adds)
     }
 }
 
+/* PReLU: @slopes has one for each channel. */
+static void activate_by_channel(NnArray *array, const NnArray *slopes)
+{
+    const gsize per = array->n / MAX(slopes->n, 1);
+    for (gsize i = 0; i < array->n; i++) {
+        const double x = nn_array_get(array, i);
+        nn_array_set(array, i, x < 0 ? x * nn_array_get(slopes, i / per) : x);
+    }
+}
+
 static void activate(NnArray *array, const NnActivation *activation)
 {
     for (gsize i = 0; i < array->n; i++)
@@ -417,9 +427,11 @@ gboolean nn_node_evaluate(const NnNode *node, const NnArray *const *in, NnArray 
     }
     if (node->residual >= 0)
         add_residual(out[0], in[node->residual]);
-    if (node->activation.type != NN_ACT_NONE)
+    if (node->activation.type == NN_ACT_PRELU)
+        activate_by_channel(out[0], in[node->post_scale]);
+    else if (node->activation.type != NN_ACT_NONE)
         activate(out[0], &node->activation);
-    if (node->post_scale >= 0)
+    if (node->post_scale >= 0 && node->activation.type != NN_ACT_PRELU)
         per_channel(out[0], in[node->post_scale], FALSE);
     return TRUE;
 }

@@ -317,6 +317,20 @@ static gboolean launch_instance_norm(NnRecorder *recorder, const NnNode *node, G
                          error);
 }
 
+/* The output is the input's memory, so that only the channels that change are touched. */
+gboolean nn_launch_part_instance_norm(NnRecorder *recorder, const NnNode *node, GError **error)
+{
+    const gint64 first = nn_node_int(node, "first", 0);
+    NnView x = *nn_recorder_input(recorder, node, 0);
+    x.offset += first * x.strides[1];
+    x.dims[1] -= first;
+    Job job = make_job(recorder, node, "INSTANCE", &x, ~2u);
+    job.scale = nn_recorder_input(recorder, node, 1);
+    job.bias = nn_recorder_input(recorder, node, 2);
+    const NnView folded = record_fold(&job);
+    return record_affine_views(recorder, node, &x, &x, &folded, ~2u, error);
+}
+
 static gboolean launch_group_norm(NnRecorder *recorder, const NnNode *node, GError **error)
 {
     const NnView *x = nn_recorder_input(recorder, node, 0);

@@ -16,6 +16,7 @@ NN_LAUNCHER(
     nn_launch_elementwise);    /* unary, binary and n-ary with broadcasting, Where, Cast, Clip */
 NN_LAUNCHER(nn_launch_reduce); /* Reduce*, ArgMax, ArgMin, CumSum */
 NN_LAUNCHER(nn_launch_inverse_norms);
+NN_LAUNCHER(nn_launch_part_instance_norm);
 NN_LAUNCHER(nn_launch_softmax); /* Softmax, LogSoftmax, Hardmax */
 NN_LAUNCHER(nn_launch_matmul);  /* MatMul, Gemm */
 NN_LAUNCHER(nn_launch_einsum);  /* Einsum */

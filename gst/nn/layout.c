@@ -150,6 +150,8 @@ static void promise_slices(Layout *layout)
         gint64 start = 0;
         for (guint k = 0; k < node->inputs->len; k++) {
             NnValue *part = node->inputs->pdata[k];
+            while (part && part->producer && part->producer->op->flags & NN_OP_IN_PLACE)
+                part = nn_node_input(part->producer, 0);
             if (can_be_promised(layout, part) && part->type == whole->type) {
                 const Promise promise = { whole, axis, start };
                 g_hash_table_insert(layout->promises, part, g_memdup2(&promise, sizeof promise));
@@ -339,6 +341,10 @@ static gboolean elide_node(Layout *layout, const NnNode *node)
 
 static gboolean place_node(Layout *layout, const NnNode *node, GError **error)
 {
+    if (node->op->flags & NN_OP_IN_PLACE) {
+        set_view(layout, nn_node_output(node, 0), *(const NnView *)nn_node_input(node, 0)->storage);
+        return TRUE;
+    }
     if (elide_node(layout, node))
         return TRUE;
     for (guint i = 0; i < node->outputs->len; i++) {

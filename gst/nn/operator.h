@@ -21,6 +21,7 @@ typedef enum {
     NN_OP_MAP = 1 << 2,       /* rank-4 float output is best stored as NHWC */
     NN_OP_VIEW = 1 << 3,      /* may become another look at its input's memory (layout.c) */
     NN_OP_HOST_ONLY = 1 << 4, /* shape arithmetic: runs only when folded, has no launcher */
+    NN_OP_IN_PLACE = 1 << 5,  /* the output takes the memory of input 0, which nothing else uses */
 } NnOperatorFlags;
 
 struct NnOperator {
@@ -47,8 +48,8 @@ struct NnOperator {
 const NnOperator *nn_operator_find(const NnNode *node, GError **error);
 /* All rows, ended by one whose type is NULL. */
 extern const NnOperator nn_operators[];
-/* Made by passes alone; nn_operator_find() does not give it (def_inverse_norms.c). */
-extern const NnOperator nn_inverse_norms;
+/* Made by passes alone; nn_operator_find() does not give them (def_inverse_norms.c, def_norm.c). */
+extern const NnOperator nn_inverse_norms, nn_part_instance_norm;
 
 /* ---- infer.c: what is known before running */
 

@@ -207,6 +207,8 @@ const NnOperator nn_operators[] = {
 };
 /* clang-format on */
 
+const NnOperator nn_part_instance_norm = ROW("PartInstanceNorm", 1, 1, NN_OP_MAP | NN_OP_IN_PLACE,
+                                             0, part_instance_norm, nn_launch_part_instance_norm);
 const NnOperator nn_inverse_norms =
     ROW("InverseNorms", 1, 1, 0, 0, inverse_norms, nn_launch_inverse_norms);
 

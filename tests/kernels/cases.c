@@ -69,6 +69,13 @@ const Case cases[] = {
     { "Conv", 13, "f:1,37,9,9 !f:37,1,5,5", "group=37 strides=2,2 pads=2,2,2,2", "conv_separable", .dresses = SEPARABLE },
     { "Conv", 13, "f:1,5,13,2 !f:5,1,3,3 !f:5", "group=5 " SAME, "conv_separable", .dresses = SEPARABLE },
 
+    /* ---- a slope for each channel, by every kernel that ends so */
+#define SLOPES (1u << DRESS_PRELU)
+    { "Conv", 13, "f:1,24,9,11 !f:16,24,3,3 !f:16", SAME, WINOGRAD " conv_tiled conv_tensor conv_wgmma conv_halo", .dresses = SLOPES },
+    { "Conv", 13, "f:1,24,9,11 !f:3,24,1,1", "", "conv_few conv_narrow", .dresses = SLOPES },
+    { "Conv", 13, "f:1,16,9,11 !f[0.5,0.5]:16,1,3,3 !f:16", "group=16 " SAME,
+      "conv_depthwise conv_depthwise_wide conv_fir", .dresses = SLOPES },
+
     /* ---- outer products; transposed ones of a few channels */
     { "Conv", 13, "f:1,24,13,10 !f[0.25,0.25]:24,1,4,4", "group=24 pads=2,2,1,1", "conv_fir", .dresses = SCALES },
     { "Conv", 13, "f:1,16,9,19 !f[0.5,0.5]:16,1,3,2 !f:16", "group=16 pads=1,0,1,1", "conv_fir", .dresses = SCALES },

@@ -17,6 +17,7 @@ typedef enum {
                          residual and LeakyRelu; fused into convolutions */
     DRESS_EXPANDED,   /* LeakyRelu, then a convolution of each channel, + residual, Relu */
     DRESS_SEPARABLE,  /* LeakyRelu, then a 1x1 convolution, + residual, Relu */
+    DRESS_PRELU,      /* PRelu: fused into convolutions */
     N_DRESSES,
 } Dress;
 

@@ -292,6 +292,9 @@ static void add_outputs(OnnxBuilder *builder, const Case *c, Dress dress)
         onnx_node_float(onnx_builder_node(builder, "LeakyRelu", "added", "active"), "alpha", 0.2f);
         onnx_builder_node(builder, "Mul", "post_scale,active", "dressed");
         onnx_builder_output(builder, "dressed");
+    } else if (dress == DRESS_PRELU) {
+        onnx_builder_node(builder, "PRelu", "out0,slopes", "dressed");
+        onnx_builder_output(builder, "dressed");
     } else if (dress == DRESS_ACTIVATION) {
         onnx_node_float(onnx_builder_node(builder, "HardSigmoid", "out0", "gate"), "alpha",
                         1.0f / 6.0f);
@@ -308,6 +311,10 @@ static void add_companions(OnnxBuilder *builder, const NnValue *shape, Dress dre
     if (dress == DRESS_EPILOGUE || dress == DRESS_SCALED) {
         g_autofree char *dims = dims_text(&array, 0);
         onnx_builder_input(builder, "residual", shape->type, dims);
+    }
+    if (dress == DRESS_PRELU) {
+        g_autofree char *dims = g_strdup_printf("%" G_GINT64_FORMAT ",1,1", array.dims[1]);
+        onnx_builder_floats(builder, "slopes", dims, NULL);
     }
     if (dress == DRESS_SCALED) {
         add_scale(builder, "out_scale", shape->type, array.dims[1]);
@@ -567,7 +574,8 @@ static gboolean run_network(NnModel *model, const Expectation *e, const char *va
 /* ---------------------------------------------------------------- the list of tests */
 
 static const char *const dress_names[N_DRESSES] = {
-    "plain", "sliced", "row-major", "residual-relu", "hardswish", "scaled", "expanded", "separable",
+    "plain",  "sliced",   "row-major", "residual-relu", "hardswish",
+    "scaled", "expanded", "separable", "prelu",
 };
 
 static double tolerance_of(const Case *c, gboolean fp16)

@@ -788,6 +788,55 @@ static void a_scale_of_something_else_stays(void)
     assert_stays(shared, "GlobalAveragePool Mul Conv Exp Sub");
 }
 
+static void slopes_for_channels_go_into_a_convolution(void)
+{
+    OnnxBuilder *builder = model(13);
+    add_conv(builder, "x", "a");
+    onnx_builder_floats(builder, "slopes", "4,1,1", NULL);
+    onnx_builder_node(builder, "PRelu", "a,slopes", "z");
+    g_autoptr(NnGraph) graph = assert_becomes(builder, "Conv");
+    g_assert_cmpint(node_of(graph, 0)->activation.type, ==, NN_ACT_PRELU);
+}
+
+/* MODNet's IBNorm; @end is where the second half ends. */
+static OnnxBuilder *halves_model(const char *end)
+{
+    OnnxBuilder *builder = model(13);
+    add_conv(builder, "x", "a");
+    onnx_builder_ints(builder, "zero", "0");
+    onnx_builder_ints(builder, "two", "2");
+    onnx_builder_ints(builder, "end", end);
+    onnx_builder_ints(builder, "axis", "1");
+    onnx_builder_node(builder, "Slice", "a,zero,two,axis", "b");
+    onnx_builder_node(builder, "Slice", "a,two,end,axis", "c");
+    for (int i = 0; i < 4; i++)
+        onnx_builder_floats(builder, ((const char *[]){ "s", "t", "m", "v" })[i], "2",
+                            i == 3 ? (float[]){ 0.5f, 2 } : NULL);
+    onnx_builder_node(builder, "BatchNormalization", "b,s,t,m,v", "d");
+    onnx_builder_floats(builder, "ones", "2", (float[]){ 1, 1 });
+    onnx_builder_floats(builder, "shift", "2", NULL);
+    onnx_builder_node(builder, "InstanceNormalization", "c,ones,shift", "e");
+    onnx_node_int(onnx_builder_node(builder, "Concat", "d,e", "f"), "axis", 1);
+    onnx_builder_node(builder, "Relu", "f", "g");
+    return builder;
+}
+
+static void halves_of_two_normalisations_are_a_convolution_and_one(void)
+{
+    OnnxBuilder *builder = halves_model("4");
+    onnx_builder_node(builder, "Exp", "g", "z");
+    g_autoptr(NnGraph) graph = assert_becomes(builder, "Conv PartInstanceNorm Exp");
+    g_assert_cmpint(node_of(graph, 0)->activation.type, ==, NN_ACT_PRELU);
+    g_assert_cmpint(node_of(graph, 1)->activation.type, ==, NN_ACT_RELU);
+}
+
+static void halves_that_are_needed_elsewhere_stay(void)
+{
+    OnnxBuilder *builder = halves_model("4");
+    onnx_builder_node(builder, "Mul", "g,a", "z");
+    assert_stays(builder, "Conv Slice Slice BatchNormalization InstanceNormalization Concat Mul");
+}
+
 /* ---------------------------------------------------------------- past a Concat */
 
 static void numbers_for_channels_go_past_a_concat(void)
@@ -987,6 +1036,9 @@ int main(int argc, char **argv)
     TEST(a_scale_behind_a_bias_comes_last);
     TEST(nothing_goes_behind_the_last_scale);
     TEST(a_scale_of_something_else_stays);
+    TEST(slopes_for_channels_go_into_a_convolution);
+    TEST(halves_of_two_normalisations_are_a_convolution_and_one);
+    TEST(halves_that_are_needed_elsewhere_stay);
     TEST(numbers_for_channels_go_past_a_concat);
     TEST(what_no_convolution_computes_stays_behind_a_concat);
     TEST(arithmetic_in_a_row_is_one_convolution);
