@@ -27,7 +27,8 @@ static void bind_open_dims(const NnGraph *graph, GArray *bindings)
     }
 }
 
-/* What launchers ask about: a CPU, and a GPU with tensor cores. */
+/* What launchers ask about: a CPU, and a GPU with tensor cores, of a generation before the one
+ * whose launchers try a program on the device. */
 static OclDevice *make_device(OclClass device_class)
 {
     OclDevicePrivate *private = g_new0(OclDevicePrivate, 1);
@@ -35,7 +36,7 @@ static OclDevice *make_device(OclClass device_class)
     private->base = (OclDevice){ .device_class = device_class,
                                  .compute_units = 4,
                                  .vector_width = device_class == OCL_CLASS_CPU ? 16 : 4,
-                                 .compute_capability = device_class == OCL_CLASS_CPU ? 0 : 90,
+                                 .compute_capability = device_class == OCL_CLASS_CPU ? 0 : 80,
                                  .max_allocation_b = 1 << 30,
                                  .local_memory_b = 48 << 10,
                                  .max_work_group = 1024,
