@@ -658,6 +658,8 @@ gboolean nn_launch_conv(NnRecorder *recorder, const NnNode *node, GError **error
         return FALSE;
     if (conv.params.n_spatial > 2)
         return nn_launch_conv_3d(recorder, node, &conv.params);
+    if (!nn_check_entries(node, error))
+        return FALSE;
     if (ends_pair(recorder, node))
         return record_pair(recorder, node, error);
     /* What it computes is never stored: it is recorded with the next node. */

@@ -296,6 +296,8 @@ static gboolean record_groups(NnRecorder *recorder, const NnNode *node, gint64 g
 {
     const NnView *x = nn_recorder_input(recorder, node, 0);
     const NnView *y = nn_recorder_output(recorder, node, 0);
+    if (!nn_check_entries(node, error))
+        return FALSE;
     for (gint64 i = 0; i < x->dims[0]; i++) {
         const NnView map = nn_view_entry(x, i), out = nn_view_entry(y, i);
         const NnView grouped = groups < x->dims[1] ? split_channels(&map, groups) : map;
@@ -438,6 +440,8 @@ static gboolean launch_lrn(NnRecorder *recorder, const NnNode *node, GError **er
     const NnView *y = nn_recorder_output(recorder, node, 0);
     if (x->rank > 4)
         return nn_node_error(node, error, NN_ERROR_UNSUPPORTED, "its input has %d axes", x->rank);
+    if (!nn_check_entries(node, error))
+        return FALSE;
     for (gint64 i = 0; i < x->dims[0]; i++) {
         const NnView map = nn_view_entry(x, i), out = nn_view_entry(y, i);
         record_lrn(recorder, node, &map, &out);

@@ -156,6 +156,8 @@ gboolean nn_launch_pool(NnRecorder *recorder, const NnNode *node, GError **error
     if (params.n_spatial > 2 || (params.batch > 1 && indices) || x->type != y->type)
         return nn_launch_pool_3d(recorder, node, &params, kinds[params.type]);
 
+    if (!nn_check_entries(node, error))
+        return FALSE;
     for (gint64 i = 0; i < params.batch; i++) {
         const NnView map = nn_view_entry(x, i), out = nn_view_entry(y, i);
         Job job = { recorder, node, kinds[params.type], make_shape(&params), map, out, indices };

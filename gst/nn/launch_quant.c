@@ -213,6 +213,8 @@ static gboolean launch_conv(NnRecorder *recorder, const NnNode *node, const Oper
                              "only 1-D and 2-D convolutions of integers run on devices");
     const NnView x = view_2d(nn_recorder_input(recorder, node, (guint)at->x));
     const NnView y = view_2d(nn_recorder_output(recorder, node, 0));
+    if (!nn_check_entries(node, error))
+        return FALSE;
     for (gint64 i = 0; i < params.batch; i++) {
         const NnView map = nn_view_entry(&x, i), out = nn_view_entry(&y, i);
         record_conv(recorder, node, at, &params, &map, &out);

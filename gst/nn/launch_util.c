@@ -114,6 +114,19 @@ NnView nn_view_strided(const NnView *view, int rank, const gint64 *dims, const g
     return out;
 }
 
+/* A batch is samples here (graph.h), so that networks come to this by folding axes into the first:
+ * windows of attention, a few hundred. */
+#define MOST_ENTRIES 4096
+
+gboolean nn_check_entries(const NnNode *node, GError **error)
+{
+    const gint64 n = nn_node_input(node, 0)->dims[0];
+    return n <= MOST_ENTRIES ||
+           nn_node_error(node, error, NN_ERROR_UNSUPPORTED,
+                         "its input has %" G_GINT64_FORMAT " entries, more than %d", n,
+                         MOST_ENTRIES);
+}
+
 NnView nn_view_entry(const NnView *view, gint64 i)
 {
     NnView out = *view;

@@ -36,6 +36,8 @@ NnMap nn_map_of(const NnView *view);
 /* The first axes of @view under other dims and strides: for views made by hand. */
 NnView nn_view_strided(const NnView *view, int rank, const gint64 *dims, const gint64 *strides);
 
+/* FALSE if node's input 0 is more maps than are worth a launch each. */
+gboolean nn_check_entries(const NnNode *node, GError **error);
 /* Entry @i of axis 0, which stays as an axis of 1: one of the maps of a batch. */
 NnView nn_view_entry(const NnView *view, gint64 i);
 

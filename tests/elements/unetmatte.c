@@ -88,7 +88,7 @@ static void matte_one_frame(const char *model, NnTuning tuning)
 {
     const guint8 expected[4] = { 255, 100, 200, 255 };
     g_autoptr(Stage) stage = matte_new(model, 1);
-    g_object_set(stage->element, "tuning", tuning, "tuning-time", 60 * GST_SECOND, NULL);
+    g_object_set(stage->element, "tuning", tuning, "tuning-time", 30 * GST_SECOND, NULL);
     start_with(stage, "RGB", NULL);
     gst_harness_push(stage->harness, rgb_frame(255, 100, 200));
     g_autoptr(GstBuffer) out = pull(stage);

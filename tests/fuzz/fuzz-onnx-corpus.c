@@ -103,6 +103,19 @@ static OnnxBuilder *many_phases(void)
     return builder;
 }
 
+/* Found by fuzzing: so did a launch for each entry of a batch that padding made. */
+static OnnxBuilder *many_entries(void)
+{
+    OnnxBuilder *builder = onnx_builder_new(13);
+    onnx_builder_input(builder, "x", NN_FLOAT32, "1,2,4,4");
+    onnx_builder_ints(builder, "pads", "1000000,0,0,0,0,0,0,0");
+    onnx_builder_floats(builder, "w", "2,2,1,1", NULL);
+    onnx_builder_node(builder, "Pad", "x,pads", "p");
+    onnx_builder_node(builder, "Conv", "p,w", "y");
+    onnx_builder_output(builder, "y");
+    return builder;
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -118,5 +131,6 @@ int main(int argc, char **argv)
     write_model(argv[1], "shape-arithmetic", shape_arithmetic());
     write_model(argv[1], "branches", branches());
     write_model(argv[1], "many-phases", many_phases());
+    write_model(argv[1], "many-entries", many_entries());
     return 0;
 }

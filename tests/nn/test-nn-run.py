@@ -210,6 +210,20 @@ def check_strides_without_end_are_refused(folder):
     refuses(path, saying="strides 70 and 70 are too large")
 
 
+def check_batches_without_end_are_refused(folder):
+    for number, kind in enumerate(("MaxPool", "LRN")):
+        attributes = {"kernel_shape": [2, 2]} if kind == "MaxPool" else {"size": 1}
+        nodes = [helper.make_node("Reshape", ["x", "shape"], ["r"]),
+                 helper.make_node(kind, ["r"], ["y"], **attributes)]
+        model = onnx.load(save(folder, nodes, [("x", TensorProto.FLOAT, [1, 5000, 3, 3])],
+                               [("y", TensorProto.FLOAT, None)]))
+        shape = np.array([5000, 1, 3, 3], np.int64)
+        model.graph.initializer.append(numpy_helper.from_array(shape, "shape"))
+        path = os.path.join(folder, f"batch-{number}.onnx")
+        onnx.save(model, path)
+        refuses(path, saying="5000 entries")
+
+
 def check_inputs_that_do_not_fit_are_refused(folder):
     model = relu_model(folder, [2, 6])
     cases = [
