@@ -413,17 +413,65 @@ static gboolean record_phase(const ConvJob *whole, const NnConvParams *params, c
 /* Phases of a transposed convolution, each a launch; networks have four. */
 #define MOST_PHASES 4096
 
-static gboolean record_transposed(const ConvJob *job, const NnConvParams *params, GError **error)
+/* The most columns that are worth while as outputs: what conv_narrow takes. */
+#define MAX_COLUMNS 4
+
+/* Each input column makes columns of its own of the only output: a mask at the end, say. */
+static gboolean makes_columns(const ConvJob *job, const NnConvParams *params)
 {
-    if (nn_conv_fir_up_fits(job))
-        return nn_conv_fir_up_record(job, error);
-    const gint64 stride[2] = { params->n_spatial == 2 ? params->stride[0] : 1,
-                               params->stride[params->n_spatial - 1] };
+    const int w = params->n_spatial - 1;
+    return job->shape.groups == 1 && job->shape.k == 1 && !job->scaled && job->weight_values &&
+           (!job->has_bias || job->bias_values) && params->stride[w] > 1 &&
+           params->stride[w] <= MAX_COLUMNS && params->kernel[w] == params->stride[w] &&
+           params->dilation[w] == 1 && params->pad_begin[w] == 0 &&
+           params->out[w] == params->in[w] * params->stride[w];
+}
+
+static NnView columns_as_channels(const NnView *view, gint64 n)
+{
+    const gint64 *dims = view->dims, *strides = view->strides;
+    const gint64 new_dims[4] = { dims[0], n, dims[2], dims[3] / n };
+    const gint64 new_strides[4] = { strides[0], strides[3], strides[2], n * strides[3] };
+    return nn_view_strided(view, 4, new_dims, new_strides);
+}
+
+/* The same with @n outputs, one for each column that an input column makes, so that x is read once
+ * for all of them. @bias: where their biases may be put. */
+static ConvJob columns_as_outputs(const ConvJob *job, gint64 n, float bias[MAX_COLUMNS])
+{
+    ConvJob out = *job;
+    out.y = columns_as_channels(&job->y, n);
+    out.residual = columns_as_channels(&job->residual, n);
+    out.shape.k = (gint32)n;
+    out.weights.dims[1] = n;
+    out.weights.strides[1] = job->weights.strides[4];
+    if (job->has_bias) {
+        for (gint64 i = 0; i < n; i++)
+            bias[i] = job->bias_values[0];
+        out.bias_values = bias;
+        out.bias.dims[0] = n;
+        out.bias.strides[0] = 0;
+    }
+    return out;
+}
+
+static gboolean record_transposed(const ConvJob *whole, const NnConvParams *params, GError **error)
+{
+    if (nn_conv_fir_up_fits(whole))
+        return nn_conv_fir_up_record(whole, error);
+    gint64 stride[2] = { params->n_spatial == 2 ? params->stride[0] : 1,
+                         params->stride[params->n_spatial - 1] };
     if (stride[0] > MOST_PHASES / stride[1])
-        return nn_node_error(job->node, error, NN_ERROR_UNSUPPORTED,
+        return nn_node_error(whole->node, error, NN_ERROR_UNSUPPORTED,
                              "its strides %" G_GINT64_FORMAT " and %" G_GINT64_FORMAT
                              " are too large",
                              stride[0], stride[1]);
+    float bias[MAX_COLUMNS];
+    const gboolean columns = makes_columns(whole, params);
+    const ConvJob by_columns = columns ? columns_as_outputs(whole, stride[1], bias) : *whole;
+    const ConvJob *job = &by_columns;
+    if (columns)
+        stride[1] = 1;
     for (gint64 y = 0; y < stride[0]; y++)
         for (gint64 x = 0; x < stride[1]; x++)
             if (!record_phase(job, params, stride, (const gint64[2]){ y, x }, error))

@@ -135,6 +135,8 @@ const Case cases[] = {
     { "ConvTranspose", 13, "f:1,40,9,17 !f:40,16,4,4 !f:16", "strides=2,2 " SAME, "conv_held", .dresses = PLAIN },
 
     { "ConvTranspose", 13, "f:1,8,5,7 !f:8,17,2,2 !f:17", "strides=2,2", CONV, .dresses = SCALES },
+    { "ConvTranspose", 13, "f:1,16,5,7 !f:16,1,2,2 !f:1", "strides=2,2", CONV " conv_narrow", .dresses = SCALES },
+    { "ConvTranspose", 13, "f:1,6,5,9 !f:6,1,3,4", "strides=2,4 pads=1,0,0,0", CONV " conv_narrow", .dresses = EPILOGUES },
     { "ConvTranspose", 13, "f:1,5,4,4 !f:5,3,3,3", "strides=2,2", CONV, .dresses = SCALES },
     { "ConvTranspose", 13, "f:1,6,5,3 !f:6,20,4,4 !f:20", "strides=2,2 " SAME, CONV, .dresses = SCALES },
     { "ConvTranspose", 13, "f:1,6,5,3 !f:6,4,3,3 !f:8", "strides=2,3 group=2 " SAME
