@@ -16,7 +16,8 @@
  *   the first of two convolutions, FIRST_ACT.
  *   Products: P pixels, at most those of a row, times KB vectors of outputs are held in registers; the
  *   last tile of a row overlaps the one before.
- *   Windows: KH KW; STRIDE_W; PD pixels held in registers, at most OW.
+ *   Windows: KH KW; STRIDE_W; PD pixels held in registers, at most OW. LANES: fewer channels than VW, in
+ *   conv_expanded without SCALED.
  * Buffers: x [C][H][W], residual and y [K][OH][OW] as maps with sc == 1.
  *   Vector i of n channels, n >= VW, begins at channel min(i * VW, n - VW): the last one may overlap
  *   the one before, and both compute the same there. Weights and bias lie in this order:
@@ -51,7 +52,11 @@ typedef struct {
 /* The last step: what becomes of a vector of sums from channel @c on. The bias comes behind the sum:
  * added first, every partial sum would be rounded at its size. */
 #if RESIDUAL
+#ifdef LANES
+#define WITH_RESIDUAL(v, residual) ((v) + load_some(residual, 1, LANES))
+#else
 #define WITH_RESIDUAL(v, residual) ((v) + VLOAD_REAL(residual))
+#endif
 #else
 #define WITH_RESIDUAL(v, residual) (v)
 #endif
@@ -94,7 +99,11 @@ typedef struct {
 #define FINISH_WINDOWS(sum, bias, c, residual) ACTIVATE_AS(FIRST_ACT, (sum) + (bias), alpha, beta)
 #else
 #define WINDOWS_OUT __global REAL
+#ifdef LANES
+#define WRITE_WINDOWS(v, p) store_some(v, p, 1, LANES)
+#else
 #define WRITE_WINDOWS(v, p) VSTORE_REAL(v, p)
+#endif
 #define WINDOWS_PARAMETERS FINISH_PARAMETERS
 #define FINISH_WINDOWS(sum, bias, c, residual) FINISH(sum, bias, c, residual)
 #endif
@@ -102,7 +111,11 @@ typedef struct {
 /* Where vector @i of @channels begins. */
 static inline int first_channel(int i, int channels)
 {
+#ifdef LANES
+    return 0;
+#else
     return min(i * VW, channels - VW);
+#endif
 }
 
 /* ---------------------------------------------------------------- products over channels */

@@ -70,10 +70,12 @@ static gint32 window_pixels(const ConvJob *job)
 
 /* ---------------------------------------------------------------- weights */
 
-/* The output that lane @lane of vector @vector holds. */
+/* The output that lane @lane of vector @vector holds, -1 if none. */
 static gint64 channel_at(gint64 vector, gint64 lane, gint32 vw, gint64 channels)
 {
-    return MIN(vector * vw, channels - vw) + lane;
+    if (vector * vw >= channels || (channels < vw && lane >= channels))
+        return -1;
+    return MAX(MIN(vector * vw, channels - vw), 0) + lane;
 }
 
 /* [blocks][kh][kw][c][vectors * vw] of a convolution of one group. */
@@ -91,9 +93,9 @@ static NnView pack_products(const ConvJob *job, const Tile *tile)
                 for (gint64 c = 0; c < shape->c; c++, to += n)
                     for (gint64 i = 0; i < n; i++) {
                         const gint64 vector = block * tile->vectors + i / tile->vw;
-                        if (vector * tile->vw >= shape->k)
-                            break;
                         const gint64 k = channel_at(vector, i % tile->vw, tile->vw, shape->k);
+                        if (k < 0)
+                            continue;
                         to[i] = job->weight_values[job->weights.offset + k * stride[1] +
                                                    c * stride[2] + r * stride[3] + s * stride[4]];
                     }
@@ -114,9 +116,9 @@ static NnView pack_windows(const ConvJob *job, const Tile *tile)
             for (gint64 s = 0; s < shape->kw; s++, to += n)
                 for (gint64 i = 0; i < n; i++) {
                     const gint64 vector = block * tile->vectors + i / tile->vw;
-                    if (vector * tile->vw >= shape->groups)
-                        break;
                     const gint64 c = channel_at(vector, i % tile->vw, tile->vw, shape->groups);
+                    if (c < 0)
+                        continue;
                     to[i] = job->weight_values[job->weights.offset + c * stride[0] + r * stride[3] +
                                                s * stride[4]];
                 }
@@ -129,10 +131,10 @@ static NnView pack_bias(const ConvJob *job, const Tile *tile)
     const gint64 channels = (gint64)job->shape.groups * job->shape.k;
     const gsize count = (gsize)tile->blocks * tile->vectors * tile->vw;
     g_autofree float *packed = g_new0(float, count);
-    for (gint64 i = 0; job->has_bias && i < (gint64)count; i++)
-        if (i / tile->vw * tile->vw < channels)
-            packed[i] =
-                job->bias_values[channel_at(i / tile->vw, i % tile->vw, tile->vw, channels)];
+    for (gint64 i = 0; job->has_bias && i < (gint64)count; i++) {
+        const gint64 k = channel_at(i / tile->vw, i % tile->vw, tile->vw, channels);
+        packed[i] = k < 0 ? 0 : job->bias_values[k];
+    }
     return nn_recorder_constant(job->recorder, NN_FLOAT32, count, packed);
 }
 
@@ -366,17 +368,28 @@ static gint32 columns_used(const ConvJob *first, const ConvJob *second)
     return MIN(nn_map_of(&first->x).w, window_columns(second) - second->shape.pad_w);
 }
 
+/* Fewer channels, those of a head, are written one by one. */
+#define LEAST_LANES 4
+
 static Tile expanded_tile(const ConvJob *first, const ConvJob *second)
 {
-    return make_tile(first, vector_width(first, first->shape.k), first->shape.k,
+    return make_tile(first, MAX(vector_width(first, first->shape.k), LEAST_LANES), first->shape.k,
                      columns_used(first, second));
+}
+
+static gboolean writes_lanes(const ConvJob *job)
+{
+    const NnMap y = nn_map_of(&job->y), residual = nn_map_of(&job->residual);
+    return y.c < LEAST_LANES && (y.c == 1 || (y.sc == 1 && residual.sc == 1)) &&
+           job->node->out_scale < 0 && job->node->post_scale < 0;
 }
 
 gboolean nn_conv_expanded_fits(const ConvJob *first, const ConvJob *second)
 {
     if (!known_floats(first) || !known_floats(second) || first->has_residual ||
         !is_pointwise(&first->shape) || first->shape.stride_h != 1 || first->shape.stride_w != 1 ||
-        !is_depthwise(&second->shape) || !writes_vectors(second) || columns_used(first, second) < 1)
+        !is_depthwise(&second->shape) || !(writes_vectors(second) || writes_lanes(second)) ||
+        columns_used(first, second) < 1)
         return FALSE;
     const NnMap x = nn_map_of(&first->x);
     const Tile tile = expanded_tile(first, second);
@@ -433,10 +446,13 @@ void nn_conv_expanded_record(const ConvJob *first, const ConvJob *second)
     const gint32 each = together ? tile.blocks : 1, parts = tile.blocks / each;
     const gint32 rows = band_rows(second, height, parts, least);
 
+    const gint32 lanes = MIN(first->shape.k, LEAST_LANES);
+    g_autofree char *few =
+        lanes < LEAST_LANES ? g_strdup_printf(" -DLANES=%d", lanes) : g_strdup("");
     NnLaunch *launch =
         nn_recorder_launch(second->recorder, second->node, "conv_rows.cl", "conv_expanded",
-                           "-DCONV_EXPANDED %s %s %s -DFIRST_ACT=%d", products, windows, epilogue,
-                           first->node->activation.type);
+                           "-DCONV_EXPANDED %s %s %s -DFIRST_ACT=%d%s", products, windows, epilogue,
+                           first->node->activation.type, few);
     nn_launch_map(launch, &first->x);
     nn_launch_buffer(launch, &first_weights);
     nn_launch_buffer(launch, &first_bias);

@@ -65,6 +65,8 @@ const Case cases[] = {
     { "Conv", 13, "f:1,19,8,41 !f:40,19,1,1", "", "conv_expanded", .dresses = EXPANDED },
     { "Conv", 13, "f:1,16,1,5 !f:72,16,1,1 !f:72", "", "conv_expanded", .dresses = EXPANDED },
     { "Conv", 13, "f:1,24,70,3 !f:10,24,1,1 !f:10", "", "conv_expanded", .dresses = EXPANDED },
+    { "Conv", 13, "f:1,40,19,13 !f:1,40,1,1 !f:1", "", "conv_expanded", .dresses = EXPANDED },
+    { "Conv", 13, "f:1,21,8,9 !f:3,21,1,1 !f:3", "", "conv_expanded", .dresses = EXPANDED },
     { "Conv", 13, "f:1,16,19,23 !f:16,1,3,3 !f:16", "group=16 " SAME, "conv_separable", .dresses = SEPARABLE },
     { "Conv", 13, "f:1,37,9,9 !f:37,1,5,5", "group=37 strides=2,2 pads=2,2,2,2", "conv_separable", .dresses = SEPARABLE },
     { "Conv", 13, "f:1,5,13,2 !f:5,1,3,3 !f:5", "group=5 " SAME, "conv_separable", .dresses = SEPARABLE },
