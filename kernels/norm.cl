@@ -11,7 +11,8 @@
  *   norm_parts_columns: VW, FP16. norm_parts_wide: T, the type of x, GROUP work-items that take CB
  *   blocks of eight lanes, both powers of 2.
  *   norm_fold: TS TB, types of scale and bias, SCALE and BIAS 0 or 1, KIND one of INSTANCE (mean and
- *   deviation, epsilon within the root), DEVIATION (epsilon outside of it), LP1, LP2 (the norm alone).
+ *   deviation, epsilon within the root), DEVIATION (epsilon outside of it), LP1, LP2 (the norm
+ *   alone); SHARE of GROUP work-items, powers of 2, add up one channel.
  *   batch_fold: TS TB TM TV. lrn: TX TY.
  * Buffers: parts [2 n_parts + 1][lanes] floats: sums, sums of squares, the first element.
  * Accumulation: float.
@@ -134,26 +135,39 @@ norm_parts_wide(__global const T *restrict x, Strided xs, __global float *parts,
 #define LP2 2
 #define DEVIATION 3
 
-/* Scale and shift of each channel, of which channels_per_lane share a lane.
+/* Scale and shift of each channel, of which channels_per_lane share a lane. SHARE work-items, which
+ * stand side by side in a group of GROUP, add up the parts of a channel, always in the same order.
  * folded: [2][channels] floats.
- * Global: channels, rounded up. */
+ * Global: channels * SHARE, rounded up. */
 __kernel void norm_fold(__global const float *parts, Strided ps, __global const TS *scale,
                         Strided ss, __global const TB *bias, Strided bs, __global float *folded,
                         Strided fs, int channels, int channels_per_lane, int n_parts, int n_lane,
                         float epsilon)
 {
     const int n = get_global_id(2);
-    const int i = get_global_id(0);
-    const int lane = i / channels_per_lane, lanes = channels / channels_per_lane;
-    if (i >= channels)
-        return;
+    const int i = get_global_id(0) / SHARE, share = get_global_id(0) % SHARE;
+    const int lane = min(i, channels - 1) / channels_per_lane, lanes = channels / channels_per_lane;
     parts += ps.offset + n * ps.sample + lane;
     float sum = 0.0f, squares = 0.0f;
 #pragma unroll 8
-    for (int part = 0; part < n_parts; part++) {
+    for (int part = share; part < n_parts; part += SHARE) {
         sum += parts[part * lanes];
         squares += parts[(n_parts + part) * lanes];
     }
+#if SHARE > 1
+    __local float2 all[GROUP];
+    const int thread = get_local_id(0);
+    all[thread] = (float2)(sum, squares);
+    for (int left = SHARE / 2; left > 0; left /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (share < left)
+            all[thread] += all[thread + left];
+    }
+    sum = all[thread].x;
+    squares = all[thread].y;
+#endif
+    if (i >= channels || share > 0)
+        return;
 
     float mean = 0.0f, factor;
     if (KIND == INSTANCE || KIND == DEVIATION) {
