@@ -5,10 +5,9 @@
  * Defines: FP16 where the tensor holds halves.
  * Buffers: frames bytes of n frames of any 8-bit format, changed in place by face_paste; faces one
  *   row of the table per face; tensors 3 channels of any strides; blocks [faces][16][16][3] float:
- *   a face seen from afar; verdicts one per face; restored [faces][3][height][width] half, R G B;
- *   masks [faces][height][width] float, 0..1, from a network that tells the parts of faces apart.
- *   Colours are R G B, 0..255.
- * Positions count from the middle of the first pixel.
+ *   a face seen from afar; verdicts one per face; restored [faces][height][width][4] half, R G B
+ * and nothing; masks [faces][height][width] float, 0..1, from a network that tells the parts of
+ * faces apart. Colours are R G B, 0..255. Positions count from the middle of the first pixel.
  * Accumulation: float.
  * Launch: see each kernel; any local size. A work-item is a pixel, or a cell of pixels that share
  *   chroma: faces are small and lie anywhere, so that rows of vectors would not pay.
@@ -48,9 +47,10 @@ typedef struct {
     int use;
 } Verdict;
 
-/* Channel c of a tensor holds (v - mean[c]) * gain[c]; reversed: B G R. */
+/* Channel c of a tensor holds (v - mean[c]) * gain[c], v is x * scale[c] + mean[c]; reversed:
+ * B G R. */
 typedef struct {
-    float mean[3], gain[3];
+    float mean[3], gain[3], scale[3];
     int reversed;
 } Channels;
 
@@ -137,7 +137,7 @@ static inline float3 load_rgb(__global const REAL *src, Map map, const Channels 
     const ulong at = map.offset + n * map.sample + (ulong)y * map.sh + (ulong)x * map.sw;
     float value[3];
     for (int c = 0; c < 3; c++)
-        value[c] = LOAD(src, at + (ulong)c * map.sc) / channels->gain[c] + channels->mean[c];
+        value[c] = LOAD(src, at + (ulong)c * map.sc) * channels->scale[c] + channels->mean[c];
     return channels->reversed ? (float3)(value[2], value[1], value[0])
                               : (float3)(value[0], value[1], value[2]);
 }
@@ -228,21 +228,18 @@ __kernel void face_keep(__global const REAL *restrict src, Map map, Channels cha
                        (float)((2 - abs(i)) * (2 - abs(j))) / 16.0f;
     }
     const Verdict verdict = verdicts[first + n];
-    const ulong plane = (ulong)map.h * map.w;
-    restored += (ulong)(first + n) * 3 * plane + (ulong)y * map.w + x;
-    vstore_half(clamp(rgb.x * verdict.gain[0] + verdict.shift[0], 0.0f, 255.0f), 0, restored);
-    vstore_half(clamp(rgb.y * verdict.gain[1] + verdict.shift[1], 0.0f, 255.0f), plane, restored);
-    vstore_half(clamp(rgb.z * verdict.gain[2] + verdict.shift[2], 0.0f, 255.0f), 2 * plane,
-                restored);
+    const float4 value = (float4)(rgb.x * verdict.gain[0] + verdict.shift[0],
+                                  rgb.y * verdict.gain[1] + verdict.shift[1],
+                                  rgb.z * verdict.gain[2] + verdict.shift[2], 0.0f);
+    vstore_half4(clamp(value, 0.0f, 255.0f), ((ulong)(first + n) * map.h + y) * map.w + x,
+                 restored);
 }
 
 static inline float3 restored_pixel(__global const half *picture, int width, int height, int x,
                                     int y)
 {
-    const ulong plane = (ulong)height * width;
-    picture += (ulong)clamp(y, 0, height - 1) * width + clamp(x, 0, width - 1);
-    return (float3)(vload_half(0, picture), vload_half(plane, picture),
-                    vload_half(2 * plane, picture));
+    return vload_half4((ulong)clamp(y, 0, height - 1) * width + clamp(x, 0, width - 1), picture)
+        .xyz;
 }
 
 /* The colour at @x, @y of a restored picture, bilinear. */
@@ -289,7 +286,7 @@ __kernel void face_feed(__global const half *restrict restored, int width, int h
     const int x = get_global_id(0), y = get_global_id(1), n = get_global_id(2);
     const float step = (float)width / (float)map.w;
     const int k = samples_of(step);
-    restored += (ulong)(first + n) * 3 * height * width;
+    restored += (ulong)(first + n) * 4 * height * width;
     float3 sum = 0.0f;
     for (int j = 0; j < k; j++)
         for (int i = 0; i < k; i++)
@@ -430,7 +427,7 @@ __kernel void face_paste(__global uchar *restrict frames, Format format, int hal
             if (best < 0)
                 continue;
             const float3 color =
-                apply_matrix(from_rgb, restored_at(restored + (ulong)best * 3 * height * width,
+                apply_matrix(from_rgb, restored_at(restored + (ulong)best * 4 * height * width,
                                                    width, height, faces + best, x, y));
             store_mixed(frames + format.offset[0] + (ulong)y * format.pitch[0] + x * format.step[0],
                         share, color.x);

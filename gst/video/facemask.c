@@ -25,7 +25,8 @@ VideoFaceChannels video_face_channels(const float mean[3], const float std[3], g
     VideoFaceChannels channels = { .reversed = bgr };
     for (guint c = 0; c < 3; c++) {
         channels.mean[c] = mean[c];
-        channels.gain[c] = std[c] != 0 ? 1 / std[c] : 1;
+        channels.scale[c] = std[c] != 0 ? std[c] : 1;
+        channels.gain[c] = 1 / channels.scale[c];
     }
     return channels;
 }

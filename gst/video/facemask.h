@@ -35,7 +35,7 @@ typedef struct {
 } VideoFaceVerdict;
 
 typedef struct {
-    float mean[3], gain[3];
+    float mean[3], gain[3], scale[3];
     gint32 reversed;
 } VideoFaceChannels;
 
@@ -56,8 +56,8 @@ void video_face_parser_free(VideoFaceParser *parser);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VideoFaceParser, video_face_parser_free)
 /* Makes room for @capacity faces; forgets the masks so far. */
 gboolean video_face_parser_reserve(VideoFaceParser *parser, guint capacity, GError **error);
-/* Enqueues the masks of @n faces from @first on of the table @faces. @restored: [faces][3][height]
- * [width] half, R G B 0..255. */
+/* Enqueues the masks of @n faces from @first on of the table @faces. @restored:
+ * [faces][height][width][4] half, R G B 0..255 and nothing. */
 gboolean video_face_parser_run(VideoFaceParser *parser, OclQueue *compute, cl_mem restored,
                                gint32 width, gint32 height, cl_mem faces, gint32 first, guint n,
                                GError **error);

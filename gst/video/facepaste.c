@@ -229,7 +229,7 @@ static gboolean reserve(VideoRestorer *self, guint n, GError **error)
         return TRUE;
     clear_faces(self);
     const guint capacity = rounded_capacity(n);
-    const gsize picture_b = 3 * sizeof(guint16) * self->out_map.w * self->out_map.h;
+    const gsize picture_b = 4 * sizeof(guint16) * self->out_map.w * self->out_map.h;
     const struct {
         cl_mem *memory;
         gsize size_b;
