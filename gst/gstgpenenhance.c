@@ -38,12 +38,12 @@
  *
  * ## Example launch lines
  * |[
- * gst-launch-1.0 filesrc location=in.mp4 ! decodebin ! gpenenhance detector-file=yunet.onnx
- * model-file=gpen-512.onnx ! videoconvert ! x264enc ! mp4mux ! filesink location=out.mp4
+ * gst-launch-1.0 filesrc location=in.mp4 ! decodebin ! gpenenhance model-file=gpen-512.onnx !
+ * videoconvert ! x264enc ! mp4mux ! filesink location=out.mp4
  * ]| The faces of a video.
  * |[
- * gst-launch-1.0 filesrc location=group.jpg ! jpegdec ! gpenenhance detector-file=yunet.onnx
- * model-file=gpen-512.onnx max-faces=50 blend=0.8 ! pngenc ! filesink location=restored.png
+ * gst-launch-1.0 filesrc location=group.jpg ! jpegdec ! gpenenhance model-file=gpen-512.onnx
+ * max-faces=50 blend=0.8 ! pngenc ! filesink location=restored.png
  * ]| Everyone in a group photo, mixed with a fifth of what was there.
  * |[
  * gst-launch-1.0 filesrc location=face.png ! pngdec ! videoconvert ! gpenenhance
@@ -118,9 +118,9 @@ struct _GstGpenEnhance {
     FaceCounts counts;
 
     /* the task, or the state change while no task runs */
-    PictureModel *model, *parser;  /* parser NULL: no mask-file is set */
-    VideoFit described_fit;        /* as the network's description says */
-    NnModel *detector;             /* NULL: none is set */
+    PictureModel *model, *parser; /* parser NULL: no mask-file is set */
+    VideoFit described_fit;       /* as the network's description says */
+    NnModel *detector;
     VideoModelInfo *detector_info; /* NULL: it has no description */
     FaceStream stream;
 };
@@ -288,7 +288,7 @@ static NnModel *builtin_detector(GError **error)
     g_autoptr(GBytes) bytes =
         g_resource_lookup_data(clmatte_models_get_resource(), "/clmatte/models/clmatte-face.onnx",
                                G_RESOURCE_LOOKUP_FLAGS_NONE, NULL);
-    return bytes ? nn_model_load_bytes(bytes, "clmatte-face", error) : NULL;
+    return nn_model_load_bytes(bytes, "clmatte-face", error);
 }
 
 /* The detector that is set, or the one that is part of the plugin. */
@@ -306,18 +306,6 @@ static gboolean load_detector(GstGpenEnhance *self, const char *path, GError **e
     if (!reason)
         return TRUE;
     g_propagate_prefixed_error(error, g_steal_pointer(&reason), "face detector: ");
-    return FALSE;
-}
-
-static gboolean check_detector(const GstGpenEnhance *self, GstGpenEnhanceFaces faces,
-                               GError **error)
-{
-    if (faces != FACES_DETECT || self->detector)
-        return TRUE;
-    g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS,
-                "No face detector is set. Give the path of one in ONNX form (YuNet, SCRFD or "
-                "RetinaFace, with landmarks): gpenenhance detector-file=/path/to/detector.onnx; or "
-                "choose faces=aligned or faces=whole.");
     return FALSE;
 }
 
@@ -355,10 +343,9 @@ static gboolean gst_gpen_enhance_start(GstClBatchFilter *filter, OclDevice *devi
     g_autofree char *path = g_strdup(self->properties.model_file);
     g_autofree char *detector = g_strdup(self->properties.detector_file);
     g_autofree char *mask = g_strdup(self->properties.mask_file);
-    const GstGpenEnhanceFaces faces = self->properties.faces;
     self->counts = (FaceCounts){ 0 };
     GST_OBJECT_UNLOCK(self);
-    if (!load_models(self, path, detector, mask, error) || !check_detector(self, faces, error)) {
+    if (!load_models(self, path, detector, mask, error)) {
         gst_gpen_enhance_stop(filter);
         return FALSE;
     }
@@ -396,8 +383,6 @@ static gboolean build_faces(GstGpenEnhance *self, EnhanceBuild *build, OclDevice
                                      .detector_side = properties->detector_side,
                                      .max_samples = properties->max_samples,
                                      .precision = properties->precision };
-    if (!check_detector(self, properties->faces, error))
-        return FALSE;
     build->faces = face_build_new(device, info, max_frames, &params, error);
     return build->faces != NULL;
 }
@@ -604,8 +589,8 @@ static void install_networks(GObjectClass *klass)
         klass, PROP_DETECTOR_FILE,
         g_param_spec_string("detector-file", "Detector file",
                             "Path of the face detector, an ONNX file of the form of YuNet (2023), "
-                            "SCRFD or RetinaFace, with landmarks. Unset: the one that ships, where "
-                            "there is one. Read on the way from NULL to READY",
+                            "SCRFD or RetinaFace, with landmarks. Unset: the one that ships. Read "
+                            "on the way from NULL to READY",
                             NULL, BEFORE));
     g_object_class_install_property(
         klass, PROP_MASK_FILE,

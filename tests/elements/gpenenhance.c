@@ -633,12 +633,6 @@ static void assert_start_fails(const char *restorer, const char *detector, const
     gst_element_set_state(element, GST_STATE_NULL);
 }
 
-static void without_a_detector_the_message_tells_how_to_give_one(void)
-{
-    g_autoptr(Model) restorer = tinynet_restorer(0, 1);
-    assert_start_fails(restorer, NULL, "detector-file=");
-}
-
 static void a_damaged_detector_is_an_error(void)
 {
     g_autoptr(Model) restorer = tinynet_restorer(0, 1), damaged = tinynet_damaged();
@@ -693,8 +687,6 @@ int main(int argc, char **argv)
     stage_add("faces may come as metas", faces_may_come_as_metas);
     stage_add("landmarks of metas count", landmarks_of_metas_count);
     stage_add("properties change from frame to frame", properties_change_from_frame_to_frame);
-    stage_add("without a detector the message tells how to give one",
-              without_a_detector_the_message_tells_how_to_give_one);
     stage_add("a damaged detector is an error", a_damaged_detector_is_an_error);
     stage_add("networks of another kind are errors", networks_of_another_kind_are_errors);
     return g_test_run();
