@@ -4,7 +4,7 @@ in ONNX Runtime.
 
 SPDX-License-Identifier: LGPL-2.1-or-later
 
-    bench-faces.py --detector yunet.onnx --model gpen-256.onnx [--device cpu] [--frames 24] PHOTO
+    bench-faces.py --model gpen-256.onnx [--detector yunet.onnx] [--device cpu] PHOTO
 
 The photo is a video of --frames equal frames. The ways take turns, --rounds times; printed are the
 best and the median of each, from the first frame that comes out to the last one, with everything:
@@ -85,7 +85,7 @@ def ort_rate(args, folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--detector", required=True)
+    parser.add_argument("--detector", default="", help="instead of the one that ships")
     parser.add_argument("--model", required=True)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", default="auto")
