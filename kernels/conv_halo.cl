@@ -5,29 +5,30 @@
  * conv_wgmma.cl gathers the pixels of a tile anew for every tap of the filter. Here a tile is a
  * rectangle of the map: the patch of the input under it, with a margin (halo) for the filter, goes
  * to local memory once per block of channels, and each tap is a product with the patch from another
- * pixel on. That only moves the start in the descriptor: the patch lies in planes of 8 channels, in
- * which eight pixels side by side are one group of rows wherever they begin, and the next group is
- * the next row of the patch. So 64 rows of a product are 8 x 8 pixels.
+ * pixel on. That only moves the start in the descriptor: a pixel is a row of the matrix, eight
+ * pixels side by side are one group of rows wherever they begin, and the next group is in the next
+ * row of the patch. So 64 rows of a product are 8 x 8 pixels.
  *
  * Inner dimension: [block of channels][filter row][filter column][channel of the block]. A step is
  * one tap of a block; its weights come as one block of memory (cp.async.bulk), several steps ahead.
- * As in conv_wgmma, the one barrier of step k says that nobody reads step k - 2 any more. The patch of
- * the next block is loaded piece by piece during the steps of a block but its first, in which the
- * patch before is still being read, and its last, after which it would come too late. With one block
- * whose weights all fit there is nothing to take turns for, and no barrier.
+ * As in conv_wgmma, the one barrier of step k says that nobody reads step k - 2 any more. The patch
+ * of the next block is loaded piece by piece during the steps of a block but its first, in which
+ * the patch before is still being read, and its last, after which it would come too late. With one
+ * block whose weights all fit there is nothing to take turns for, and no barrier.
  *
  * Defines   TILE_H         rows of a tile: 8 or 16; its columns are 16
  *           BN             channels of a tile: 16, 32, 64, 128 or 256
  *           ROWS, COLUMNS  of the filter; several blocks of channels need three taps or more
- *           CHUNKS         channels of a block / 8: 2, 4, 6 or 8
+ *           CHUNKS         channels of a block / 8: 2, 4 or 8
  *           STAGES         steps whose weights are in local memory or on their way: at least 3; or
  *                          HOLD, for one block of channels: all of them
  *           PATCHES        2, or 1 where there is one block of channels
- *           SPLITS         parts that the blocks are divided among (split-K); above 1 the sums go to
- *                          `partial` and conv_reduce finishes
+ *           SPLITS         parts that the blocks are divided among (split-K); above 1 the sums
+ *                          go to `partial` and conv_reduce finishes
  *           ACT, SCALED, RESIDUAL  epilogue, see common.clh
  * Buffers   in   Map, halves, channels dense, pixel strides and offset multiples of 8
- *           w    [channel tile][block][tap][chunk][BN][8] halves, zero beyond the last
+ *           w    [channel tile][block][tap][BN][CHUNKS * 8] halves, zero beyond the last; each
+ *                [BN][CHUNKS * 8] swizzled (hopper.clh)
  *           bias [K] floats
  *           out  Map, halves, channels dense, strides and offset multiples of 8, K too
  * Sums in fp32. Launch: one work-group of THREADS per (tile of the map, channel tile * SPLITS,
@@ -44,21 +45,18 @@
 #define BLOCKS_M (BM / 64 / WARPGROUPS) /* products of 8 x 8 pixels per warpgroup */
 #define PATCH_W (TILE_W + COLUMNS - 1)
 #define PATCH_PIXELS (PATCH_W * (TILE_H + ROWS - 1))
-/* Planes are padded so that the chunks that eight threads side by side write hit different banks:
- * to an odd multiple of as many pixels as eight threads load. */
-#define PIXELS_AT_ONCE (8 / CHUNKS)
-#define PLANE_BYTES                                                                                \
-    ((((PATCH_PIXELS + PIXELS_AT_ONCE - 1) / (2 * PIXELS_AT_ONCE)) * 2 + 1) * PIXELS_AT_ONCE * 16)
-#define PATCH_BYTES (CHUNKS * PLANE_BYTES)
+#define ROW_BYTES (CHUNKS * 16) /* a pixel's or an output's channels of the block */
+#define PATCH_BYTES                                                                                \
+    ((PATCH_PIXELS * ROW_BYTES + SWIZZLE_ALIGNMENT - 1) / SWIZZLE_ALIGNMENT * SWIZZLE_ALIGNMENT)
 #define TAPS (ROWS * COLUMNS)
-#define STAGE_BYTES (CHUNKS * BN * 16)
+#define STAGE_BYTES (BN * ROW_BYTES)
 #ifdef HOLD
 #define STAGES TAPS
 #define AHEAD TAPS /* steps whose weights are asked for at the start */
 #else
 #define AHEAD (STAGES - 2)
 #endif
-#define LOAD_BYTES (PATCHES * PATCH_BYTES + STAGES * STAGE_BYTES)
+#define LOAD_BYTES (STAGES * STAGE_BYTES + (PATCHES - 1) * PATCH_BYTES + PATCH_PIXELS * ROW_BYTES)
 #define TILE_BYTES (LOAD_BYTES > STORE_BYTES ? LOAD_BYTES : STORE_BYTES)
 
 /* Rows of a tile in the order of the products: 8 x 8 pixels, two such side by side, then below. */
@@ -98,7 +96,7 @@ conv_halo(__global const ushort *restrict in_base, Map in, __global const ushort
 #endif
           Filter f, EPILOGUE_PARAMETERS)
 {
-    __local uchar tile[TILE_BYTES] __attribute__((aligned(128)));
+    __local uchar tile[TILE_BYTES] __attribute__((aligned(TILE_ALIGNMENT)));
     __local ulong arrived[STAGES]; /* the weights of a step */
     TENSOR_CORE_SCRATCH
     const int thread = get_local_id(0), lane = thread & 31, warp = thread >> 5;
@@ -107,7 +105,7 @@ conv_halo(__global const ushort *restrict in_base, Map in, __global const ushort
     const int n0 = (get_group_id(1) / SPLITS) * BN, split = get_group_id(1) % SPLITS;
     const ulong sample = get_global_id(2);
     const uint base = LOCAL_ADDRESS(tile), barriers = LOCAL_ADDRESS(arrived);
-    const uint stages = base + PATCHES * PATCH_BYTES;
+    const uint patches = base + STAGES * STAGE_BYTES;
     __global const ushort *x = in_base + in.offset + sample * in.sample;
 
     if (thread == 0) {
@@ -135,7 +133,8 @@ conv_halo(__global const ushort *restrict in_base, Map in, __global const ushort
         const int c = (first_block + (block)) * CHUNKS * 8 + chunk * 8;                            \
         const int inside = (uint)px < (uint)in.w && (uint)py < (uint)in.h && c < in.c;             \
         if (pixel < PATCH_PIXELS)                                                                  \
-            COPY_ASYNC(base + (block) % PATCHES * PATCH_BYTES + chunk * PLANE_BYTES + pixel * 16,  \
+            COPY_ASYNC(patches + (block) % PATCHES * PATCH_BYTES +                                 \
+                           SWIZZLE(ROW_BYTES, pixel, chunk),                                       \
                        x + (inside ? py * in.sh + px * in.sw + c : 0),                             \
                        inside ? min(2 * (in.c - c), 16) : 0);                                      \
     } while (0)
@@ -143,7 +142,7 @@ conv_halo(__global const ushort *restrict in_base, Map in, __global const ushort
 #define LOAD_WEIGHTS(step)                                                                         \
     do {                                                                                           \
         const uint stage = (uint)(step) % STAGES;                                                  \
-        COPY_BULK(stages + stage * STAGE_BYTES, weights + (long)(step) * (STAGE_BYTES / 2),        \
+        COPY_BULK(base + stage * STAGE_BYTES, weights + (long)(step) * (STAGE_BYTES / 2),          \
                   STAGE_BYTES, barriers + stage * 8);                                              \
     } while (0)
 
@@ -175,9 +174,9 @@ conv_halo(__global const ushort *restrict in_base, Map in, __global const ushort
 #endif
         BULK_WAIT(barriers + stage * 8, step / STAGES & 1);
 
-        const uint from = stages + stage * STAGE_BYTES;
+        const uint from = base + stage * STAGE_BYTES;
         const uint pixel = tap / COLUMNS * PATCH_W + tap % COLUMNS; /* under the tile's corner */
-        const uint patch = base + block % PATCHES * PATCH_BYTES + pixel * 16;
+        const uint patch = patches + block % PATCHES * PATCH_BYTES + pixel * ROW_BYTES;
         WARPGROUP_ARRIVE();
 #pragma unroll
         for (int k = 0; k < CHUNKS / 2; k++)
@@ -185,10 +184,11 @@ conv_halo(__global const ushort *restrict in_base, Map in, __global const ushort
             for (int i = 0; i < BLOCKS_M; i++) {
                 const int at = warpgroup * BLOCKS_M + i;
                 const uint corner_of_8x8 = (at >> 1) * 8 * PATCH_W + (at & 1) * 8;
-                MULTIPLY(sum[i],
-                         matrix_in_planes(patch + corner_of_8x8 * 16 + 2 * k * PLANE_BYTES,
-                                          PLANE_BYTES, PATCH_W * 16),
-                         matrix_in_planes(from + 2 * k * BN * 16, BN * 16, 128));
+                MULTIPLY(
+                    sum[i],
+                    matrix_at(patch + corner_of_8x8 * ROW_BYTES, ROW_BYTES, PATCH_W * ROW_BYTES) +
+                        MATRIX_COLUMNS_16(k),
+                    matrix_at(from, ROW_BYTES, 8 * ROW_BYTES) + MATRIX_COLUMNS_16(k));
             }
         WARPGROUP_COMMIT();
 

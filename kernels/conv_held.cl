@@ -3,23 +3,24 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * conv_halo.cl for few channels, where a tile is soon multiplied and most of a work-group's life is
- * waiting: for its pixels, its weights, its stores. Here a work-group loads all weights once, and each
- * of its warpgroups then walks over tiles of the map by itself: the patch of the next tile is on its
- * way while this one is multiplied and stored, and one warpgroup multiplies while another stores.
- * Patches lie in planes of 8 channels as in conv_halo.cl; where a patch has been multiplied, the
- * results are gathered for the store.
+ * waiting: for its pixels, its weights, its stores. Here a work-group loads all weights once, and
+ * each of its warpgroups then walks over tiles of the map by itself: the patch of the next tile is
+ * on its way while this one is multiplied and stored, and one warpgroup multiplies while another
+ * stores. Patches are those of conv_halo.cl; where one has been multiplied, the results are
+ * gathered for the store.
  *
  * Defines   WARPGROUPS     of a work-group
  *           BN             channels: 16, 32 or 64
  *           ROWS, COLUMNS  of the filter
- *           CHUNKS         input channels / 8, rounded up: 2, 4, 6 or 8
+ *           CHUNKS         input channels / 8, rounded up: 2, 4 or 8
  *           ACT, SCALED, RESIDUAL  epilogue, see common.clh
  * Buffers   in   Map, halves, channels dense, pixel strides and offset multiples of 8
- *           w    [tap][chunk][BN][8] halves, zero beyond the last
+ *           w    [tap][BN][CHUNKS * 8] halves, zero beyond the last; each [BN][CHUNKS * 8] swizzled
+ *                (hopper.clh)
  *           bias [K] floats
  *           out  Map, halves, channels dense, strides and offset multiples of 8, K too
- * Sums in fp32. Launch: work-groups of WARPGROUPS * 128 that share the tiles of a sample, (any number,
- * 1, sample).
+ * Sums in fp32. Launch: work-groups of WARPGROUPS * 128 that share the tiles of a sample, (any
+ * number, 1, sample).
  */
 #include "common.clh"
 #include "types.clh"
@@ -31,14 +32,14 @@
 #define BM (TILE_H * TILE_W)
 #define PATCH_W (TILE_W + COLUMNS - 1)
 #define PATCH_PIXELS (PATCH_W * (TILE_H + ROWS - 1))
-/* Padded as in conv_halo.cl. */
-#define PIXELS_AT_ONCE (8 / CHUNKS)
-#define PLANE_BYTES                                                                                \
-    ((((PATCH_PIXELS + PIXELS_AT_ONCE - 1) / (2 * PIXELS_AT_ONCE)) * 2 + 1) * PIXELS_AT_ONCE * 16)
-#define PATCH_BYTES (CHUNKS * PLANE_BYTES > STORE_BYTES ? CHUNKS * PLANE_BYTES : STORE_BYTES)
+#define ROW_BYTES (CHUNKS * 16) /* channels of a pixel or an output */
+#define LEAST_BYTES                                                                                \
+    (PATCH_PIXELS * ROW_BYTES > STORE_BYTES ? PATCH_PIXELS * ROW_BYTES : STORE_BYTES)
+#define PATCH_BYTES ((LEAST_BYTES + SWIZZLE_ALIGNMENT - 1) / SWIZZLE_ALIGNMENT * SWIZZLE_ALIGNMENT)
 #define TAPS (ROWS * COLUMNS)
-#define TAP_BYTES (CHUNKS * BN * 16)
-#define WEIGHT_BYTES (TAPS * TAP_BYTES)
+#define TAP_BYTES (BN * ROW_BYTES)
+#define WEIGHT_BYTES                                                                               \
+    ((TAPS * TAP_BYTES + SWIZZLE_ALIGNMENT - 1) / SWIZZLE_ALIGNMENT * SWIZZLE_ALIGNMENT)
 #define PASSES ((PATCH_PIXELS * CHUNKS + THREADS - 1) / THREADS) /* to load a patch */
 
 #define TILES_X(out) (((out).w + TILE_W - 1) / TILE_W)
@@ -70,7 +71,8 @@ conv_held(__global const ushort *restrict in_base, Map in, __global const ushort
 #endif
           __global ushort *restrict out_base, Map out, Filter f, EPILOGUE_PARAMETERS)
 {
-    __local uchar tile[WEIGHT_BYTES + WARPGROUPS * 2 * PATCH_BYTES] __attribute__((aligned(128)));
+    __local uchar tile[WEIGHT_BYTES + WARPGROUPS * 2 * PATCH_BYTES]
+        __attribute__((aligned(TILE_ALIGNMENT)));
     __local ulong arrived;
     TENSOR_CORE_SCRATCH
     const int thread = get_local_id(0) % THREADS, lane = thread & 31, warp = thread >> 5;
@@ -84,7 +86,7 @@ conv_held(__global const ushort *restrict in_base, Map in, __global const ushort
     if (get_local_id(0) == 0) {
         BULK_INIT(barrier_address);
         BULK_PUBLISH();
-        COPY_BULK(weights, w, WEIGHT_BYTES, barrier_address);
+        COPY_BULK(weights, w, TAPS * TAP_BYTES, barrier_address);
     }
 
 #define LOAD_PATCH(number, buffer)                                                                 \
@@ -94,10 +96,9 @@ conv_held(__global const ushort *restrict in_base, Map in, __global const ushort
         {                                                                                          \
             const int q = thread + pass * THREADS, chunk = q % CHUNKS, pixel = q / CHUNKS;         \
             const int px = corner.x + pixel % PATCH_W, py = corner.y + pixel / PATCH_W;            \
-            const int inside =                                                                     \
-                (uint)px < (uint)in.w && (uint)py < (uint)in.h && chunk * 8 < in.c;                \
+            const int inside = (uint)px < (uint)in.w && (uint)py < (uint)in.h && chunk * 8 < in.c; \
             if (pixel < PATCH_PIXELS)                                                              \
-                COPY_ASYNC(patches + (buffer)*PATCH_BYTES + chunk * PLANE_BYTES + pixel * 16,      \
+                COPY_ASYNC(patches + (buffer)*PATCH_BYTES + SWIZZLE(ROW_BYTES, pixel, chunk),      \
                            x + (inside ? py * in.sh + px * in.sw + chunk * 8 : 0),                 \
                            inside ? min(2 * (in.c - chunk * 8), 16) : 0);                          \
         }                                                                                          \
@@ -138,12 +139,12 @@ conv_held(__global const ushort *restrict in_base, Map in, __global const ushort
 #pragma unroll
                     for (int i = 0; i < 2; i++)
                         MULTIPLY(sum[i],
-                                 matrix_in_planes(patch + (r * PATCH_W + s + i * 8) * 16 +
-                                                      2 * k * PLANE_BYTES,
-                                                  PLANE_BYTES, PATCH_W * 16),
-                                 matrix_in_planes(weights + (r * COLUMNS + s) * TAP_BYTES +
-                                                      2 * k * BN * 16,
-                                                  BN * 16, 128));
+                                 matrix_at(patch + (r * PATCH_W + s + i * 8) * ROW_BYTES, ROW_BYTES,
+                                           PATCH_W * ROW_BYTES) +
+                                     MATRIX_COLUMNS_16(k),
+                                 matrix_at(weights + (r * COLUMNS + s) * TAP_BYTES, ROW_BYTES,
+                                           8 * ROW_BYTES) +
+                                     MATRIX_COLUMNS_16(k));
         WARPGROUP_COMMIT();
 #pragma unroll
         for (int i = 0; i < 2; i++)
@@ -156,8 +157,8 @@ conv_held(__global const ushort *restrict in_base, Map in, __global const ushort
 #pragma unroll
             for (int e = 0; e < BN / 2; e += 2)
                 keep_pair(rows, i * 64 + warp * 16 + (lane >> 2) + 8 * (e >> 1 & 1),
-                          (lane & 3) * 2 + (e >> 2) * 8, (float2)(sum[i][e], sum[i][e + 1]), bias, 0,
-                          out.c, FINISH_AT(0));
+                          (lane & 3) * 2 + (e >> 2) * 8, (float2)(sum[i][e], sum[i][e + 1]), bias,
+                          0, out.c, FINISH_AT(0));
         WARPGROUP_BARRIER(warpgroup);
         write_rows(rows, thread, number, 0, sample,
 #ifdef RESIDUAL

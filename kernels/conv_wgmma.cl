@@ -11,7 +11,7 @@
  *
  * Inner dimension: [block of channels][filter row][filter column][channel of the block], rounded up
  * to BK. Blocks hold BK channels where that divides them, so that the taps of a block follow each
- * other and find their pixels in the L1 cache; else all of them.
+ * other and find their pixels in the L2 cache; else all of them.
  *
  * Defines   BM, BN         tile: pixels (a multiple of 128) x channels (64, 128 or 256)
  *           STAGES         tiles in local memory, those on their way included; at least 3
@@ -31,8 +31,9 @@
 
 #define WARPGROUPS 2
 #define THREADS (WARPGROUPS * 128)
-#define BK 64                          /* one row of the swizzle */
-#define CHUNKS (BK / 8)                /* 16-byte pieces of a row */
+#define BK 64 /* one row of the swizzle */
+#define ROW_BYTES (BK * 2)
+#define CHUNKS (BK / 8)                 /* 16-byte pieces of a row */
 #define BLOCKS_M (BM / 64 / WARPGROUPS) /* products of 64 pixels per warpgroup */
 #define A_BYTES (BM * BK * 2)
 #define B_BYTES (BN * BK * 2)
@@ -127,7 +128,7 @@ conv_wgmma(__global const ushort *restrict in_base, Map in, __global const ushor
         {                                                                                          \
             const int inside = (uint)(row_y[i] + dy) < (uint)in.h &&                               \
                                (uint)(row_x[i] + dx) < (uint)in.w && bytes > 0;                    \
-            COPY_ASYNC(to + SWIZZLE_128(load_row + i * ROWS_PER_PASS, load_chunk),                 \
+            COPY_ASYNC(to + SWIZZLE(ROW_BYTES, load_row + i * ROWS_PER_PASS, load_chunk),          \
                        x + (inside ? row_at[i] + tap : 0), inside ? bytes : 0);                    \
         }                                                                                          \
         c += BK;                                                                                   \
@@ -166,14 +167,15 @@ conv_wgmma(__global const ushort *restrict in_base, Map in, __global const ushor
         barrier(CLK_LOCAL_MEM_FENCE);
 
         const uint from = base + stage * STAGE_BYTES;
-        const ulong a = matrix_at(from) + MATRIX_ROWS_64(warpgroup * BLOCKS_M);
-        const ulong b = matrix_at(from + A_BYTES);
+        const ulong a =
+            matrix_at(from + warpgroup * BLOCKS_M * 64 * ROW_BYTES, ROW_BYTES, 8 * ROW_BYTES);
+        const ulong b = matrix_at(from + A_BYTES, ROW_BYTES, 8 * ROW_BYTES);
         WARPGROUP_ARRIVE();
 #pragma unroll
         for (int k = 0; k < BK / 16; k++)
 #pragma unroll
             for (int i = 0; i < BLOCKS_M; i++)
-                MULTIPLY(sum[i], a + MATRIX_ROWS_64(i) + MATRIX_COLUMNS_16(k),
+                MULTIPLY(sum[i], a + (ulong)(i * 64 * ROW_BYTES >> 4) + MATRIX_COLUMNS_16(k),
                          b + MATRIX_COLUMNS_16(k));
         WARPGROUP_COMMIT();
 

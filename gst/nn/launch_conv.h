@@ -76,6 +76,9 @@ gboolean nn_conv_wgmma_record(gconstpointer job, GError **error);
 gboolean nn_conv_wgmma_fits_device(const ConvJob *job, const char *name);
 gboolean nn_conv_wgmma_emulated(const ConvJob *job);
 gboolean nn_conv_wgmma_fits_sums(const ConvJob *job);
+/* Where in row @row of a matrix element @column is (SWIZZLE in kernels/hopper.clh), the rows being
+ * @chunks of 8 halves. */
+gint64 nn_conv_wgmma_swizzled(gint64 chunks, gint64 row, gint64 column);
 /* An estimate for a full batch of @groups work-groups per sample, each of @steps steps that are cut
  * into @splits parts. */
 double nn_conv_wgmma_expected_us(const ConvJob *job, const ConvPace *pace, gint64 groups,

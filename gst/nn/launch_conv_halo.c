@@ -58,10 +58,9 @@ static gint64 local_memory_b(const ConvJob *job, const Cut *cut)
 {
     const gint64 pixels =
         (gint64)(TILE_W + job->shape.kw - 1) * (cut->tile->rows + job->shape.kh - 1);
-    const gint64 at_once = 8 / cut->chunks;
-    const gint64 plane_b = (round_up(pixels - at_once, 2 * at_once) + at_once) * 16;
-    return (cut->blocks > 1 ? 2 : 1) * cut->chunks * plane_b +
-           (cut->hold ? cut->taps : cut->tile->stages) * (8 + cut->chunks * cut->tile->bn * 16);
+    const gint64 row_b = cut->chunks * 16;
+    return (cut->hold ? cut->taps : cut->tile->stages) * (cut->tile->bn * row_b + 8) +
+           (cut->blocks > 1 ? round_up(pixels * row_b, 1024) : 0) + pixels * row_b;
 }
 
 /* FALSE if @tile does not do for @job. */
@@ -73,8 +72,7 @@ static gboolean make_cut(const ConvJob *job, const Tile *tile, Cut *cut)
                   .y = nn_map_of(&job->y),
                   .taps = shape->kh * shape->kw,
                   .splits = 1 };
-    const gint64 blocks = round_up(shape->c, MAX_CHUNKS * 8) / (MAX_CHUNKS * 8);
-    cut->chunks = (int)round_up((shape->c + blocks - 1) / blocks, 16) / 8;
+    cut->chunks = shape->c <= 16 ? 2 : shape->c <= 32 ? 4 : MAX_CHUNKS;
     cut->blocks = (int)(round_up(shape->c, cut->chunks * 8) / (cut->chunks * 8));
     cut->hold = cut->blocks == 1 && cut->taps * cut->chunks * tile->bn * 16 <= MAX_HELD_B;
     return (cut->blocks == 1 || cut->taps >= 3) && local_memory_b(job, cut) <= LOCAL_MEMORY_B;
@@ -141,7 +139,8 @@ gboolean nn_conv_halo_pays(gconstpointer data)
            choose_cut(job, &cut) < nn_conv_wgmma_us(job);
 }
 
-/* [tile of BN outputs][block][tap][chunk][output][8]. */
+/* [tile of BN outputs][block][tap][output][channel of the block], the 16-byte chunks of an output
+ * where the swizzle has them. */
 static NnView pack_weights(const ConvJob *job, const Cut *cut)
 {
     const ConvShape *shape = &job->shape;
@@ -152,13 +151,13 @@ static NnView pack_weights(const ConvJob *job, const Cut *cut)
     g_autofree guint16 *packed = g_new0(guint16, n);
     for (gint64 k = 0; k < shape->k; k++) {
         const float *from = job->weight_values + job->weights.offset + k * stride[1];
-        guint16 *to = packed + k / bn * per_tile + k % bn * 8;
+        guint16 *to = packed + k / bn * per_tile + k % bn * per_block;
         for (gint64 c = 0; c < shape->c; c++)
             for (gint64 r = 0; r < shape->kh; r++)
                 for (gint64 s = 0; s < shape->kw; s++) {
                     const gint64 tap = c / per_block * taps + r * shape->kw + s;
-                    const gint64 chunk = tap * cut->chunks + c % per_block / 8;
-                    to[chunk * bn * 8 + c % 8] =
+                    const gint64 at = nn_conv_wgmma_swizzled(cut->chunks, k % bn, c % per_block);
+                    to[tap * bn * per_block + at] =
                         nn_float_to_half(from[c * stride[2] + r * stride[3] + s * stride[4]]);
                 }
     }

@@ -35,11 +35,9 @@ typedef struct {
 static gint64 local_memory_b(const ConvShape *shape, const Cut *cut)
 {
     const gint64 pixels = (gint64)(TILE_W + shape->kw - 1) * (TILE_H + shape->kh - 1);
-    const gint64 at_once = 8 / cut->chunks;
-    const gint64 plane_b = (round_up(pixels - at_once, 2 * at_once) + at_once) * 16;
-    const gint64 store_b = TILE_H * TILE_W * (cut->bn + 8) * 2;
-    return (gint64)shape->kh * shape->kw * cut->chunks * cut->bn * 16 + 8 +
-           cut->warpgroups * 2 * MAX(cut->chunks * plane_b, store_b);
+    const gint64 row_b = cut->chunks * 16, store_b = TILE_H * TILE_W * (cut->bn + 8) * 2;
+    return round_up((gint64)shape->kh * shape->kw * cut->bn * row_b, 1024) + 8 +
+           cut->warpgroups * 2 * round_up(MAX(pixels * row_b, store_b), 1024);
 }
 
 /* As many warpgroups as there is room for, or those that are forced. FALSE if there is none. */
@@ -51,7 +49,9 @@ static gboolean make_cut(const ConvJob *job, Cut *cut)
     *cut = (Cut){ .bn = k <= 16   ? 16
                         : k <= 32 ? 32
                                   : 64,
-                  .chunks = (int)round_up(job->shape.c, 16) / 8,
+                  .chunks = job->shape.c <= 16   ? 2
+                            : job->shape.c <= 32 ? 4
+                                                 : 8,
                   .tiles = round_up(y.w, TILE_W) / TILE_W * round_up(y.h, TILE_H) / TILE_H };
     cut->warpgroups = forced && *forced ? atoi(forced) : MAX_WARPGROUPS;
     while (cut->warpgroups > 1 && local_memory_b(&job->shape, cut) > LOCAL_MEMORY_B)
@@ -98,20 +98,21 @@ gboolean nn_conv_held_pays(gconstpointer data)
            cut.tiles >= 2 * cut.warpgroups * count_groups(job, &cut);
 }
 
-/* [tap][chunk][output][8]. */
+/* [tap][output][channel], the 16-byte chunks of an output where the swizzle has them. */
 static NnView pack_weights(const ConvJob *job, const Cut *cut)
 {
     const ConvShape *shape = &job->shape;
     const gint64 *stride = job->weights.strides;
-    const gsize n = (gsize)(shape->kh * shape->kw * cut->chunks * cut->bn * 8);
+    const gint64 channels = cut->chunks * 8;
+    const gsize n = (gsize)(shape->kh * shape->kw * cut->bn * channels);
     g_autofree guint16 *packed = g_new0(guint16, n);
     for (gint64 k = 0; k < shape->k; k++) {
         const float *from = job->weight_values + job->weights.offset + k * stride[1];
         for (gint64 c = 0; c < shape->c; c++)
             for (gint64 r = 0; r < shape->kh; r++)
                 for (gint64 s = 0; s < shape->kw; s++) {
-                    const gint64 chunk = (r * shape->kw + s) * cut->chunks + c / 8;
-                    packed[(chunk * cut->bn + k) * 8 + c % 8] =
+                    guint16 *tap = packed + (r * shape->kw + s) * cut->bn * channels;
+                    tap[k * channels + nn_conv_wgmma_swizzled(cut->chunks, k, c)] =
                         nn_float_to_half(from[c * stride[2] + r * stride[3] + s * stride[4]]);
                 }
     }

@@ -50,6 +50,12 @@ gboolean nn_conv_wgmma_emulated(const ConvJob *job)
     return nn_recorder_device(job->recorder)->compute_capability != HOPPER;
 }
 
+gint64 nn_conv_wgmma_swizzled(gint64 chunks, gint64 row, gint64 column)
+{
+    const gint64 chunk = column / 8 ^ (row * chunks * 16 / 128 & (chunks - 1));
+    return chunk * 8 + column % 8;
+}
+
 /* How one convolution is cut up. */
 typedef struct {
     const Tile *tile;
@@ -187,8 +193,8 @@ static NnView pack_weights(const ConvJob *job, const Cut *cut)
                     const gint64 flat =
                         ((c / cut->block * shape->kh + r) * shape->kw + s) * cut->block +
                         c % cut->block;
-                    const gint64 chunk = flat % BK / 8 ^ k % 8;
-                    tile[flat / BK * bn * BK + chunk * 8 + flat % 8] =
+                    const gint64 at = nn_conv_wgmma_swizzled(BK / 8, k % bn, flat % BK);
+                    tile[flat / BK * bn * BK + at] =
                         nn_float_to_half(from[c * stride[2] + r * stride[3] + s * stride[4]]);
                 }
     }

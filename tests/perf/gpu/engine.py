@@ -36,8 +36,16 @@ NETWORKS = [
     ("gpen-256.onnx", "input", (3, 256, 256)),
     ("gpen-512.onnx", "input", (3, 512, 512)),
 ]
-# Of gst/nn/launch_conv_tensor.c.
-TILES = ["128x128", "128x96", "128x64", "256x32", "128x32", "256x16", "128x16", "small"]
+# Ways to run a convolution on tensor cores (the table in gst/nn/launch_conv.c); a layer that one does
+# not fit takes conv_tensor.
+TILES = (["conv_tensor:" + tile for tile in ("128x128", "128x96", "128x64", "256x32", "128x32",
+                                             "256x16", "128x16", "small")] +
+         ["conv_wgmma:" + tile for tile in ("128x256", "128x128", "128x128deep", "128x64",
+                                            "128x64deep")] +
+         ["conv_halo:" + tile for tile in ("8x256", "8x128", "8x128deep", "16x64", "8x64", "16x32",
+                                           "8x32", "16x16", "8x16")] +
+         ["conv_held:4", "conv_held:3", "conv_held:2"])
+TENSOR_CORES = ("conv_tensor", "conv_wgmma", "conv_halo", "conv_held", "conv_reduce")
 
 
 def nn_run(command, arguments):
@@ -78,7 +86,8 @@ def profile(command, path, name, dims, precision, *arguments):
     kernels, layers = collections.Counter(), collections.Counter()
     for line in said["profile"] if said else []:
         kernels[line["kernel"]] += line["ms"]
-        layers[line["kernel"].replace("conv_reduce", "conv_tensor"), line["shape"]] += line["ms"]
+        family = "conv" if line["kernel"] in TENSOR_CORES else line["kernel"]
+        layers[family, line["shape"]] += line["ms"]
     return kernels, layers, said or problem
 
 
@@ -90,11 +99,11 @@ def print_profile(command, path, name, dims, precision, options):
         json.dump(said, out, indent=1)
     if not options.tiles:
         return
-    ways = {tile: profile(command, path, name, dims, precision, "--variant",
-                          "conv_tensor:" + tile)[1] for tile in TILES}
+    ways = {tile: profile(command, path, name, dims, precision, "--variant", tile)[1]
+            for tile in TILES}
     for key, ms in layers.most_common():
         best = min(TILES, key=lambda tile: ways[tile][key] or ms)
-        if key[0] == "conv_tensor" and ways[best][key] < 0.92 * ms:
+        if key[0] == "conv" and ways[best][key] < 0.92 * ms:
             print(f"  {key[1]:44} {ms:.3f} ms, with {best} {ways[best][key]:.3f}", flush=True)
 
 
