@@ -55,7 +55,8 @@ PictureModel *picture_model_new_builtin(const char *name, GError **error)
     g_autoptr(GBytes) bytes = g_resource_lookup_data(clmatte_models_get_resource(), path,
                                                      G_RESOURCE_LOOKUP_FLAGS_NONE, NULL);
     NnModel *model = bytes ? nn_model_load_bytes(bytes, name, error) : NULL;
-    return model ? model_new(model, video_model_info_preset("clmatte")) : NULL;
+    const char *preset = g_str_equal(name, "clmatte-fine") ? name : "clmatte";
+    return model ? model_new(model, video_model_info_preset(preset)) : NULL;
 }
 
 void picture_model_free(PictureModel *self)

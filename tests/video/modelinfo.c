@@ -135,6 +135,9 @@ static void open_sizes_follow_each_networks_rule(void)
     check_size(clmatte, 1920, 1080, 512, 288);
     check_size(clmatte, 1280, 720, 512, 288);
     check_size(clmatte, 3840, 2160, 512, 288);
+    g_autoptr(VideoModelInfo) fine = video_model_info_preset("clmatte-fine");
+    check_size(fine, 1920, 1080, 736, 416);
+    check_size(fine, 640, 480, 544, 416);
     g_autoptr(VideoModelInfo) rvm = video_model_info_preset("rvm");
     check_size(rvm, 1919, 1079, 1919, 1079);
     g_autoptr(VideoModelInfo) u2net = video_model_info_preset("u2net");
