@@ -47,8 +47,8 @@ static const Preset presets[] = {
       .fit = VIDEO_FIT_NATIVE,
       .multiple = 32,
       .short_side = 288 },
-    /* The larger of our own gains by more pixels: 736 x 416 for 16:9. Files are not told apart, so it
-     * goes by its name alone. */
+    /* The larger of our own gains by more pixels: 736 x 416 for 16:9. Files are not told apart, so
+     * it goes by its name alone. */
     { "clmatte-fine",
       { { .input = "image", .output = "alpha", .width = -1, .height = -1 } },
       HALF_UNIT,
