@@ -324,8 +324,9 @@ static gboolean load_models(GstGpenEnhance *self, const char *path, const char *
 {
     if (!path || !*path) {
         g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS,
-                    "No network is set. Give the path of an image-to-image network in ONNX form: "
-                    "gpenenhance model-file=/path/to/network.onnx");
+                    "No network is set. Give the path of an image-to-image network in ONNX form, "
+                    "gpenenhance model-file=/path/to/network.onnx, or get one: clmatte-models get "
+                    "gpen-bfr-256, then model-file=gpen-bfr-256");
         return FALSE;
     }
     self->model = picture_model_new(path, error);
@@ -580,9 +581,10 @@ static void install_networks(GObjectClass *klass)
     g_object_class_install_property(
         klass, PROP_MODEL_FILE,
         g_param_spec_string("model-file", "Model file",
-                            "Path of the image-to-image network, an ONNX file. How it wants its "
-                            "pictures comes from <model-file>.modelinfo or a preset for known "
-                            "networks. Read on the way from NULL to READY",
+                            "Path of the image-to-image network, an ONNX file, or the name of one "
+                            "that clmatte-models got. How it wants its pictures comes from "
+                            "<model-file>.modelinfo or a preset for known networks. Read on the "
+                            "way from NULL to READY",
                             NULL, BEFORE));
     g_object_class_install_property(klass, PROP_PRECISION, gst_cl_precision_param_spec());
     g_object_class_install_property(
