@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * test-kernels [--filter TEXT] [--seed N] [--list] [--device SPEC]
+ * test-kernels [--filter TEXT] [--part K/N] [--seed N] [--list] [--device SPEC]
  *
  * Each case becomes a small model, dressed so that its tensors lie in memory in several ways, built
  * in both precisions with each variant forced, and run over one, two and three samples. Besides the
@@ -10,6 +10,7 @@
  * that nothing is written where samples that were not asked for would lie.
  */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "../nn/onnx-builder.h"
@@ -616,6 +617,7 @@ static gboolean uses_dress(const Case *c, Dress dress)
 }
 
 static guint n_run, n_failed;
+static guint part = 1, n_parts = 1, n_seen; /* every n_parts-th case is run, from the part-th on */
 
 static void run_one(const Case *c, Dress dress, const char *variant, gboolean fp16,
                     const char *filter, gboolean list)
@@ -625,7 +627,7 @@ static void run_one(const Case *c, Dress dress, const char *variant, gboolean fp
                         *variant ? variant : "any", dress_names[dress], fp16 ? "fp16" : "fp32");
     g_autoptr(GError) error = NULL;
     double worst = 0;
-    if (filter && !strstr(name, filter))
+    if (n_seen++ % n_parts != part - 1 || (filter && !strstr(name, filter)))
         return;
     n_run++;
     if (list) {
@@ -659,11 +661,13 @@ static void run_all(const char *filter, gboolean list)
 
 int main(int argc, char **argv)
 {
-    g_autofree char *filter = NULL, *spec = NULL;
+    g_autofree char *filter = NULL, *spec = NULL, *parts = NULL;
     gboolean list = FALSE;
     int seed_option = 1;
     const GOptionEntry entries[] = {
         { "filter", 'f', 0, G_OPTION_ARG_STRING, &filter, "Only names that hold TEXT", "TEXT" },
+        { "part", 'p', 0, G_OPTION_ARG_STRING, &parts, "Only every Nth case, from the Kth on",
+          "K/N" },
         { "seed", 's', 0, G_OPTION_ARG_INT, &seed_option, "Of the random numbers", "N" },
         { "list", 'l', 0, G_OPTION_ARG_NONE, &list, "Names only", NULL },
         { "device", 'd', 0, G_OPTION_ARG_STRING, &spec, "As in ocl_device_open()", "SPEC" },
@@ -674,6 +678,10 @@ int main(int argc, char **argv)
     g_option_context_add_main_entries(context, entries, NULL);
     if (!g_option_context_parse(context, &argc, &argv, &error)) {
         g_printerr("%s\n", error->message);
+        return 2;
+    }
+    if (parts && (sscanf(parts, "%u/%u", &part, &n_parts) != 2 || !part || part > n_parts)) {
+        g_printerr("--part wants K/N, as 1/4, not %s\n", parts);
         return 2;
     }
     seed = (guint32)seed_option;
