@@ -419,6 +419,15 @@ __kernel void conv_separable(__global const REAL *restrict x, Map xm,
 
 #elif defined(CONV_EXPANDED)
 
+/* A hint that @count elements from @x on, which may lie past the end, are read soon. A tile reads a
+ * channel of all its pixels at a time, which hardware does not see coming where rows are long. OpenCL's
+ * prefetch() compiles to nothing in PoCL 3.1. */
+static inline void read_soon(__global const REAL *x, int count)
+{
+    for (int i = 0; i < count; i += 64 / (int)sizeof(REAL))
+        __builtin_prefetch((const void *)(size_t)(x + i));
+}
+
 /* One row of the first convolution, number @row of x, one block of vectors; zeros where there is no
  * such row. */
 static inline void expand_row(__global const REAL *x, Map xm, __global const float *weights,
@@ -435,7 +444,9 @@ static inline void expand_row(__global const REAL *x, Map xm, __global const flo
     for (int tile = 0; tile < used; tile += P) {
         const int i = min(tile, used - P);
         V acc[KB][P];
-        add_products(acc, x + row * xm.sh + i * xm.sw, xm.sw, 1, 0, xm.c, weights);
+        __global const REAL *in = x + row * xm.sh + i * xm.sw;
+        read_soon(in + P * xm.sw, P * xm.sw);
+        add_products(acc, in, xm.sw, 1, 0, xm.c, weights);
         finish_products(acc, bias, 0, 0, to + (before + i) * step, step, 0, step, alpha,
                         beta);
     }
