@@ -354,16 +354,17 @@ static void either_half_may_be_redone(void)
 
 static gint n_flushers;
 
-/* Some flushes come at once, some after a few batches. */
+/* Some flushes come at once, some after a few batches; a hundred of them after device 1 is lost. */
 static gpointer flush_at_random(gpointer stage)
 {
-    for (guint i = 0; i < 300; i++) {
+    for (guint i = 0, n_after = 0; n_after < 100; i++) {
         const guint64 until = stage_stat(stage, "batches") + i * 7919 % 5;
         while (stage_stat(stage, "batches") < until)
             g_thread_yield();
         for (guint k = i * 7919 % 200; k > 0; k--)
             g_thread_yield();
         stage_flush(stage);
+        n_after += is_lost(stage, 1);
     }
     g_atomic_int_add(&n_flushers, -1);
     return NULL;
@@ -386,7 +387,6 @@ static void flushes_while_a_device_is_lost_do_no_harm(void)
     fakecl_hold(TEST_COMPUTE, 1, FAKECL_ALWAYS, 1);
     fakecl_fail_event(MARK "@1", 500, FAKECL_ALWAYS, CL_OUT_OF_RESOURCES);
     flush_and_push(stage);
-    g_assert_true(is_lost(stage, 1));
     fakecl_reset();
     stage_flush(stage);
     gst_harness_set_drop_buffers(stage->harness, FALSE);
