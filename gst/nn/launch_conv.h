@@ -54,6 +54,8 @@ gboolean nn_conv_tensor_fits(gconstpointer job);
 gboolean nn_conv_tensor_record(gconstpointer job, GError **error);
 /* What any tensor core asks of a convolution, on whatever device. */
 gboolean nn_conv_tensor_fits_sums(const ConvJob *job);
+/* There are none: a test asks for the kernel by name, or has a CPU stand in for a GPU. */
+gboolean nn_conv_tensor_emulated(const ConvJob *job);
 /* [K] floats, zero without a bias. */
 NnView nn_conv_tensor_bias(const ConvJob *job);
 /* The launch that ends a convolution in @splits parts: @partial, [split][pixel][channel] floats per
@@ -75,6 +77,8 @@ gboolean nn_conv_wgmma_record(gconstpointer job, GError **error);
  * forced, and emulated. */
 gboolean nn_conv_wgmma_fits_device(const ConvJob *job, const char *name);
 gboolean nn_conv_wgmma_emulated(const ConvJob *job);
+/* The multiprocessors that work-groups are counted for: those of the device if it is a Hopper. */
+gint64 nn_conv_wgmma_units(const ConvJob *job, gint64 otherwise);
 gboolean nn_conv_wgmma_fits_sums(const ConvJob *job);
 /* Where in row @row of a matrix element @column is (SWIZZLE in kernels/hopper.clh), the rows being
  * @chunks of 8 halves. */

@@ -67,9 +67,7 @@ static gboolean make_cut(const ConvJob *job, Cut *cut)
 static gint64 count_groups(const ConvJob *job, const Cut *cut)
 {
     const gint64 samples = nn_recorder_max_samples(job->recorder);
-    const gint64 units = nn_conv_wgmma_emulated(job) /* one, so that rounds are tested */
-                             ? 1
-                             : nn_recorder_device(job->recorder)->compute_units;
+    const gint64 units = nn_conv_wgmma_units(job, 1); /* so few that rounds are tested */
     const gint64 most = round_up(cut->tiles, cut->warpgroups) / cut->warpgroups;
     gint64 groups = 0;
     for (gint64 waves = 1; groups * 4 < units && groups < most; waves++)

@@ -93,6 +93,12 @@ static gboolean is_aligned(const NnView *view)
            map.sh % 8 == 0 && view->offset % 8 == 0;
 }
 
+gboolean nn_conv_tensor_emulated(const ConvJob *job)
+{
+    const OclDevice *device = nn_recorder_device(job->recorder);
+    return device->device_class != OCL_CLASS_NVIDIA || device->type & CL_DEVICE_TYPE_CPU;
+}
+
 gboolean nn_conv_tensor_fits_sums(const ConvJob *job)
 {
     return job->shape.groups == 1 && job->shape.k % 8 == 0 && job->weight_values &&
@@ -156,13 +162,12 @@ static Cut choose_cut(const ConvJob *job)
         choose_tile(nn_conv_forced_tile(job, "conv_tensor"), batch_pixels, cut.channels, depth);
     const int steps = (depth + cut.tile->bk - 1) / cut.tile->bk;
     cut.splits = choose_splits(cut.tile, batch_pixels, cut.channels, steps);
-    const OclDevice *device = nn_recorder_device(job->recorder);
-    cut.options = g_strdup_printf(
-        "-DFP16 -DBM=%d -DBN=%d -DBK=%d -DWM=%d -DWN=%d -DSTAGES=%d "
-        "-DSPLITS=%d%s%s" CONV_EPILOGUE_OPTION,
-        cut.tile->bm, cut.tile->bn, cut.tile->bk, cut.tile->wm, cut.tile->wn, cut.tile->stages,
-        cut.splits, job->has_residual ? " -DRESIDUAL" : "",
-        device->device_class == OCL_CLASS_NVIDIA ? "" : " -DEMULATE", CONV_EPILOGUE(job));
+    cut.options =
+        g_strdup_printf("-DFP16 -DBM=%d -DBN=%d -DBK=%d -DWM=%d -DWN=%d -DSTAGES=%d "
+                        "-DSPLITS=%d%s%s" CONV_EPILOGUE_OPTION,
+                        cut.tile->bm, cut.tile->bn, cut.tile->bk, cut.tile->wm, cut.tile->wn,
+                        cut.tile->stages, cut.splits, job->has_residual ? " -DRESIDUAL" : "",
+                        nn_conv_tensor_emulated(job) ? " -DEMULATE" : "", CONV_EPILOGUE(job));
     return cut;
 }
 

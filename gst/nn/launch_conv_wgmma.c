@@ -21,7 +21,7 @@ typedef struct {
     ConvPace pace;
 } Tile;
 
-#define MULTIPROCESSORS 132 /* of an H200, which the emulation plans for */
+#define MULTIPROCESSORS 132 /* of an H200, which other devices plan for */
 
 /* Times on an H200, from layers of ISNet and GPEN-512 at batch 8 (docs/performance.md). */
 static const Tile tiles[] = {
@@ -45,9 +45,19 @@ static gint64 round_up(gint64 n, gint64 to)
     return (n + to - 1) / to * to;
 }
 
+static gboolean is_hopper(const ConvJob *job)
+{
+    return nn_recorder_device(job->recorder)->compute_capability == HOPPER;
+}
+
 gboolean nn_conv_wgmma_emulated(const ConvJob *job)
 {
-    return nn_recorder_device(job->recorder)->compute_capability != HOPPER;
+    return !is_hopper(job) || nn_conv_tensor_emulated(job);
+}
+
+gint64 nn_conv_wgmma_units(const ConvJob *job, gint64 otherwise)
+{
+    return is_hopper(job) ? (gint64)nn_recorder_device(job->recorder)->compute_units : otherwise;
 }
 
 gint64 nn_conv_wgmma_swizzled(gint64 chunks, gint64 row, gint64 column)
@@ -79,9 +89,7 @@ double nn_conv_wgmma_expected_us(const ConvJob *job, const ConvPace *pace, gint6
 {
     const NnMap y = nn_map_of(&job->y);
     const gint64 samples = nn_recorder_max_samples(job->recorder);
-    const OclDevice *device = nn_recorder_device(job->recorder);
-    const gint64 units =
-        nn_conv_wgmma_emulated(job) ? MULTIPROCESSORS : (gint64)device->compute_units;
+    const gint64 units = nn_conv_wgmma_units(job, MULTIPROCESSORS);
     const gint64 turns = round_up(groups * samples * splits, units) / units;
     const gint64 waves = round_up(turns, pace->resident) / pace->resident;
     const double moved_b = 2.0 * 4 * splits * samples * y.h * y.w * y.c;
@@ -147,7 +155,9 @@ static gboolean builds(const ConvJob *job)
 
 gboolean nn_conv_wgmma_fits_device(const ConvJob *job, const char *name)
 {
-    return nn_conv_wgmma_emulated(job) ? nn_conv_forced_tile(job, name) != NULL : builds(job);
+    if (!is_hopper(job))
+        return nn_conv_forced_tile(job, name) != NULL;
+    return nn_conv_wgmma_emulated(job) || builds(job);
 }
 
 gboolean nn_conv_wgmma_fits_sums(const ConvJob *job)

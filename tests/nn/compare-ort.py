@@ -139,6 +139,8 @@ def compare(path, args, batch, folder):
     inputs = make_inputs(path, args, batch, np.random.default_rng(args.seed))
     nn_run = [args.nn_run, path, "--device", args.device, "--precision", args.precision,
               "--repeat", str(args.repeat)]
+    if args.like:
+        nn_run += ["--like", args.like]
     ort_run = ["node", os.path.join(HERE, "ort-run.mjs"), path, "--repeat", str(args.repeat)]
     if args.single:
         ort_run.append("--single")
@@ -176,6 +178,7 @@ def main():
     parser.add_argument("--range", default="0,1", metavar="LOW,HIGH",
                         help="what the network takes for black and white")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--like", help="nn-run has a CPU stand in for this kind of GPU")
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)

@@ -17,16 +17,17 @@
 #include "npy.h"
 #include "operator.h"
 #include "profile.h"
+#include "stand-in.h"
 
 #define STATUS_CANNOT_RUN 2
 
 typedef struct {
     char *model;
     char **inputs, **shapes; /* NAME=FILE, NAME=1x3x512x512 */
-    char *output_dir, *device, *precision, *variant, *tuning;
+    char *output_dir, *device, *like, *precision, *variant, *tuning;
     gint tuning_ms;
     gint repeat, batch, seed;
-    gboolean json, profile, no_fusion;
+    gboolean json, profile, launches, no_fusion;
 } Options;
 
 /* From the file to the first frame, in ms. */
@@ -75,6 +76,8 @@ static gboolean parse_options(int *argc, char ***argv, Options *options, GError 
           "Write every output as NAME.npy into this folder", "DIR" },
         { "device", 'd', 0, G_OPTION_ARG_STRING, &options->device,
           "auto, gpu, cpu, 0:0, a piece of the name, or reference", "D" },
+        { "like", 0, 0, G_OPTION_ARG_STRING, &options->like,
+          "Have a CPU plan and compute as a GPU would, slowly: hopper, ampere or gpu", "KIND" },
         { "precision", 'p', 0, G_OPTION_ARG_STRING, &options->precision, "auto, fp32 or fp16",
           "P" },
         { "repeat", 'n', 0, G_OPTION_ARG_INT, &options->repeat, "Timed runs after a warm-up", "N" },
@@ -88,6 +91,8 @@ static gboolean parse_options(int *argc, char ***argv, Options *options, GError 
           NULL },
         { "profile", 0, 0, G_OPTION_ARG_NONE, &options->profile,
           "Print the median time of every launch, memory and the time to the first frame", NULL },
+        { "launches", 0, 0, G_OPTION_ARG_NONE, &options->launches,
+          "Print what would be launched, and run nothing", NULL },
         { "json", 0, 0, G_OPTION_ARG_NONE, &options->json, "Print JSON", NULL },
         G_OPTION_ENTRY_NULL,
     };
@@ -433,19 +438,27 @@ static gboolean read_outputs(Run *run, NnSlot *slot, OclQueue *queue, GError **e
     return TRUE;
 }
 
+static gboolean parse_params(const Options *options, NnNetworkParams *params, GError **error)
+{
+    *params = (NnNetworkParams){ .variant = options->variant,
+                                 .tuning_ms = (guint)options->tuning_ms,
+                                 .profiling = options->profile,
+                                 .no_fusion = options->no_fusion };
+    return parse_precision(options->precision, &params->precision, error) &&
+           parse_tuning(options->tuning, &params->tuning, error);
+}
+
 static gboolean build(Run *run, const Options *options, OclDevice *device, GError **error)
 {
     g_autofree NnBinding *bindings = make_bindings(run);
-    NnNetworkParams params = { .max_samples = run->n_samples,
-                               .inputs = bindings,
-                               .n_inputs = run->feeds->len,
-                               .variant = options->variant,
-                               .tuning_ms = (guint)options->tuning_ms,
-                               .profiling = options->profile,
-                               .no_fusion = options->no_fusion };
-    if (!parse_precision(options->precision, &params.precision, error) ||
-        !parse_tuning(options->tuning, &params.tuning, error))
+    NnNetworkParams params;
+    if (!parse_params(options, &params, error))
         return FALSE;
+    params.max_samples = run->n_samples;
+    params.inputs = bindings;
+    params.n_inputs = run->feeds->len;
+    if (options->launches)
+        return stand_in_print_launches(run->model, device, &params, error);
     const gint64 start_us = g_get_monotonic_time();
     run->network = nn_network_new(run->model, device, &params, error);
     run->start_ms.build = ms_since(start_us);
@@ -457,8 +470,11 @@ static gboolean run_on_device(Run *run, const Options *options, GError **error)
     gint64 start_us = g_get_monotonic_time();
     g_autoptr(OclDevice) device = ocl_device_open(options->device, error);
     run->start_ms.device = ms_since(start_us);
-    if (!device || !build(run, options, device, error))
+    if (!device || (options->like && !stand_in_for(device, options->like, error)) ||
+        !build(run, options, device, error))
         return FALSE;
+    if (options->launches)
+        return TRUE;
     if (options->profile)
         run->runs = g_ptr_array_new_with_free_func((GDestroyNotify)g_array_unref);
     g_autoptr(OclQueue) queue = ocl_queue_new(device, "compute", options->profile, error);
@@ -731,8 +747,8 @@ static gboolean run_model(Run *run, const Options *options, GError **error)
     const gboolean ok = g_strcmp0(options->device, "reference") == 0
                             ? run_reference(run, options, error)
                             : run_on_device(run, options, error);
-    if (!ok)
-        return FALSE;
+    if (!ok || options->launches)
+        return ok;
     g_array_sort(run->times_ms, compare_times);
     return save_outputs(run, options, error);
 }
@@ -755,6 +771,7 @@ static void clear_options(Options *options)
     g_strfreev(options->shapes);
     g_free(options->output_dir);
     g_free(options->device);
+    g_free(options->like);
     g_free(options->precision);
     g_free(options->variant);
     g_free(options->tuning);
@@ -773,7 +790,9 @@ int main(int argc, char **argv)
     Run run = { 0 };
     gboolean ok =
         parse_options(&argc, &argv, &options, &error) && run_model(&run, &options, &error);
-    if (ok && options.json)
+    if (ok && options.launches)
+        ; /* printed */
+    else if (ok && options.json)
         print_json(&run, &options);
     else if (ok)
         print_text(&run);

@@ -171,6 +171,26 @@ def check_profile_lists_the_launches_and_their_shares(folder):
     assert "by kernel" in text and "live at once" in text and "first frame" in text, text
 
 
+def check_launches_are_listed_as_another_device_would_have_them(folder):
+    node = helper.make_node("Conv", ["x", "w"], ["y"])
+    model = onnx.load(save(folder, [node], [("x", TensorProto.FLOAT, [1, 64, 32, 32])],
+                           [("y", TensorProto.FLOAT, [1, 64, 32, 32])]))
+    weights = np.full([64, 64, 1, 1], 1 / 64, np.float32)
+    model.graph.initializer.append(numpy_helper.from_array(weights, "w"))
+    path = os.path.join(folder, "one.onnx")
+    onnx.save(model, path)
+    kernels = {"hopper": "conv_wgmma", "ampere": "conv_tensor", "gpu": "conv_tiled"}
+    array = np.random.default_rng(1).uniform(-1, 1, [1, 64, 32, 32]).astype(np.float32)
+    for kind, kernel in kernels.items():
+        said = run_ok(path, "--device", "cpu", "--like", kind, "--launches")
+        assert "1 launches" in said and kernel in said, said
+        run_ok(path, "--device", "cpu", "--like", kind, "--input", f"x={array_file(folder, array)}",
+               "--output-dir", folder)
+        error = np.abs(np.load(os.path.join(folder, "y.npy")) - array.mean(1, keepdims=True)).max()
+        assert error < 1e-3, (kind, error)
+    refuses(path, "--like", "toaster", saying="hopper, ampere or gpu")
+
+
 def check_json_tells_memory_and_the_time_to_the_first_frame(folder):
     said = json.loads(run_ok(relu_model(folder, [1, 1 << 20]), "--json"))
     assert said["arena_b"] >= said["arena_lower_bound_b"] >= 2 * 4 << 20, said
