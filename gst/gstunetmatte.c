@@ -68,6 +68,7 @@ enum {
     PROP_GAMMA,
     PROP_FEATHER,
     PROP_ERODE,
+    PROP_REFINE,
 };
 
 struct _GstUnetMatte {
@@ -128,6 +129,20 @@ static GType background_get_type(void)
     return type;
 }
 
+#define GST_TYPE_UNET_MATTE_REFINE (refine_get_type())
+static GType refine_get_type(void)
+{
+    static gsize type;
+    static const GEnumValue values[] = {
+        { FALSE, "The network's matte, enlarged", "none" },
+        { TRUE, "Edges of the matte follow those of the picture (guided filter)", "guided" },
+        { 0, NULL, NULL },
+    };
+    if (g_once_init_enter(&type))
+        g_once_init_leave(&type, g_enum_register_static("GstUnetMatteRefine", values));
+    return type;
+}
+
 /* ---------------------------------------------------------------- properties */
 
 static void set_background(GstUnetMatte *self, VideoBackground background)
@@ -176,6 +191,9 @@ static void set_look(GstUnetMatte *self, guint id, const GValue *value)
         break;
     case PROP_ERODE:
         look->erode = g_value_get_int(value);
+        break;
+    case PROP_REFINE:
+        look->refine = g_value_get_enum(value);
         break;
     default:
         break;
@@ -247,6 +265,9 @@ static void gst_unet_matte_get_property(GObject *object, guint id, GValue *value
         break;
     case PROP_ERODE:
         g_value_set_int(value, look->erode);
+        break;
+    case PROP_REFINE:
+        g_value_set_enum(value, look->refine);
         break;
     default:
         G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
@@ -577,6 +598,11 @@ static void install_edge_properties(GObjectClass *klass)
         g_param_spec_int("erode", "Erode",
                          "Shrinks the foreground by this many pixels; negative: grows it",
                          -MAX_EDGE_PX, MAX_EDGE_PX, default_look.erode, flags));
+    g_object_class_install_property(
+        klass, PROP_REFINE,
+        g_param_spec_enum("refine", "Refine",
+                          "How edges of the matte are brought to the size of the picture",
+                          GST_TYPE_UNET_MATTE_REFINE, default_look.refine, flags));
 }
 
 static void gst_unet_matte_class_init(GstUnetMatteClass *klass)
@@ -592,6 +618,7 @@ static void gst_unet_matte_class_init(GstUnetMatteClass *klass)
     install_background_properties(object_class);
     install_edge_properties(object_class);
     gst_type_mark_as_plugin_api(GST_TYPE_UNET_MATTE_BACKGROUND, 0);
+    gst_type_mark_as_plugin_api(GST_TYPE_UNET_MATTE_REFINE, 0);
 
     gst_element_class_add_static_pad_template(element_class, &sink_template);
     gst_element_class_add_static_pad_template(element_class, &src_template);

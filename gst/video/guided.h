@@ -20,15 +20,17 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VideoGuided, video_guided_free)
  * rectangle, 0..1, to be written before each run. */
 cl_mem video_guided_matte(const VideoGuided *guided);
 
-/* [max_frames][picture height][pitch] ushort. */
+/* Where alpha goes, and the matte resized horizontally. */
 typedef struct {
-    cl_mem alpha;
+    cl_mem alpha;  /* [max_frames][picture height][pitch] ushort */
+    cl_mem coarse; /* [max_frames][matte_height][pitch] float */
     gint32 pitch;
+    VideoAxis coarse_axis; /* from the matte's rows to the picture's */
 } VideoGuidedTarget;
 
-/* Writes alpha of those of the @n_frames frames whose controls say so. */
+/* Writes alpha of frame @frame of a batch. */
 gboolean video_guided_run(VideoGuided *guided, OclQueue *compute, const VideoFrames *frames,
-                          guint n_frames, cl_mem controls, const VideoGuidedTarget *target,
+                          guint frame, cl_mem controls, const VideoGuidedTarget *target,
                           GError **error);
 
 G_END_DECLS

@@ -195,7 +195,8 @@ static gboolean run_edge(VideoAlpha *alpha, OclQueue *compute, guint n_frames, O
 
 /* Replaces alpha of the frames that ask for it. */
 static gboolean run_guided(VideoAlpha *alpha, OclQueue *compute, const VideoFrames *frames,
-                           guint n_frames, const NnPlace *matte, cl_mem controls, GError **error)
+                           guint n_frames, const NnPlace *matte, const VideoControlsTable *controls,
+                           GError **error)
 {
     const VideoRect *rect = &alpha->rect;
     /* Made when first asked for, as the blur is. */
@@ -206,10 +207,17 @@ static gboolean run_guided(VideoAlpha *alpha, OclQueue *compute, const VideoFram
         return FALSE;
     const VideoAxis same =
         video_axis(rect->x, rect->width, rect->width, rect->x, rect->x + rect->width - 1);
-    const VideoGuidedTarget target = { alpha->planes[0], alpha->pitch };
-    return run_columns(alpha, compute, n_frames, matte, &same, video_guided_matte(alpha->guided),
-                       rect->width, error) &&
-           video_guided_run(alpha->guided, compute, frames, n_frames, controls, &target, error);
+    const VideoGuidedTarget target = { alpha->planes[0], alpha->wide, alpha->pitch,
+                                       alpha->row_axis };
+    if (!run_columns(alpha, compute, n_frames, matte, &same, video_guided_matte(alpha->guided),
+                     rect->width, error))
+        return FALSE;
+    for (guint i = 0; i < n_frames; i++)
+        if (video_controls_table_get(controls, i)->refine &&
+            !video_guided_run(alpha->guided, compute, frames, i,
+                              video_controls_table_memory(controls), &target, error))
+            return FALSE;
+    return TRUE;
 }
 
 /* What any of the frames asks for. */
@@ -241,7 +249,7 @@ gboolean video_alpha_run(VideoAlpha *alpha, OclQueue *compute, const VideoFrames
            run_columns(alpha, compute, n_frames, matte, &alpha->column_axis, alpha->wide,
                        alpha->width, error) &&
            run_rows(alpha, compute, n_frames, table, error) &&
-           (!refine || run_guided(alpha, compute, frames, n_frames, matte, table, error)) &&
+           (!refine || run_guided(alpha, compute, frames, n_frames, matte, controls, error)) &&
            (!erode || run_edge(alpha, compute, n_frames, alpha->erode_kernel, table, error)) &&
            (!feather || run_edge(alpha, compute, n_frames, alpha->feather_kernel, table, error));
 }

@@ -188,6 +188,30 @@ static void the_look_may_change_from_frame_to_frame(void)
     }
 }
 
+/* The matte is a quarter of the picture's size, so an edge is soft; the picture knows better. */
+static void edges_are_refined_when_asked_for(void)
+{
+    enum { WIDE = 4 * WIDTH, HIGH = 4 * HEIGHT, EDGE = WIDE / 2 + 2 };
+    g_autoptr(Model) model = tinynet_red();
+    g_autoptr(Stage) stage = matte_new(model, 1);
+    gst_harness_set_sink_caps_str(stage->harness, "video/x-raw,format=GRAY8");
+    stage_set_caps(stage, "video/x-raw,format=RGB,width=64,height=32,framerate=25/1");
+    guint8 row[2][WIDE];
+    for (guint guided = 0; guided < 2; guided++) {
+        guint8 *data = g_malloc0(WIDE * HIGH * 3);
+        for (guint i = 0; i < WIDE * HIGH; i++)
+            data[3 * i] = i % WIDE < EDGE ? 0 : 255;
+        gst_util_set_object_arg(G_OBJECT(stage->element), "refine", guided ? "guided" : "none");
+        gst_harness_push(stage->harness, gst_buffer_new_wrapped(data, WIDE * HIGH * 3));
+        g_autoptr(GstBuffer) out = pull(stage);
+        gst_buffer_extract(out, 0, row[guided], WIDE);
+        g_assert_cmpuint(row[guided][0], ==, 0);
+        g_assert_cmpuint(row[guided][WIDE - 1], ==, 255);
+    }
+    g_assert_cmpint(row[0][EDGE] - row[0][EDGE - 1], <, 64);
+    g_assert_cmpint(row[1][EDGE] - row[1][EDGE - 1], >, 192);
+}
+
 static void the_background_may_change_while_playing(void)
 {
     g_autoptr(Model) model = tinynet_red();
@@ -379,6 +403,7 @@ int main(int argc, char **argv)
     stage_add("the output's family is that of the input", the_outputs_family_is_that_of_the_input);
     stage_add("a colour comes behind the foreground", a_colour_comes_behind_the_foreground);
     stage_add("the look may change from frame to frame", the_look_may_change_from_frame_to_frame);
+    stage_add("edges are refined when asked for", edges_are_refined_when_asked_for);
     stage_add("the background may change while playing", the_background_may_change_while_playing);
     stage_add("a frame is the same whatever shares its batch",
               a_frame_is_the_same_whatever_shares_its_batch);
