@@ -83,7 +83,8 @@ struct _GstClBatchFilterClass {
     gboolean (*download)(GstClBatchFilter *self, GstClBatch batch, OclQueue *download, guint index,
                          GstVideoFrame *frame, GError **error);
     /* Optional: frame @index has been computed and read back; @buffer holds it and is pushed next:
-     * attach what belongs to it. In the order of the stream. */
+     * attach what belongs to it, and scale regions of interest if frames change their size. In the
+     * order of the stream. */
     void (*finish)(GstClBatchFilter *self, GstClBatch batch, guint index, GstBuffer *buffer);
     /* Optional: add to what the stats property tells. Any thread. */
     void (*add_stats)(GstClBatchFilter *self, GstStructure *stats);

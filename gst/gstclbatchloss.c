@@ -150,21 +150,25 @@ static BatchSlot *claim(GstClBatchFilter *self, BatchDevice *device, GError **er
     return slot;
 }
 
+/* @before: the output buffer that it had. */
 static GstFlowReturn redo_frame(GstClBatchFilter *self, const BatchSlot *from, BatchSlot *to,
-                                GstBuffer *out, GError **error)
+                                GstBuffer *before, GError **error)
 {
     GstClBatchFilterClass *klass = GST_CL_BATCH_FILTER_GET_CLASS(self);
     const guint index = to->n_frames;
+    GstBuffer *input = from->frames[index].input;
     to->frames[index].arrival_us = from->frames[index].arrival_us;
     if (klass->snapshot_copy)
         klass->snapshot_copy(self, from->batch, to->batch, index);
     else
         klass->snapshot(self, to->batch, index);
-    const GstFlowReturn flow = batch_acquire_output(self, to, out, error);
+    const GstFlowReturn flow = batch_acquire_output(self, to, input, error);
     if (flow != GST_FLOW_OK)
         return flow;
-    gst_buffer_replace(&to->frames[index].input, from->frames[index].input);
-    return batch_upload(self, to, to->frames[index].input, error) ? GST_FLOW_OK : GST_FLOW_ERROR;
+    if (GST_BUFFER_IS_DISCONT(before))
+        GST_BUFFER_FLAG_SET(g_queue_peek_tail(&to->output), GST_BUFFER_FLAG_DISCONT);
+    gst_buffer_replace(&to->frames[index].input, input);
+    return batch_upload(self, to, input, error) ? GST_FLOW_OK : GST_FLOW_ERROR;
 }
 
 /* The device may still write into the output buffers of @from, so the frames get new ones. */

@@ -161,7 +161,7 @@ static gboolean may_copy_meta(const GstMetaInfo *info)
 {
     const char *const *tags = gst_meta_api_type_get_tags(info->api);
     for (; tags && *tags; tags++)
-        /* Of the input's memory; size and orientation stay as they are, so those metas hold. */
+        /* Of the input's memory; orientation stays as it is, so those metas hold. */
         if (g_str_equal(*tags, GST_META_TAG_MEMORY_STR) ||
             g_str_equal(*tags, GST_META_TAG_MEMORY_REFERENCE_STR) ||
             g_str_equal(*tags, GST_META_TAG_VIDEO_COLORSPACE_STR))
@@ -169,18 +169,42 @@ static gboolean may_copy_meta(const GstMetaInfo *info)
     return info->transform_func != NULL;
 }
 
-static gboolean copy_meta(GstBuffer *in, GstMeta **meta, gpointer out)
+typedef struct {
+    GstBuffer *out;
+    GstVideoMetaTransform sizes;
+} MetaCopy;
+
+/* Regions of interest are left to the subclass' finish(): scaling them by their own function loses
+ * their parameters. */
+static gboolean is_scaled(const MetaCopy *copy, const GstMetaInfo *info)
 {
+    return info->api != GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE &&
+           gst_meta_api_type_has_tag(info->api,
+                                     g_quark_from_static_string(GST_META_TAG_VIDEO_SIZE_STR)) &&
+           (copy->sizes.in_info->width != copy->sizes.out_info->width ||
+            copy->sizes.in_info->height != copy->sizes.out_info->height);
+}
+
+static gboolean copy_meta(GstBuffer *in, GstMeta **meta, gpointer data)
+{
+    MetaCopy *copy = data;
     GstMetaTransformCopy whole = { FALSE, 0, -1 };
-    if (may_copy_meta((*meta)->info))
-        (*meta)->info->transform_func(out, *meta, in, _gst_meta_transform_copy, &whole);
+    const GstMetaInfo *info = (*meta)->info;
+    if (!may_copy_meta(info))
+        return TRUE;
+    if (is_scaled(copy, info))
+        info->transform_func(copy->out, *meta, in, gst_video_meta_transform_scale_get_quark(),
+                             &copy->sizes);
+    else
+        info->transform_func(copy->out, *meta, in, _gst_meta_transform_copy, &whole);
     return TRUE;
 }
 
-static void copy_metadata(GstBuffer *in, GstBuffer *out)
+static void copy_metadata(GstClBatchFilterPrivate *p, GstBuffer *in, GstBuffer *out)
 {
+    MetaCopy copy = { out, { &p->in_info, &p->out_info } };
     gst_buffer_copy_into(out, in, GST_BUFFER_COPY_FLAGS | GST_BUFFER_COPY_TIMESTAMPS, 0, -1);
-    gst_buffer_foreach_meta(in, copy_meta, out);
+    gst_buffer_foreach_meta(in, copy_meta, &copy);
     GST_BUFFER_FLAG_UNSET(out, GST_BUFFER_FLAG_GAP);
 }
 
@@ -197,7 +221,7 @@ GstFlowReturn batch_acquire_output(GstClBatchFilter *self, BatchSlot *slot, GstB
                         p->out_info.size);
         return flow;
     }
-    copy_metadata(in, out);
+    copy_metadata(p, in, out);
     if (!gst_video_frame_map(&slot->frames[slot->n_frames].mapped, &p->out_info, out,
                              GST_MAP_WRITE)) {
         gst_buffer_unref(out);

@@ -38,11 +38,19 @@ static char *find_file(const char *path)
 
 PictureModel *picture_model_new(const char *path_or_name, GError **error)
 {
+    return picture_model_new_as(path_or_name, NULL, error);
+}
+
+PictureModel *picture_model_new_as(const char *path_or_name, const char *preset, GError **error)
+{
     g_autofree char *path = find_file(path_or_name);
+    g_autofree char *sidecar = g_strconcat(path, ".modelinfo", NULL);
     NnModel *model = nn_model_load(path, error);
     if (!model)
         return NULL;
-    VideoModelInfo *info = video_model_info_load(path, model, error);
+    VideoModelInfo *info = preset && !g_file_test(sidecar, G_FILE_TEST_EXISTS)
+                               ? video_model_info_preset(preset)
+                               : video_model_info_load(path, model, error);
     if (info)
         return model_new(model, info);
     nn_model_unref(model);

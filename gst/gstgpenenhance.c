@@ -29,6 +29,11 @@
  * The `stats` also have frames-with-faces, faces (chosen), faces-restored and mean-faces (per
  * frame), since READY.
  *
+ * With `background-file` the rest of the frame goes through a network, too, such as Real-ESRGAN:
+ * tile by tile, with overlaps so that no seams are seen. If it gives pictures twice as large, so is
+ * what leaves the element, and faces are pasted there at that scale. They are cut from the frame as
+ * it came.
+ *
  * With `faces=meta` faces come as #GstVideoRegionOfInterestMeta of type "face", with landmarks in a
  * parameter structure of the same name (fields eye-left-x, eye-left-y, eye-right-x ... nose-x ...
  * mouth-left-x ... mouth-right-y, doubles in pixels) or without, which suits upright faces;
@@ -45,6 +50,10 @@
  * gst-launch-1.0 filesrc location=group.jpg ! jpegdec ! gpenenhance model-file=gpen-512.onnx
  * max-faces=50 blend=0.8 ! pngenc ! filesink location=restored.png
  * ]| Everyone in a group photo, mixed with a fifth of what was there.
+ * |[
+ * gst-launch-1.0 filesrc location=old.jpg ! jpegdec ! gpenenhance model-file=gpen-512.onnx
+ * background-file=realesrgan-x2.onnx ! pngenc ! filesink location=large.png
+ * ]| A photo of twice the size.
  * |[
  * gst-launch-1.0 filesrc location=face.png ! pngdec ! videoconvert ! gpenenhance
  * model-file=gpen-256.onnx faces=aligned ! pngenc ! filesink location=restored.png
@@ -91,6 +100,10 @@ enum {
     PROP_COLOR_MATCH,
     PROP_SIMILARITY,
     PROP_ATTACH_META,
+    PROP_BACKGROUND_FILE,
+    PROP_TILE_SIZE,
+    PROP_TILE_OVERLAP,
+    LAST_PROP = PROP_TILE_OVERLAP,
 };
 
 #define DEFAULT_BLEND 1.0f
@@ -100,12 +113,15 @@ enum {
 #define DEFAULT_MAX_FACES 16
 #define DEFAULT_MASK_BLUR 0.1f
 #define DEFAULT_SIMILARITY 0.4f
+#define DEFAULT_TILE_SIZE 256
+#define DEFAULT_TILE_OVERLAP 32
 
 typedef struct {
-    char *model_file, *detector_file, *mask_file;
+    char *model_file, *detector_file, *mask_file, *background_file;
     NnPrecision precision;
     GstGpenEnhanceFaces faces;
     guint detector_side, detect_interval, max_samples;
+    guint tile_side, tile_overlap;
     int template; /* VideoTemplate or TEMPLATE_AUTO */
     FaceControls controls;
 } Properties;
@@ -116,10 +132,11 @@ struct _GstGpenEnhance {
     /* OBJECT_LOCK */
     Properties properties;
     FaceCounts counts;
+    guint factor; /* that frames are enlarged by; 0: between stop() and start() */
 
     /* the task, or the state change while no task runs */
-    PictureModel *model, *parser; /* parser NULL: no mask-file is set */
-    VideoFit described_fit;       /* as the network's description says */
+    PictureModel *model, *parser, *background; /* NULL: no such file is set */
+    VideoFit described_fit;                    /* as the network's description says */
     NnModel *detector;
     VideoModelInfo *detector_info; /* NULL: it has no description */
     FaceStream stream;
@@ -217,6 +234,10 @@ static gpointer field_of(Properties *properties, guint id)
         return &controls->style.least_similarity;
     case PROP_ATTACH_META:
         return &controls->attach_meta;
+    case PROP_TILE_SIZE:
+        return &properties->tile_side;
+    case PROP_TILE_OVERLAP:
+        return &properties->tile_overlap;
     default:
         return NULL;
     }
@@ -231,9 +252,19 @@ static char **text_of(Properties *properties, guint id)
         return &properties->detector_file;
     case PROP_MASK_FILE:
         return &properties->mask_file;
+    case PROP_BACKGROUND_FILE:
+        return &properties->background_file;
     default:
         return NULL;
     }
+}
+
+static void properties_clear(Properties *properties)
+{
+    g_free(properties->model_file);
+    g_free(properties->detector_file);
+    g_free(properties->mask_file);
+    g_free(properties->background_file);
 }
 
 static void gst_gpen_enhance_set_property(GObject *object, guint id, const GValue *value,
@@ -257,7 +288,7 @@ static void gst_gpen_enhance_set_property(GObject *object, guint id, const GValu
     }
     GST_OBJECT_UNLOCK(self);
     if (id == PROP_PRECISION || id == PROP_FACES || id == PROP_DETECTOR_SIZE ||
-        id == PROP_FACE_BATCH_SIZE)
+        id == PROP_FACE_BATCH_SIZE || id == PROP_TILE_SIZE || id == PROP_TILE_OVERLAP)
         gst_cl_batch_filter_rebuild(GST_CL_BATCH_FILTER(self));
 }
 
@@ -309,58 +340,108 @@ static gboolean load_detector(GstGpenEnhance *self, const char *path, GError **e
     return FALSE;
 }
 
+static void set_factor(GstGpenEnhance *self, guint factor)
+{
+    GST_OBJECT_LOCK(self);
+    self->factor = factor;
+    GST_OBJECT_UNLOCK(self);
+}
+
 static void gst_gpen_enhance_stop(GstClBatchFilter *filter)
 {
     GstGpenEnhance *self = GST_GPEN_ENHANCE(filter);
+    set_factor(self, 0);
     g_clear_pointer(&self->model, picture_model_free);
     g_clear_pointer(&self->parser, picture_model_free);
+    g_clear_pointer(&self->background, picture_model_free);
     g_clear_pointer(&self->detector, nn_model_unref);
     g_clear_pointer(&self->detector_info, video_model_info_free);
     g_clear_pointer(&self->stream.tracker, video_face_tracker_free);
 }
 
-static gboolean load_models(GstGpenEnhance *self, const char *path, const char *detector,
-                            const char *mask, GError **error)
+static gboolean is_set(const char *path)
 {
-    if (!path || !*path) {
-        g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS,
-                    "No network is set. Give the path of an image-to-image network in ONNX form, "
-                    "gpenenhance model-file=/path/to/network.onnx, or get one: clmatte-models get "
-                    "gpen-bfr-256, then model-file=gpen-bfr-256");
-        return FALSE;
+    return path && *path;
+}
+
+static gboolean load_background(GstGpenEnhance *self, const char *path, GError **error)
+{
+    guint factor = 1;
+    if (is_set(path)) {
+        self->background = background_model_new(path, &factor, error);
+        if (!self->background)
+            return FALSE;
     }
-    self->model = picture_model_new(path, error);
-    if (!self->model || !load_detector(self, detector, error))
+    set_factor(self, factor);
+    return TRUE;
+}
+
+/* Without a network for faces, frames are enlarged and nothing else. */
+static gboolean load_models(GstGpenEnhance *self, const Properties *properties, GError **error)
+{
+    if (!load_background(self, properties->background_file, error))
         return FALSE;
-    if (mask && *mask)
-        self->parser = picture_model_new(mask, error);
-    return self->parser || !mask || !*mask;
+    if (!is_set(properties->model_file)) {
+        if (!self->background)
+            g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS,
+                        "No network is set. Give the path of an image-to-image network in ONNX "
+                        "form, gpenenhance model-file=/path/to/network.onnx, or get one: "
+                        "clmatte-models get gpen-bfr-256, then model-file=gpen-bfr-256");
+        return self->background != NULL;
+    }
+    self->model = picture_model_new(properties->model_file, error);
+    if (!self->model || !load_detector(self, properties->detector_file, error))
+        return FALSE;
+    if (is_set(properties->mask_file))
+        self->parser = picture_model_new(properties->mask_file, error);
+    return self->parser || !is_set(properties->mask_file);
+}
+
+static Properties properties_copy(GstGpenEnhance *self)
+{
+    GST_OBJECT_LOCK(self);
+    Properties copy = self->properties;
+    for (guint id = PROP_MODEL_FILE; id <= LAST_PROP; id++) {
+        char **text = text_of(&copy, id);
+        if (text)
+            *text = g_strdup(*text);
+    }
+    GST_OBJECT_UNLOCK(self);
+    return copy;
 }
 
 static gboolean gst_gpen_enhance_start(GstClBatchFilter *filter, OclDevice *device, GError **error)
 {
     GstGpenEnhance *self = GST_GPEN_ENHANCE(filter);
-    GST_OBJECT_LOCK(self);
-    g_autofree char *path = g_strdup(self->properties.model_file);
-    g_autofree char *detector = g_strdup(self->properties.detector_file);
-    g_autofree char *mask = g_strdup(self->properties.mask_file);
-    self->counts = (FaceCounts){ 0 };
-    GST_OBJECT_UNLOCK(self);
-    if (!load_models(self, path, detector, mask, error)) {
+    Properties properties = properties_copy(self);
+    const gboolean loaded = load_models(self, &properties, error);
+    properties_clear(&properties);
+    if (!loaded) {
         gst_gpen_enhance_stop(filter);
         return FALSE;
     }
-    picture_tell_guess(filter, self->model);
-    self->described_fit = self->model->info->fit;
+    GST_OBJECT_LOCK(self);
+    self->counts = (FaceCounts){ 0 };
+    GST_OBJECT_UNLOCK(self);
+    if (self->model) {
+        picture_tell_guess(filter, self->model);
+        self->described_fit = self->model->info->fit;
+    }
     self->stream = (FaceStream){ .tracker = video_face_tracker_new() };
     return TRUE;
 }
 
-/* What goes in comes out. */
+/* What goes in comes out, enlarged; by how much is not known before the network is read. */
 static GstCaps *gst_gpen_enhance_transform_caps(GstClBatchFilter *filter, GstPadDirection to,
                                                 GstCaps *caps)
 {
-    return gst_caps_ref(caps);
+    GstGpenEnhance *self = GST_GPEN_ENHANCE(filter);
+    GST_OBJECT_LOCK(self);
+    const gboolean same =
+        self->factor == 1 || (self->factor == 0 && !is_set(self->properties.background_file));
+    const guint factor = self->factor;
+    GST_OBJECT_UNLOCK(self);
+    return same ? gst_caps_ref(caps) : background_scale_caps(caps, to, factor);
 }
 
 static void gst_gpen_enhance_release(GstClBatchFilter *filter, GstClBuild data)
@@ -373,7 +454,7 @@ static void gst_gpen_enhance_release(GstClBatchFilter *filter, GstClBuild data)
 }
 
 static gboolean build_faces(GstGpenEnhance *self, EnhanceBuild *build, OclDevice *device,
-                            const GstVideoInfo *info, guint max_frames,
+                            const GstVideoInfo *in, const GstVideoInfo *out, guint max_frames,
                             const Properties *properties, GError **error)
 {
     const gboolean detect = properties->faces == FACES_DETECT;
@@ -383,9 +464,24 @@ static gboolean build_faces(GstGpenEnhance *self, EnhanceBuild *build, OclDevice
                                      .detector_info = self->detector_info,
                                      .detector_side = properties->detector_side,
                                      .max_samples = properties->max_samples,
+                                     .background = self->background,
+                                     .factor = self->factor,
+                                     .tile_side = properties->tile_side,
+                                     .tile_overlap = properties->tile_overlap,
                                      .precision = properties->precision };
-    build->faces = face_build_new(device, info, max_frames, &params, error);
+    build->faces = face_build_new(device, in, out, max_frames, &params, error);
     return build->faces != NULL;
+}
+
+static void set_up_models(GstGpenEnhance *self, gboolean aligned)
+{
+    PictureModel *models[] = { self->model, self->parser, self->background };
+    for (guint i = 0; i < G_N_ELEMENTS(models); i++)
+        if (models[i])
+            gst_cl_batch_filter_get_tuning(GST_CL_BATCH_FILTER(self), &models[i]->tuning,
+                                           &models[i]->tuning_ms);
+    if (self->model)
+        self->model->info->fit = aligned ? VIDEO_FIT_STRETCH : self->described_fit;
 }
 
 static GstClBuild gst_gpen_enhance_prepare(GstClBatchFilter *filter, OclDevice *device,
@@ -397,13 +493,18 @@ static GstClBuild gst_gpen_enhance_prepare(GstClBatchFilter *filter, OclDevice *
     const Properties properties = self->properties;
     GST_OBJECT_UNLOCK(self);
     const gboolean aligned = properties.faces == FACES_ALIGNED;
-    self->model->info->fit = aligned ? VIDEO_FIT_STRETCH : self->described_fit;
-    gst_cl_batch_filter_get_tuning(filter, &self->model->tuning, &self->model->tuning_ms);
+    const gboolean whole = aligned || properties.faces == FACES_WHOLE;
+    if (whole && self->background) {
+        g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS,
+                    "background-file does the whole frame, so model-file cannot: set faces to "
+                    "detect or meta.");
+        return NULL;
+    }
+    set_up_models(self, aligned);
     EnhanceBuild *build = g_new0(EnhanceBuild, 1);
-    if (aligned || properties.faces == FACES_WHOLE
-            ? picture_build_init(&build->picture, self->model, device, in, out, max_frames,
-                                 properties.precision, error)
-            : build_faces(self, build, device, in, max_frames, &properties, error))
+    if (whole ? picture_build_init(&build->picture, self->model, device, in, out, max_frames,
+                                   properties.precision, error)
+              : build_faces(self, build, device, in, out, max_frames, &properties, error))
         return build;
     gst_gpen_enhance_release(filter, build);
     return NULL;
@@ -460,8 +561,10 @@ static void gst_gpen_enhance_snapshot(GstClBatchFilter *filter, GstClBatch data,
     FaceControls controls = self->properties.controls;
     const int template = self->properties.template;
     GST_OBJECT_UNLOCK(self);
-    controls.style.template =
-        template == TEMPLATE_AUTO ? self->model->info->template : (VideoTemplate) template;
+    if (template != TEMPLATE_AUTO)
+        controls.style.template = (VideoTemplate) template;
+    else if (self->model)
+        controls.style.template = self->model->info->template;
     batch->blend[index] = controls.blend;
     if (batch->faces)
         *face_batch_controls(batch->faces, index) = controls;
@@ -565,10 +668,7 @@ static void gst_gpen_enhance_reset(GstClBatchFilter *filter)
 
 static void gst_gpen_enhance_finalize(GObject *object)
 {
-    Properties *properties = &GST_GPEN_ENHANCE(object)->properties;
-    g_free(properties->model_file);
-    g_free(properties->detector_file);
-    g_free(properties->mask_file);
+    properties_clear(&GST_GPEN_ENHANCE(object)->properties);
     G_OBJECT_CLASS(gst_gpen_enhance_parent_class)->finalize(object);
 }
 
@@ -614,6 +714,33 @@ static void install_networks(GObjectClass *klass)
                           "Most faces, of all frames of a batch, that go through the network at "
                           "once; each takes device memory (0 = automatic: 8 on GPUs, 1 on CPUs)",
                           0, 64, 0, ANY_TIME));
+}
+
+static void install_background(GObjectClass *klass)
+{
+    g_object_class_install_property(
+        klass, PROP_BACKGROUND_FILE,
+        g_param_spec_string(
+            "background-file", "Background file",
+            "Path of a network for whole frames, an ONNX file such as Real-ESRGAN, or the name of "
+            "one that clmatte-models got; the output is as many times as large as it makes "
+            "pictures (1 to 4), and restored faces are pasted there. With faces=detect or meta; "
+            "without a model-file frames are enlarged and nothing else. Read on the way from NULL "
+            "to READY",
+            NULL, BEFORE));
+    g_object_class_install_property(
+        klass, PROP_TILE_SIZE,
+        g_param_spec_uint("tile-size", "Tile size",
+                          "Longest side of the pieces that background-file is given, in pixels, if "
+                          "it takes any size; smaller ones need less memory and more work",
+                          16, 4096, DEFAULT_TILE_SIZE, ANY_TIME));
+    g_object_class_install_property(
+        klass, PROP_TILE_OVERLAP,
+        g_param_spec_uint(
+            "tile-overlap", "Tile overlap",
+            "Pixels that neighbouring pieces share, at most a quarter of one: half of "
+            "them are thrown away, over the other half one fades into the other",
+            0, 1024, DEFAULT_TILE_OVERLAP, ANY_TIME));
 }
 
 static void install_choice(GObjectClass *klass)
@@ -697,6 +824,7 @@ static void gst_gpen_enhance_class_init(GstGpenEnhanceClass *klass)
     object_class->get_property = gst_gpen_enhance_get_property;
     object_class->finalize = gst_gpen_enhance_finalize;
     install_networks(object_class);
+    install_background(object_class);
     install_choice(object_class);
     install_looks(object_class);
 
@@ -733,6 +861,8 @@ static void gst_gpen_enhance_init(GstGpenEnhance *self)
         .faces = FACES_DETECT,
         .detector_side = DEFAULT_DETECTOR_SIZE,
         .detect_interval = 1,
+        .tile_side = DEFAULT_TILE_SIZE,
+        .tile_overlap = DEFAULT_TILE_OVERLAP,
         .template = TEMPLATE_AUTO,
         .controls = { .blend = DEFAULT_BLEND,
                       .score = DEFAULT_DETECTOR_SCORE,

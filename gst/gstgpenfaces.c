@@ -15,19 +15,21 @@
 
 struct FaceBuild {
     OclDevice *device;
-    GstVideoInfo info;
+    GstVideoInfo in, out;
     guint max_frames;
     double frame_seconds;
+    guint factor;          /* @out is that many times as large */
+    Background background; /* tiles NULL: frames stay but for faces */
     /* One slot each: all batches run on one queue, one after the other. */
     PictureNetwork *network, *parser_network;
     NnSlot *slot, *parser_slot;
-    VideoRestorer *restorer;
+    VideoRestorer *restorer;     /* NULL: faces are left alone */
     VideoFaceDetector *detector; /* NULL: faces come as metas */
 };
 
 struct FaceBatch {
     FaceBuild *build;
-    VideoFrames *frames;
+    VideoFrames *frames, *enlarged; /* NULL: faces are pasted into @frames */
     VideoFaceList *list;
     OclPinned *numbers;     /* [detections][numbers of the detector] float */
     FaceControls *controls; /* [max_frames] */
@@ -64,6 +66,8 @@ static gboolean build_network(FaceBuild *self, PictureModel *model, guint sample
 
 static gboolean build_restorer(FaceBuild *self, const FaceBuildParams *params, GError **error)
 {
+    if (!params->restorer)
+        return TRUE;
     const gboolean on_cpu = self->device->device_class == OCL_CLASS_CPU;
     const guint samples = params->max_samples ? params->max_samples
                           : on_cpu            ? CPU_SAMPLES
@@ -81,7 +85,7 @@ static gboolean build_restorer(FaceBuild *self, const FaceBuildParams *params, G
         parser.output = self->parser_network->output;
         parser.info = params->parser->info;
     }
-    self->restorer = video_restorer_new(self->device, &self->info, &network,
+    self->restorer = video_restorer_new(self->device, &self->in, &self->out, &network,
                                         params->parser ? &parser : NULL, samples, error);
     return self->restorer ||
            say_whose_fault(error, "A network over faces (model-file or mask-file)");
@@ -89,25 +93,38 @@ static gboolean build_restorer(FaceBuild *self, const FaceBuildParams *params, G
 
 static gboolean build_detector(FaceBuild *self, const FaceBuildParams *params, GError **error)
 {
-    if (!params->detector)
+    if (!params->detector || !params->restorer)
         return TRUE;
     self->detector =
-        video_face_detector_new(self->device, params->detector, params->detector_info, &self->info,
+        video_face_detector_new(self->device, params->detector, params->detector_info, &self->in,
                                 params->detector_side, self->max_frames, error);
     return self->detector || say_whose_fault(error, "The face detector (detector-file)");
 }
 
-FaceBuild *face_build_new(OclDevice *device, const GstVideoInfo *frames, guint max_frames,
-                          const FaceBuildParams *params, GError **error)
+static gboolean build_background(FaceBuild *self, const FaceBuildParams *params, GError **error)
+{
+    if (!params->background)
+        return TRUE;
+    return background_init(&self->background, params->background, params->factor, self->device,
+                           &self->in, &self->out, params->tile_side, params->tile_overlap,
+                           params->precision, error) ||
+           say_whose_fault(error, "The network for whole frames (background-file)");
+}
+
+FaceBuild *face_build_new(OclDevice *device, const GstVideoInfo *in, const GstVideoInfo *out,
+                          guint max_frames, const FaceBuildParams *params, GError **error)
 {
     FaceBuild *self = g_new0(FaceBuild, 1);
     self->device = ocl_device_ref(device);
-    self->info = *frames;
+    self->in = *in;
+    self->out = *out;
+    self->factor = params->factor;
     self->max_frames = max_frames;
     self->frame_seconds = 1.0 / 25;
-    if (GST_VIDEO_INFO_FPS_N(frames) > 0)
-        self->frame_seconds = (double)GST_VIDEO_INFO_FPS_D(frames) / GST_VIDEO_INFO_FPS_N(frames);
-    if (build_restorer(self, params, error) && build_detector(self, params, error))
+    if (GST_VIDEO_INFO_FPS_N(in) > 0)
+        self->frame_seconds = (double)GST_VIDEO_INFO_FPS_D(in) / GST_VIDEO_INFO_FPS_N(in);
+    if (build_restorer(self, params, error) && build_detector(self, params, error) &&
+        build_background(self, params, error))
         return self;
     face_build_free(self);
     return NULL;
@@ -119,6 +136,7 @@ void face_build_free(FaceBuild *self)
     g_clear_pointer(&self->restorer, video_restorer_free);
     g_clear_pointer(&self->slot, nn_slot_free);
     g_clear_pointer(&self->parser_slot, nn_slot_free);
+    background_clear(&self->background);
     g_clear_pointer(&self->network, picture_network_unref);
     g_clear_pointer(&self->parser_network, picture_network_unref);
     ocl_device_unref(self->device);
@@ -126,6 +144,29 @@ void face_build_free(FaceBuild *self)
 }
 
 /* ---------------------------------------------------------------- batches */
+
+static gboolean make_frames(FaceBatch *self, GError **error)
+{
+    const FaceBuild *build = self->build;
+    const guint n = build->max_frames;
+    self->frames = video_frames_new(build->device, &build->in, n, TRUE, error);
+    if (!self->frames)
+        return FALSE;
+    if (build->detector)
+        self->numbers = ocl_pinned_new(
+            build->device, sizeof(float) * n * video_face_detector_numbers(build->detector), error);
+    if (build->detector && !self->numbers)
+        return FALSE;
+    if (build->background.tiles)
+        self->enlarged = video_frames_new(build->device, &build->out, n, FALSE, error);
+    return self->enlarged || !build->background.tiles;
+}
+
+/* What leaves. */
+static VideoFrames *results(const FaceBatch *self)
+{
+    return self->enlarged ? self->enlarged : self->frames;
+}
 
 FaceBatch *face_batch_new(FaceBuild *build, GError **error)
 {
@@ -140,11 +181,7 @@ FaceBatch *face_batch_new(FaceBuild *build, GError **error)
     self->faces = g_new0(GArray *, n);
     for (guint i = 0; i < n; i++)
         self->faces[i] = video_faces_new();
-    self->frames = video_frames_new(build->device, &build->info, n, TRUE, error);
-    if (self->frames && build->detector)
-        self->numbers = ocl_pinned_new(
-            build->device, sizeof(float) * n * video_face_detector_numbers(build->detector), error);
-    if (self->frames && (self->numbers || !build->detector))
+    if (make_frames(self, error))
         return self;
     face_batch_free(self);
     return NULL;
@@ -153,6 +190,7 @@ FaceBatch *face_batch_new(FaceBuild *build, GError **error)
 void face_batch_free(FaceBatch *self)
 {
     g_clear_pointer(&self->frames, video_frames_free);
+    g_clear_pointer(&self->enlarged, video_frames_free);
     g_clear_pointer(&self->numbers, ocl_pinned_free);
     g_clear_pointer(&self->list, video_face_list_free);
     for (guint i = 0; i < self->build->max_frames; i++)
@@ -234,6 +272,54 @@ static void read_metas(GstBuffer *buffer, GArray *faces)
     }
 }
 
+static void set_point(GstStructure *structure, const char *name, const VideoPoint *point)
+{
+    g_autofree char *x_name = g_strconcat(name, "-x", NULL);
+    g_autofree char *y_name = g_strconcat(name, "-y", NULL);
+    gst_structure_set(structure, x_name, G_TYPE_DOUBLE, (double)point->x, y_name, G_TYPE_DOUBLE,
+                      (double)point->y, NULL);
+}
+
+static VideoPoint enlarge_point(VideoPoint point, float factor)
+{
+    return (VideoPoint){ (point.x + 0.5f) * factor - 0.5f, (point.y + 0.5f) * factor - 0.5f };
+}
+
+static VideoFace enlarge_face(const VideoFace *face, float factor)
+{
+    VideoFace large = *face;
+    const VideoPoint corner = enlarge_point((VideoPoint){ face->x, face->y }, factor);
+    large.x = corner.x;
+    large.y = corner.y;
+    large.width *= factor;
+    large.height *= factor;
+    for (guint i = 0; i < VIDEO_FACE_POINTS; i++)
+        large.points[i] = enlarge_point(face->points[i], factor);
+    return large;
+}
+
+/* Upstream's regions are where they were in the frame as it came. */
+static void enlarge_metas(GstBuffer *buffer, guint factor)
+{
+    gpointer state = NULL;
+    GstMeta *meta;
+    while ((meta = gst_buffer_iterate_meta_filtered(buffer, &state,
+                                                    GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE))) {
+        GstVideoRegionOfInterestMeta *region = (GstVideoRegionOfInterestMeta *)meta;
+        GstStructure *structure = gst_video_region_of_interest_meta_get_param(region, META_TYPE);
+        VideoPoint point;
+        region->x *= factor;
+        region->y *= factor;
+        region->w *= factor;
+        region->h *= factor;
+        for (guint i = 0; structure && i < VIDEO_FACE_POINTS; i++)
+            if (get_point(structure, point_names[i], &point)) {
+                point = enlarge_point(point, (float)factor);
+                set_point(structure, point_names[i], &point);
+            }
+    }
+}
+
 static void attach_meta(GstBuffer *buffer, const GstVideoInfo *info, const VideoFace *face,
                         const VideoFaceJob *job)
 {
@@ -249,12 +335,8 @@ static void attach_meta(GstBuffer *buffer, const GstVideoInfo *info, const Video
         "restored", G_TYPE_BOOLEAN, job && job->similarity >= job->style.least_similarity, NULL);
     if (job)
         gst_structure_set(structure, "similarity", G_TYPE_DOUBLE, (double)job->similarity, NULL);
-    for (guint i = 0; i < VIDEO_FACE_POINTS; i++) {
-        g_autofree char *x_name = g_strconcat(point_names[i], "-x", NULL);
-        g_autofree char *y_name = g_strconcat(point_names[i], "-y", NULL);
-        gst_structure_set(structure, x_name, G_TYPE_DOUBLE, (double)face->points[i].x, y_name,
-                          G_TYPE_DOUBLE, (double)face->points[i].y, NULL);
-    }
+    for (guint i = 0; i < VIDEO_FACE_POINTS; i++)
+        set_point(structure, point_names[i], &face->points[i]);
     gst_video_region_of_interest_meta_add_param(meta, structure);
 }
 
@@ -263,7 +345,7 @@ static void attach_meta(GstBuffer *buffer, const GstVideoInfo *info, const Video
 gboolean face_batch_upload(FaceBatch *self, OclQueue *upload, guint index, GstVideoFrame *frame,
                            GError **error)
 {
-    if (!self->build->detector)
+    if (self->build->restorer && !self->build->detector)
         read_metas(frame->buffer, self->faces[index]);
     return video_frames_upload(self->frames, upload, index, frame, error);
 }
@@ -308,7 +390,7 @@ static void find_faces(FaceBatch *self, FaceStream *stream, guint n_frames)
 
 static void choose_faces(FaceBatch *self, guint n_frames)
 {
-    const GstVideoInfo *info = &self->build->info;
+    const GstVideoInfo *info = &self->build->in;
     g_array_set_size(self->jobs, 0);
     for (guint i = 0; i < n_frames; i++) {
         const FaceControls *controls = &self->controls[i];
@@ -329,17 +411,23 @@ static void choose_faces(FaceBatch *self, guint n_frames)
 gboolean face_batch_restore(FaceBatch *self, FaceStream *stream, OclQueue *compute, guint n_frames,
                             GError **error)
 {
-    if (self->build->detector)
+    const FaceBuild *build = self->build;
+    if (build->background.tiles && !video_tiles_run(build->background.tiles, compute, self->frames,
+                                                    self->enlarged, n_frames, error))
+        return FALSE;
+    if (!build->restorer)
+        return TRUE;
+    if (build->detector)
         find_faces(self, stream, n_frames);
     choose_faces(self, n_frames);
-    return video_restorer_run(self->build->restorer, compute, self->list, self->frames,
+    return video_restorer_run(build->restorer, compute, self->list, self->frames, results(self),
                               (const VideoFaceJob *)self->jobs->data, self->jobs->len, error);
 }
 
 gboolean face_batch_download(FaceBatch *self, OclQueue *download, guint index, GstVideoFrame *frame,
                              GError **error)
 {
-    return video_frames_download(self->frames, download, index, frame, error);
+    return video_frames_download(results(self), download, index, frame, error);
 }
 
 void face_batch_finish(FaceBatch *self, guint index, GstBuffer *buffer, FaceCounts *counts)
@@ -351,12 +439,17 @@ void face_batch_finish(FaceBatch *self, guint index, GstBuffer *buffer, FaceCoun
     counts->frames++;
     counts->frames_with_faces += faces->len > 0;
     counts->faces += faces->len;
+    if (self->build->factor > 1)
+        enlarge_metas(buffer, self->build->factor);
     for (guint i = 0; i < faces->len; i++) {
         const gint at = self->first_job[index];
         const VideoFaceJob *job = at < 0 ? NULL : &jobs[at + (gint)i];
         counts->restored += job && job->similarity >= job->style.least_similarity;
         /* Faces that came as metas are there already. */
-        if (self->controls[index].attach_meta && self->build->detector)
-            attach_meta(buffer, &self->build->info, video_faces_at(faces, i), job);
+        if (self->controls[index].attach_meta && self->build->detector) {
+            const VideoFace face =
+                enlarge_face(video_faces_at(faces, i), (float)self->build->factor);
+            attach_meta(buffer, &self->build->out, &face, job);
+        }
     }
 }

@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "gstclnetwork.h"
+#include "gstgpenbackground.h"
 #include "video/facedetect.h"
 #include "video/facepaste.h"
 
@@ -41,19 +41,22 @@ typedef struct {
 typedef struct FaceBuild FaceBuild;
 
 typedef struct {
-    PictureModel *restorer;
+    PictureModel *restorer;              /* (nullable): faces are left alone */
     PictureModel *parser;                /* (nullable): whole faces are pasted */
     NnModel *detector;                   /* (nullable): faces come as metas */
     const VideoModelInfo *detector_info; /* (nullable): as its form usually wants pictures */
     guint detector_side;                 /* px, the longer one */
     guint max_samples;                   /* faces at once; 0: what suits the device */
+    PictureModel *background;            /* (nullable): frames stay but for faces */
+    guint factor;                        /* that it enlarges frames by; 1 without it */
+    guint tile_side, tile_overlap;       /* px, see background_init() */
     NnPrecision precision;
 } FaceBuildParams;
 
 /* What @params point to outlives the build. GST_RESOURCE_ERROR_SETTINGS if a network is not what it
  * should be. */
-FaceBuild *face_build_new(OclDevice *device, const GstVideoInfo *frames, guint max_frames,
-                          const FaceBuildParams *params, GError **error);
+FaceBuild *face_build_new(OclDevice *device, const GstVideoInfo *in, const GstVideoInfo *out,
+                          guint max_frames, const FaceBuildParams *params, GError **error);
 void face_build_free(FaceBuild *build);
 
 /* ---------------------------------------------------------------- a batch in flight */

@@ -12,17 +12,7 @@
  * Launch: see each kernel; any local size. A work-item is a pixel, or a cell of pixels that share
  *   chroma: faces are small and lie anywhere, so that rows of vectors would not pay.
  */
-#include "common.clh"
-
-/* Where the components of a frame are: c0 c1 c2 are R G B or Y U V. */
-typedef struct {
-    ulong frame;           /* bytes between frames */
-    ulong offset[3];       /* bytes, of the first sample in frame 0 */
-    int pitch[3], step[3]; /* bytes between rows and between neighbours */
-    int width[3], height[3];
-    float share_x[3], share_y[3]; /* samples per pixel */
-    float shift_x[3], shift_y[3]; /* where sample 0 begins, left of the first pixel, in samples */
-} Format;
+#include "video_planes.clh"
 
 /* A face of the batch: (u, v) = (m[0] x + m[1] y + m[2], m[3] x + m[4] y + m[5]). */
 typedef struct {
@@ -47,13 +37,6 @@ typedef struct {
     int use;
 } Verdict;
 
-/* Channel c of a tensor holds (v - mean[c]) * gain[c], v is x * scale[c] + mean[c]; reversed:
- * B G R. */
-typedef struct {
-    float mean[3], gain[3], scale[3];
-    int reversed;
-} Channels;
-
 /* Samples along each axis of a pixel that covers @extent others. */
 static inline int samples_of(float extent)
 {
@@ -69,32 +52,6 @@ static inline float mask_at(float u, float v, float blur)
     const float y = fabs(v - 0.5f) - (half_side - radius);
     const float outside = hypot(fmax(x, 0.0f), fmax(y, 0.0f)) + fmin(fmax(x, y), 0.0f) - radius;
     return smoothstep(0.0f, fmax(blur, 1e-3f), -outside);
-}
-
-/* Component @c of a frame around @x, @y, bilinear; past the edge the outermost repeats. */
-static inline float sample_frame(__global const uchar *frame, const Format *format, int c, float x,
-                                 float y)
-{
-    const float u = (x + 0.5f) * format->share_x[c] + format->shift_x[c] - 0.5f;
-    const float v = (y + 0.5f) * format->share_y[c] + format->shift_y[c] - 0.5f;
-    const float left = floor(u), top = floor(v);
-    const int x0 = clamp((int)left, 0, format->width[c] - 1);
-    const int x1 = clamp((int)left + 1, 0, format->width[c] - 1);
-    const int y0 = clamp((int)top, 0, format->height[c] - 1);
-    const int y1 = clamp((int)top + 1, 0, format->height[c] - 1);
-    __global const uchar *p = frame + format->offset[c];
-    __global const uchar *upper = p + (ulong)y0 * format->pitch[c];
-    __global const uchar *lower = p + (ulong)y1 * format->pitch[c];
-    const int a = x0 * format->step[c], b = x1 * format->step[c];
-    return mix(mix((float)upper[a], (float)upper[b], u - left),
-               mix((float)lower[a], (float)lower[b], u - left), v - top);
-}
-
-static inline float3 apply_matrix(float16 m, float3 c)
-{
-    return (float3)(m.s0 * c.x + m.s1 * c.y + m.s2 * c.z + m.s3,
-                    m.s4 * c.x + m.s5 * c.y + m.s6 * c.z + m.s7,
-                    m.s8 * c.x + m.s9 * c.y + m.sa * c.z + m.sb);
 }
 
 static inline float2 apply_affine(__global const float *m, float x, float y)
@@ -123,23 +80,7 @@ __kernel void face_crop(__global const uchar *restrict frames, Format format, fl
             sum.z += sample_frame(frames, &format, 2, at.x, at.y);
         }
     const float3 rgb = clamp(apply_matrix(to_rgb, sum / (float)(k * k)), 0.0f, 255.0f);
-    const float value[3] = { channels.reversed ? rgb.z : rgb.x, rgb.y,
-                             channels.reversed ? rgb.x : rgb.z };
-    const ulong at = map.offset + n * map.sample + (ulong)y * map.sh + (ulong)x * map.sw;
-    for (int c = 0; c < 3; c++)
-        STORE(dst, at + (ulong)c * map.sc, (value[c] - channels.mean[c]) * channels.gain[c]);
-}
-
-/* Colour of a tensor's pixel. */
-static inline float3 load_rgb(__global const REAL *src, Map map, const Channels *channels, int n,
-                              int x, int y)
-{
-    const ulong at = map.offset + n * map.sample + (ulong)y * map.sh + (ulong)x * map.sw;
-    float value[3];
-    for (int c = 0; c < 3; c++)
-        value[c] = LOAD(src, at + (ulong)c * map.sc) * channels->scale[c] + channels->mean[c];
-    return channels->reversed ? (float3)(value[2], value[1], value[0])
-                              : (float3)(value[0], value[1], value[2]);
+    store_rgb(dst, map, &channels, n, x, y, rgb);
 }
 
 #define BLOCKS 16
@@ -293,12 +234,7 @@ __kernel void face_feed(__global const half *restrict restored, int width, int h
             sum += restored_between(
                 restored, width, height, ((float)x + ((float)i + 0.5f) / (float)k) * step - 0.5f,
                 ((float)y + ((float)j + 0.5f) / (float)k) * (float)height / (float)map.h - 0.5f);
-    sum /= (float)(k * k);
-    const float value[3] = { channels.reversed ? sum.z : sum.x, sum.y,
-                             channels.reversed ? sum.x : sum.z };
-    const ulong at = map.offset + n * map.sample + (ulong)y * map.sh + (ulong)x * map.sw;
-    for (int c = 0; c < 3; c++)
-        STORE(dst, at + (ulong)c * map.sc, (value[c] - channels.mean[c]) * channels.gain[c]);
+    store_rgb(dst, map, &channels, n, x, y, sum / (float)(k * k));
 }
 
 /* What of a face counts: with one channel its value, otherwise 1 where the strongest class is none

@@ -13,23 +13,12 @@ struct VideoFaceParser {
     NnSlot *slot;
     NnPlace input, output;
     VideoMap in_map, out_map;
-    VideoFaceChannels channels;
+    VideoChannels channels;
     cl_uint left_out; /* a bit for each class */
     OclKernel *feed, *parts, *blur;
     cl_mem parted, blurred; /* [max_samples][height][width] float */
     cl_mem masks;
 };
-
-VideoFaceChannels video_face_channels(const float mean[3], const float std[3], gboolean bgr)
-{
-    VideoFaceChannels channels = { .reversed = bgr };
-    for (guint c = 0; c < 3; c++) {
-        channels.mean[c] = mean[c];
-        channels.scale[c] = std[c] != 0 ? std[c] : 1;
-        channels.gain[c] = 1 / channels.scale[c];
-    }
-    return channels;
-}
 
 static gboolean check_tensors(VideoFaceParser *self, GError **error)
 {
@@ -84,7 +73,7 @@ VideoFaceParser *video_face_parser_new(OclDevice *device, const VideoFaceNetwork
         !video_place_map(&self->output, info->nhwc, &self->out_map, error) ||
         !check_tensors(self, error) || !build_kernels(self, error))
         return NULL;
-    self->channels = video_face_channels(info->mean, info->std, info->bgr);
+    self->channels = video_channels(info->mean, info->std, info->bgr);
     cl_mem *scratch[] = { &self->parted, &self->blurred };
     for (guint i = 0; i < 2; i++) {
         *scratch[i] =

@@ -7,17 +7,11 @@
 #pragma once
 
 #include "facepaste.h"
-#include "kernels.h"
+#include "planes.h"
 
 G_BEGIN_DECLS
 
 /* ---- mirrors of the structs in kernels/video_face.cl */
-
-typedef struct {
-    guint64 frame, offset[3];
-    gint32 pitch[3], step[3], width[3], height[3];
-    float share_x[3], share_y[3], shift_x[3], shift_y[3];
-} VideoFaceFormat;
 
 typedef struct {
     float to_frame[6], to_face[6];
@@ -35,15 +29,8 @@ typedef struct {
 } VideoFaceVerdict;
 
 typedef struct {
-    float mean[3], gain[3], scale[3];
-    gint32 reversed;
-} VideoFaceChannels;
-
-typedef struct {
     gint32 width, height;
 } VideoMaskSize;
-
-VideoFaceChannels video_face_channels(const float mean[3], const float std[3], gboolean bgr);
 
 /* ---- masks */
 

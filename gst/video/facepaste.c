@@ -27,9 +27,10 @@ struct VideoRestorer {
     guint max_samples;
     NnPlace input, output;
     VideoMap in_map, out_map;
-    VideoFaceChannels in_channels, out_channels;
-    GstVideoInfo info;
-    VideoFaceFormat format;
+    VideoChannels in_channels, out_channels;
+    GstVideoInfo out;
+    VideoPlanes in_planes, out_planes;
+    double enlarged; /* pixels of what faces are pasted into per pixel of the frame */
     cl_float16 to_rgb, from_rgb;
     OclKernel *crop, *blocks_before, *blocks_after, *judge, *keep, *paste;
     cl_mem before, after; /* [max_samples][16][16][3] float */
@@ -97,30 +98,6 @@ void video_face_list_results(const VideoFaceList *list, VideoFaceJob *jobs, guin
 
 /* ---------------------------------------------------------------- building */
 
-static VideoFaceFormat format_of(const GstVideoInfo *info)
-{
-    VideoLayout layout;
-    video_layout_init(&layout, info);
-    VideoFaceFormat format = { .frame = layout.picture.frame };
-    const GstVideoChromaSite site = GST_VIDEO_INFO_CHROMA_SITE(info);
-    for (guint c = 0; c < 3; c++) {
-        const guint plane = GST_VIDEO_INFO_COMP_PLANE(info, c);
-        const guint halved_x = GST_VIDEO_FORMAT_INFO_W_SUB(info->finfo, c);
-        const guint halved_y = GST_VIDEO_FORMAT_INFO_H_SUB(info->finfo, c);
-        format.offset[c] = layout.picture.offset[plane] + GST_VIDEO_INFO_COMP_POFFSET(info, c);
-        format.pitch[c] = layout.picture.pitch[plane];
-        format.step[c] = GST_VIDEO_INFO_COMP_PSTRIDE(info, c);
-        format.width[c] = GST_VIDEO_INFO_COMP_WIDTH(info, c);
-        format.height[c] = GST_VIDEO_INFO_COMP_HEIGHT(info, c);
-        format.share_x[c] = 1.0f / (float)(1 << halved_x);
-        format.share_y[c] = 1.0f / (float)(1 << halved_y);
-        /* A sample that stands on the even pixel covers the range a quarter further left. */
-        format.shift_x[c] = halved_x && site & GST_VIDEO_CHROMA_SITE_H_COSITED ? 0.25f : 0;
-        format.shift_y[c] = halved_y && site & GST_VIDEO_CHROMA_SITE_V_COSITED ? 0.25f : 0;
-    }
-    return format;
-}
-
 static gboolean check_picture(const VideoMap *map, const char *what, GError **error)
 {
     if (map->c == 3 && map->w == map->h)
@@ -167,16 +144,17 @@ static gboolean make_blocks(VideoRestorer *self, GError **error)
     return self->after != NULL;
 }
 
-VideoRestorer *video_restorer_new(OclDevice *device, const GstVideoInfo *frames,
-                                  const VideoFaceNetwork *network, const VideoFaceNetwork *parser,
-                                  guint max_samples, GError **error)
+VideoRestorer *video_restorer_new(OclDevice *device, const GstVideoInfo *in,
+                                  const GstVideoInfo *out, const VideoFaceNetwork *network,
+                                  const VideoFaceNetwork *parser, guint max_samples, GError **error)
 {
     const VideoModelInfo *info = network->info;
     g_autoptr(VideoRestorer) self = g_new0(VideoRestorer, 1);
     self->device = ocl_device_ref(device);
     self->slot = network->slot;
     self->max_samples = max_samples;
-    self->info = *frames;
+    self->out = *out;
+    self->enlarged = (double)GST_VIDEO_INFO_WIDTH(out) / GST_VIDEO_INFO_WIDTH(in);
     self->input = nn_slot_input(network->slot, network->input);
     self->output = nn_slot_output(network->slot, network->output);
     if (!video_place_map(&self->input, info->nhwc, &self->in_map, error) ||
@@ -184,11 +162,12 @@ VideoRestorer *video_restorer_new(OclDevice *device, const GstVideoInfo *frames,
         !check_picture(&self->in_map, "input", error) ||
         !check_picture(&self->out_map, "output", error))
         return NULL;
-    self->format = format_of(frames);
-    self->in_channels = video_face_channels(info->mean, info->std, info->bgr);
-    self->out_channels = video_face_channels(info->out_mean, info->out_std, info->bgr);
-    const VideoMatrix to_rgb = video_matrix_to_rgb(frames);
-    const VideoMatrix from_rgb = video_matrix_from_rgb(frames);
+    self->in_planes = video_planes(in);
+    self->out_planes = video_planes(out);
+    self->in_channels = video_channels(info->mean, info->std, info->bgr);
+    self->out_channels = video_channels(info->out_mean, info->out_std, info->bgr);
+    const VideoMatrix to_rgb = video_matrix_to_rgb(in);
+    const VideoMatrix from_rgb = video_matrix_from_rgb(out);
     self->to_rgb = video_matrix_argument(&to_rgb);
     self->from_rgb = video_matrix_argument(&from_rgb);
     if (parser)
@@ -263,7 +242,14 @@ static double scale_of(const VideoAffine *affine)
     return hypot(affine->m[0], affine->m[3]);
 }
 
-/* The cells of the frame that a crop of @size x @size touches. */
+/* From the pixels of the frame to those of what is pasted into; both count from the middle of the
+ * first one. */
+static double enlarge(const VideoRestorer *self, double at)
+{
+    return (at + 0.5) * self->enlarged - 0.5;
+}
+
+/* The cells of the result that a crop of @size x @size touches. */
 static void find_cells(const VideoRestorer *self, const VideoAffine *to_frame, guint size,
                        VideoFaceEntry *face)
 {
@@ -271,15 +257,15 @@ static void find_cells(const VideoRestorer *self, const VideoAffine *to_frame, g
     for (guint i = 0; i < 4; i++) {
         const VideoPoint corner = { i % 2 ? (float)size : -1, i / 2 ? (float)size : -1 };
         const VideoPoint at = video_affine_apply(to_frame, corner);
-        left = MIN(left, at.x);
-        right = MAX(right, at.x);
-        top = MIN(top, at.y);
-        bottom = MAX(bottom, at.y);
+        left = MIN(left, enlarge(self, at.x));
+        right = MAX(right, enlarge(self, at.x));
+        top = MIN(top, enlarge(self, at.y));
+        bottom = MAX(bottom, enlarge(self, at.y));
     }
-    const int halved_x = GST_VIDEO_FORMAT_INFO_W_SUB(self->info.finfo, 1);
-    const int halved_y = GST_VIDEO_FORMAT_INFO_H_SUB(self->info.finfo, 1);
-    const int width = GST_VIDEO_INFO_WIDTH(&self->info);
-    const int height = GST_VIDEO_INFO_HEIGHT(&self->info);
+    const int halved_x = GST_VIDEO_FORMAT_INFO_W_SUB(self->out.finfo, 1);
+    const int halved_y = GST_VIDEO_FORMAT_INFO_H_SUB(self->out.finfo, 1);
+    const int width = GST_VIDEO_INFO_WIDTH(&self->out);
+    const int height = GST_VIDEO_INFO_HEIGHT(&self->out);
     face->left = (int)CLAMP(floor(left), 0, width) >> halved_x;
     face->top = (int)CLAMP(floor(top), 0, height) >> halved_y;
     face->columns = MAX((((int)CLAMP(ceil(right), -1, width - 1)) >> halved_x) + 1 - face->left, 0);
@@ -293,12 +279,13 @@ static void set_face(const VideoRestorer *self, const VideoFaceJob *job, VideoFa
     const double growth = (double)self->out_map.w / size;
     VideoPoint points[VIDEO_FACE_POINTS];
     VideoAffine to_face, to_frame;
-    *face = (VideoFaceEntry){ .frame = (gint32)job->frame,
-                              .blend = job->blend,
-                              .blur = job->style.blur,
-                              .least = job->style.least_similarity,
-                              .match = job->style.match,
-                              .soften = video_face_size(&job->face) < SOFT_BELOW_PX };
+    *face =
+        (VideoFaceEntry){ .frame = (gint32)job->frame,
+                          .blend = job->blend,
+                          .blur = job->style.blur,
+                          .least = job->style.least_similarity,
+                          .match = job->style.match,
+                          .soften = video_face_size(&job->face) * self->enlarged < SOFT_BELOW_PX };
     video_template_points(job->style.template, size, points);
     if (!video_similarity(job->face.points, points, &to_face) ||
         !video_affine_invert(&to_face, &to_frame))
@@ -306,11 +293,17 @@ static void set_face(const VideoRestorer *self, const VideoFaceJob *job, VideoFa
     copy_affine(&to_frame, face->to_frame);
     face->spread = (float)scale_of(&to_frame);
     find_cells(self, &to_frame, size, face);
-    /* From the tensor's pixels to those of a restored picture of another size. */
-    for (guint i = 0; i < 6; i++)
-        to_face.m[i] *= growth;
-    to_face.m[2] += 0.5 * growth - 0.5;
-    to_face.m[5] += 0.5 * growth - 0.5;
+    /* From the pixels of what is pasted into, and to those of a restored picture that is larger
+     * than the tensor. */
+    for (guint row = 0; row < 6; row += 3) {
+        const double shift = 0.5 / self->enlarged - 0.5;
+        to_face.m[row + 2] += (to_face.m[row] + to_face.m[row + 1]) * shift;
+        to_face.m[row] /= self->enlarged;
+        to_face.m[row + 1] /= self->enlarged;
+        for (guint i = 0; i < 3; i++)
+            to_face.m[row + i] *= growth;
+        to_face.m[row + 2] += 0.5 * growth - 0.5;
+    }
     copy_affine(&to_face, face->to_face);
     face->detail = (float)scale_of(&to_face);
 }
@@ -331,13 +324,13 @@ static void fill_table(const VideoRestorer *self, const VideoFaceJob *jobs, guin
 
 /* ---------------------------------------------------------------- running */
 
-static gboolean run_crop(VideoRestorer *self, OclQueue *compute, const VideoFrames *frames,
+static gboolean run_crop(VideoRestorer *self, OclQueue *compute, const VideoFrames *in,
                          gint32 first, guint n, GError **error)
 {
-    cl_mem src = video_frames_memory(frames);
+    cl_mem src = video_frames_memory(in);
     const VideoArgument arguments[] = {
         VIDEO_ARG(src),
-        VIDEO_ARG(self->format),
+        VIDEO_ARG(self->in_planes),
         VIDEO_ARG(self->to_rgb),
         VIDEO_ARG(self->faces),
         VIDEO_ARG(first),
@@ -350,7 +343,7 @@ static gboolean run_crop(VideoRestorer *self, OclQueue *compute, const VideoFram
 }
 
 static gboolean run_blocks(OclKernel *kernel, OclQueue *compute, const NnPlace *place,
-                           const VideoMap *map, const VideoFaceChannels *channels, cl_mem blocks,
+                           const VideoMap *map, const VideoChannels *channels, cl_mem blocks,
                            guint n, GError **error)
 {
     const VideoArgument arguments[] = {
@@ -403,7 +396,7 @@ static gboolean restore(VideoRestorer *self, OclQueue *compute, const VideoFrame
                                   self->out_map.h, self->faces, (gint32)first, n, error));
 }
 
-static gboolean run_paste(VideoRestorer *self, OclQueue *compute, const VideoFrames *frames,
+static gboolean run_paste(VideoRestorer *self, OclQueue *compute, const VideoFrames *out,
                           const VideoFaceEntry *faces, guint n, GError **error)
 {
     gint32 columns = 0, rows = 0;
@@ -415,12 +408,12 @@ static gboolean run_paste(VideoRestorer *self, OclQueue *compute, const VideoFra
         return TRUE;
     VideoMaskSize size = { 0, 0 };
     cl_mem masks = self->parser ? video_face_parser_masks(self->parser, &size) : NULL;
-    cl_mem dst = video_frames_memory(frames);
-    const gint32 halved_x = GST_VIDEO_FORMAT_INFO_W_SUB(self->info.finfo, 1);
-    const gint32 halved_y = GST_VIDEO_FORMAT_INFO_H_SUB(self->info.finfo, 1);
+    cl_mem dst = video_frames_memory(out);
+    const gint32 halved_x = GST_VIDEO_FORMAT_INFO_W_SUB(self->out.finfo, 1);
+    const gint32 halved_y = GST_VIDEO_FORMAT_INFO_H_SUB(self->out.finfo, 1);
     const VideoArgument arguments[] = {
         VIDEO_ARG(dst),
-        VIDEO_ARG(self->format),
+        VIDEO_ARG(self->out_planes),
         VIDEO_ARG(halved_x),
         VIDEO_ARG(halved_y),
         VIDEO_ARG(self->from_rgb),
@@ -442,8 +435,8 @@ static gboolean run_paste(VideoRestorer *self, OclQueue *compute, const VideoFra
 }
 
 gboolean video_restorer_run(VideoRestorer *self, OclQueue *compute, VideoFaceList *list,
-                            const VideoFrames *frames, const VideoFaceJob *jobs, guint n_jobs,
-                            GError **error)
+                            const VideoFrames *in, const VideoFrames *out, const VideoFaceJob *jobs,
+                            guint n_jobs, GError **error)
 {
     if (n_jobs == 0)
         return TRUE;
@@ -454,9 +447,9 @@ gboolean video_restorer_run(VideoRestorer *self, OclQueue *compute, VideoFaceLis
     if (!ocl_write(compute, self->faces, 0, faces, n_jobs * sizeof(VideoFaceEntry), NULL, error))
         return FALSE;
     for (guint first = 0; first < n_jobs; first += self->max_samples)
-        if (!restore(self, compute, frames, first, MIN(self->max_samples, n_jobs - first), error))
+        if (!restore(self, compute, in, first, MIN(self->max_samples, n_jobs - first), error))
             return FALSE;
-    return run_paste(self, compute, frames, faces, n_jobs, error) &&
+    return run_paste(self, compute, out, faces, n_jobs, error) &&
            ocl_read(compute, self->verdicts, 0, list->verdicts->data,
                     n_jobs * sizeof(VideoFaceVerdict), NULL, error);
 }

@@ -45,22 +45,24 @@ typedef struct {
     const VideoModelInfo *info;
 } VideoFaceNetwork;
 
-/* @frames: the format that faces are cut from and written back to. @network: takes a picture and
+/* @in, @out: the formats of what faces are cut from and of what they are pasted into: the same, or
+ * @out a whole number of times as large. @network: takes a picture and
  * gives one. @parser: (nullable): tells the parts of a restored face apart, of which background,
  * hat and clothes are not pasted: 19 classes in the order of CelebAMask-HQ's ParseNet, two classes
  * (the second is the face) or one channel, 0..1. Both take @max_samples at once. NN_ERROR_INPUT if
  * their tensors are not of that kind. */
-VideoRestorer *video_restorer_new(OclDevice *device, const GstVideoInfo *frames,
-                                  const VideoFaceNetwork *network, const VideoFaceNetwork *parser,
-                                  guint max_samples, GError **error);
+VideoRestorer *video_restorer_new(OclDevice *device, const GstVideoInfo *in,
+                                  const GstVideoInfo *out, const VideoFaceNetwork *network,
+                                  const VideoFaceNetwork *parser, guint max_samples,
+                                  GError **error);
 void video_restorer_free(VideoRestorer *restorer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VideoRestorer, video_restorer_free)
 
 /* Enqueues it all for @jobs, whose frames are in order: crops, the network over as many samples at
- * once as it takes, the judgement, and the paste into @frames, in place. Where faces overlap, the
- * one decides whose mask is stronger. Without jobs nothing is enqueued. */
+ * once as it takes, the judgement, and the paste over what is in @out, which may be @in. Where
+ * faces overlap, the one decides whose mask is stronger. Without jobs nothing is enqueued. */
 gboolean video_restorer_run(VideoRestorer *restorer, OclQueue *compute, VideoFaceList *list,
-                            const VideoFrames *frames, const VideoFaceJob *jobs, guint n_jobs,
-                            GError **error);
+                            const VideoFrames *in, const VideoFrames *out, const VideoFaceJob *jobs,
+                            guint n_jobs, GError **error);
 
 G_END_DECLS

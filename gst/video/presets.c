@@ -36,6 +36,7 @@ typedef struct {
     const char *output, *foreground;
     const char *states[9]; /* input, output, input, output ... */
     const char *fixed[2];
+    gboolean unit_out; /* a picture of 0..1 comes out; else of -1..1 */
 } Preset;
 
 /* In the order of recognition: the more particular first. */
@@ -105,6 +106,8 @@ static const Preset presets[] = {
       .matte = VIDEO_MATTE_MINMAX,
       .width = 320,
       .height = 320 },
+    /* Nothing tells the enlarging networks from the restoring ones: it goes by its name alone. */
+    { "real-esrgan", .signs = { { 0 } }, UNIT, .unit_out = TRUE },
     { "gpen", { { .input = "input", .output = "output", .channels = 3 } }, HALF_UNIT },
     { "modnet",
       { { .input = "input", .output = "output", .channels = 1 } },
@@ -129,6 +132,10 @@ static VideoModelInfo *from_preset(const Preset *preset)
     for (guint c = 0; c < 3; c++) {
         info->mean[c] = preset->mean[c];
         info->std[c] = preset->std[c];
+        if (preset->unit_out) {
+            info->out_mean[c] = 0;
+            info->out_std[c] = 255;
+        }
     }
     info->dynamic_range = preset->dynamic_range;
     info->matte = preset->matte;

@@ -150,6 +150,30 @@ char *tinynet_oblong(void)
     return restorer(1, 0, "1,3,32,24");
 }
 
+static char *save_bare(OnnxBuilder *builder)
+{
+    g_autoptr(GBytes) bytes = onnx_builder_pack(builder);
+    gsize size_b;
+    const void *data = g_bytes_get_data(bytes, &size_b);
+    return save(data, size_b, NULL);
+}
+
+char *tinynet_enlarger(void)
+{
+    float weights[12 * 3] = { 0 };
+    for (guint i = 0; i < 12; i++)
+        weights[3 * i + i / 4] = 1;
+    g_autoptr(OnnxBuilder) builder = onnx_builder_new(13);
+    onnx_builder_input(builder, "input", NN_FLOAT32, "1,3,?,?");
+    onnx_builder_floats(builder, "w", "12,3,1,1", weights);
+    onnx_builder_node(builder, "Conv", "input,w", "x");
+    Onnx__NodeProto *shuffle = onnx_builder_node(builder, "DepthToSpace", "x", "output");
+    onnx_node_int(shuffle, "blocksize", 2);
+    onnx_node_string(shuffle, "mode", "CRD");
+    onnx_builder_output(builder, "output");
+    return save_bare(builder);
+}
+
 /* One output: @channels numbers for each of the cells, in rows of @columns; constant but for what
  * @weights add. */
 static void add_head(OnnxBuilder *builder, const char *name, guint stride, guint channels,
@@ -189,14 +213,6 @@ static void add_constant(OnnxBuilder *builder, const char *name, guint stride, g
 {
     g_autofree float *weights = g_new0(float, channels * 3 * stride * stride);
     add_head(builder, name, stride, channels, columns, weights, values);
-}
-
-static char *save_bare(OnnxBuilder *builder)
-{
-    g_autoptr(GBytes) bytes = onnx_builder_pack(builder);
-    gsize size_b;
-    const void *data = g_bytes_get_data(bytes, &size_b);
-    return save(data, size_b, NULL);
 }
 
 char *tinynet_undescribed(void)

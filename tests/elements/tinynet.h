@@ -28,6 +28,8 @@ char *tinynet_negative(void);
 #define TINYNET_FACE 32
 /* Restores faces of 32 x 32: every channel v of 0..1 becomes @gain v + @offset. */
 char *tinynet_restorer(float gain, float offset);
+/* Every pixel becomes 2 x 2 of the same, in pictures of any size; without a description. */
+char *tinynet_enlarger(void);
 /* A restorer whose picture is not square. */
 char *tinynet_oblong(void);
 /* A detector of YuNet's form for frames of any size: a red cell of 8 x 8 pixels in column c, row r

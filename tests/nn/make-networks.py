@@ -330,6 +330,19 @@ def fir(net, x, c, size, pad, up=1, gain=1.0):
     return net.op("Reshape", x, net.ints(-1, c, size - 3, size - 3)), size - 3
 
 
+def upscaler(size):
+    """Twice as large by pixel shuffling, as compact super-resolution networks are."""
+    net = Network("upscaler", 13)
+    image = net.input("input", [1, 3, size, size])
+    x = net.op("PRelu", net.conv(image, 3, 16), net.const(np.full([16, 1, 1], 0.2)))
+    for _ in range(2):
+        x = net.op("PRelu", net.conv(x, 16, 16), net.const(np.full([16, 1, 1], 0.2)))
+    x = net.op("DepthToSpace", net.conv(x, 16, 12), blocksize=2, mode="CRD")
+    net.output("output", net.op("Add", x, net.resize(image, 2, "nearest")),
+               [1, 3, 2 * size, 2 * size])
+    return net
+
+
 def leaky(net, x, c):
     biased = net.op("Add", x, net.random([1, c, 1, 1], 0.1))
     return net.op("Mul", net.op("LeakyRelu", biased, alpha=0.2), net.const(2 ** 0.5))
@@ -500,6 +513,7 @@ NETWORKS = {
     "rvm": (rvm, 0),
     "salient": (salient, 84),
     "detector": (detector, 0),
+    "upscaler": (upscaler, 64),
     "stylegan": (stylegan, 64),
     "quantized-qdq": (quantized_qdq, 64),
     "quantized-dynamic": (quantized_dynamic, 64),

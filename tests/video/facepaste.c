@@ -119,12 +119,13 @@ static void restore_masked(const Net *net, const Net *parser, GstVideoFrame *con
     const VideoFaceNetwork network = { net->slot, 0, 0, net->info };
     const VideoFaceNetwork mask = { parser ? parser->slot : NULL, 0, 0,
                                     parser ? parser->info : NULL };
-    g_autoptr(VideoRestorer) restorer = video_restorer_new(
-        harness_device(), &frames[0]->info, &network, parser ? &mask : NULL, CHUNK, &error);
+    g_autoptr(VideoRestorer) restorer =
+        video_restorer_new(harness_device(), &frames[0]->info, &frames[0]->info, &network,
+                           parser ? &mask : NULL, CHUNK, &error);
     g_assert_no_error(error);
     for (guint i = 0; i < n_jobs; i++)
         jobs[i].style = *style;
-    video_restorer_run(restorer, harness_queue(), list, on_device, jobs, n_jobs, &error);
+    video_restorer_run(restorer, harness_queue(), list, on_device, on_device, jobs, n_jobs, &error);
     g_assert_no_error(error);
     for (guint i = 0; i < n_frames; i++)
         harness_download(on_device, i, results[i]);
@@ -250,6 +251,44 @@ static void the_mask_is_the_documented_one(void)
                         g_error("%u at %u, %u: %g instead of %g", c, x, y, got, expected);
                 }
     }
+}
+
+/* The mask of the frame's pixels at those of the frame three times as large, whose middle pixels
+ * are the frame's. */
+static void a_face_is_pasted_at_the_scale_of_an_enlarged_frame(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_auto(Net) white = linear_net(0, 1);
+    GstVideoInfo in = harness_info(GST_VIDEO_FORMAT_RGB, WIDTH, HEIGHT, NULL);
+    GstVideoInfo out = harness_info(GST_VIDEO_FORMAT_RGB, 3 * WIDTH, 3 * HEIGHT, NULL);
+    g_autoptr(GstVideoFrame) frame = harness_frame_new(&in, 0);
+    g_autoptr(GstVideoFrame) large = harness_frame_new(&out, 0);
+    g_autoptr(GstVideoFrame) result = harness_frame_new(&out, 0);
+    harness_fill(frame, 128, 128, 128, 0);
+    harness_fill(large, 20, 90, 160, 0);
+    g_autoptr(VideoFrames) source = harness_upload(&frame, 1), target = harness_upload(&large, 1);
+    g_autoptr(VideoFaceList) list = video_face_list_new(harness_device());
+    const VideoFaceNetwork network = { white.slot, 0, 0, white.info };
+    g_autoptr(VideoRestorer) restorer =
+        video_restorer_new(harness_device(), &in, &out, &network, NULL, CHUNK, &error);
+    g_assert_no_error(error);
+    VideoFaceJob job = face_at(0, 77, 58, 60, -30);
+    job.style = plain;
+    video_restorer_run(restorer, harness_queue(), list, source, target, &job, 1, &error);
+    g_assert_no_error(error);
+    harness_download(target, 0, result);
+    for (guint c = 0; c < 3; c++)
+        for (guint y = 0; y < 3 * HEIGHT; y++)
+            for (guint x = 0; x < 3 * WIDTH; x++) {
+                const double before = *harness_sample(large, c, x, y);
+                const double mask = mask_of(&job, (x - 1) / 3.0, (y - 1) / 3.0, 0.1);
+                const double expected = before + mask * (255 - before);
+                const double got = *harness_sample(result, c, x, y);
+                if (fabs(got - expected) > 1)
+                    g_error("%u at %u, %u: %g instead of %g", c, x, y, got, expected);
+            }
+    harness_download(source, 0, frame);
+    g_assert_cmpuint(*harness_sample(frame, 0, 77, 58), ==, 128);
 }
 
 static void a_crop_is_the_face_turned_upright(void)
@@ -572,7 +611,8 @@ static void a_network_of_another_shape_is_refused(void)
     g_auto(Net) net = build_net(builder, NN_PRECISION_FP32);
     GstVideoInfo info = harness_info(GST_VIDEO_FORMAT_NV12, WIDTH, HEIGHT, NULL);
     const VideoFaceNetwork network = { net.slot, 0, 0, net.info };
-    g_assert_null(video_restorer_new(harness_device(), &info, &network, NULL, CHUNK, &error));
+    g_assert_null(
+        video_restorer_new(harness_device(), &info, &info, &network, NULL, CHUNK, &error));
     g_assert_error(error, NN_ERROR, NN_ERROR_INPUT);
     g_assert_nonnull(strstr(error->message, "square"));
 }
@@ -583,6 +623,8 @@ int main(int argc, char **argv)
     harness_add("what no mask covers stays bit for bit in every format",
                 what_no_mask_covers_stays_bit_for_bit_in_every_format);
     harness_add("the mask is the documented one", the_mask_is_the_documented_one);
+    harness_add("a face is pasted at the scale of an enlarged frame",
+                a_face_is_pasted_at_the_scale_of_an_enlarged_frame);
     harness_add("a crop is the face turned upright", a_crop_is_the_face_turned_upright);
     harness_add("a network that changes nothing changes little",
                 a_network_that_changes_nothing_changes_little);

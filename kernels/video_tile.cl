@@ -1,0 +1,166 @@
+/* video_tile.cl - whole frames through an image network, tile by tile, and together again.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Defines: FP16 where the tensor holds halves.
+ * Buffers: frames bytes of n frames of any 8-bit format; tensors 3 channels of any strides; kept
+ *   [tiles][height][width][4] half: the network's pictures, R G B 0..255 and nothing.
+ * Tiles of a frame are numbered row by row, those of the next frame follow.
+ * Accumulation: float.
+ * Launch: see each kernel; any local size.
+ */
+#include "video_planes.clh"
+
+/* One axis of the tiles: @n of @side pixels each, spread evenly over @length so that the first
+ * begins and the last ends with the frame. Where two of them meet, the result goes from one to the
+ * other over @fade pixels in the middle of what they share. */
+typedef struct {
+    int length, side, n;
+    float fade;
+} Span;
+
+static inline int span_start(const Span *span, int i)
+{
+    return span->n > 1 ? i * (span->length - span->side) / (span->n - 1) : 0;
+}
+
+/* Which two tiles a pixel comes from: @i, and @share of the one after it. */
+typedef struct {
+    int i;
+    float share;
+} Place;
+
+/* @at: in pixels, that of the middle of the first one is 0.5. */
+static inline Place place_at(const Span *span, float at)
+{
+    Place place = { 0, 0.0f };
+    if (span->n < 2)
+        return place;
+    const float pitch = (float)(span->length - span->side) / (float)(span->n - 1);
+    const int k = clamp((int)floor((at - 0.5f * (float)span->side) / pitch), 0, span->n - 2);
+    const float meet = 0.5f * (float)(span_start(span, k) + span->side + span_start(span, k + 1));
+    const float share = (at - meet) / fmax(span->fade, 1e-3f) + 0.5f;
+    place.i = share >= 1.0f ? k + 1 : k;
+    place.share = share >= 1.0f ? 0.0f : fmax(share, 0.0f);
+    return place;
+}
+
+/* Tiles @first and on of the frames from @first_frame on into the samples of a tensor; where the
+ * frame is smaller than a tile, its edge repeats.
+ * Global: tensor columns, rows, tiles. */
+__kernel void tile_cut(__global const uchar *restrict frames, Format format, float16 to_rgb,
+                       Span across, Span down, int first_frame, int first, Channels channels,
+                       __global REAL *restrict dst, Map map)
+{
+    const int x = get_global_id(0), y = get_global_id(1), n = get_global_id(2);
+    const int tile = first + n, column = tile % across.n, row = tile / across.n % down.n;
+    frames += (first_frame + tile / (across.n * down.n)) * format.frame;
+    const float at_x = (float)(span_start(&across, column) + x);
+    const float at_y = (float)(span_start(&down, row) + y);
+    const float3 color = (float3)(sample_frame(frames, &format, 0, at_x, at_y),
+                                  sample_frame(frames, &format, 1, at_x, at_y),
+                                  sample_frame(frames, &format, 2, at_x, at_y));
+    store_rgb(dst, map, &channels, n, x, y, clamp(apply_matrix(to_rgb, color), 0.0f, 255.0f));
+}
+
+/* The network's pictures of tiles @first and on, kept until all of a frame are there.
+ * Global: columns, rows, tiles. */
+__kernel void tile_keep(__global const REAL *restrict src, Map map, Channels channels, int first,
+                        __global half *restrict kept)
+{
+    const int x = get_global_id(0), y = get_global_id(1), n = get_global_id(2);
+    const float3 rgb = clamp(load_rgb(src, map, &channels, n, x, y), 0.0f, 255.0f);
+    vstore_half4((float4)(rgb, 0.0f), ((ulong)(first + n) * map.h + y) * map.w + x, kept);
+}
+
+/* @x, @y: of the enlarged frame; @row, @column: of a tile, whose picture starts at @tile. */
+static inline float3 tile_pixel(__global const half *frame, const Span *across, const Span *down,
+                                int factor, int column, int row, int x, int y)
+{
+    const int width = factor * across->side, height = factor * down->side;
+    const int at_x = clamp(x - factor * span_start(across, column), 0, width - 1);
+    const int at_y = clamp(y - factor * span_start(down, row), 0, height - 1);
+    return vload_half4(((ulong)(row * across->n + column) * height + at_y) * width + at_x, frame)
+        .xyz;
+}
+
+/* The colour at a pixel of the enlarged frame, of the up to four tiles there. */
+static inline float3 tiles_at(__global const half *frame, const Span *across, const Span *down,
+                              int factor, int x, int y)
+{
+    const Place h = place_at(across, ((float)x + 0.5f) / (float)factor);
+    const Place v = place_at(down, ((float)y + 0.5f) / (float)factor);
+    float3 color = tile_pixel(frame, across, down, factor, h.i, v.i, x, y);
+    if (h.share > 0.0f)
+        color = mix(color, tile_pixel(frame, across, down, factor, h.i + 1, v.i, x, y), h.share);
+    if (v.share == 0.0f)
+        return color;
+    float3 below = tile_pixel(frame, across, down, factor, h.i, v.i + 1, x, y);
+    if (h.share > 0.0f)
+        below =
+            mix(below, tile_pixel(frame, across, down, factor, h.i + 1, v.i + 1, x, y), h.share);
+    return mix(color, below, v.share);
+}
+
+static inline void store_byte(__global uchar *p, float value)
+{
+    *p = convert_uchar_sat(clamp(value, 0.0f, 255.0f) + 0.5f);
+}
+
+/* The fourth byte of a pixel: alpha, resized from @from, or opaque where that is not (step 0).
+ * @to: step 0: there is none. */
+typedef struct {
+    ulong from_offset, to_offset;
+    int from_pitch, to_pitch;
+    int from_step, to_step;
+} Alpha;
+
+static inline float alpha_at(__global const uchar *src, const Alpha *alpha, const Span *across,
+                             const Span *down, int factor, int x, int y)
+{
+    if (alpha->from_step == 0)
+        return 255.0f;
+    const float u = ((float)x + 0.5f) / (float)factor - 0.5f, left = floor(u);
+    const float v = ((float)y + 0.5f) / (float)factor - 0.5f, top = floor(v);
+    const int x0 = clamp((int)left, 0, across->length - 1) * alpha->from_step;
+    const int x1 = clamp((int)left + 1, 0, across->length - 1) * alpha->from_step;
+    __global const uchar *p = src + alpha->from_offset;
+    __global const uchar *upper =
+        p + (ulong)clamp((int)top, 0, down->length - 1) * alpha->from_pitch;
+    __global const uchar *lower =
+        p + (ulong)clamp((int)top + 1, 0, down->length - 1) * alpha->from_pitch;
+    return mix(mix((float)upper[x0], (float)upper[x1], u - left),
+               mix((float)lower[x0], (float)lower[x1], u - left), v - top);
+}
+
+/* All pixels of the enlarged frames from @first_frame on, from their kept tiles. A cell is the
+ * pixels that share a chroma sample. Global: cells of a row, rows of cells, frames. */
+__kernel void tile_join(__global const half *restrict kept, Span across, Span down, int factor,
+                        int first_frame, __global const uchar *restrict src, ulong src_frame,
+                        Alpha alpha, __global uchar *restrict dst, Format format, int halved_x,
+                        int halved_y, float16 from_rgb)
+{
+    const int cell_x = get_global_id(0), cell_y = get_global_id(1), n = get_global_id(2);
+    kept += (ulong)n * across.n * down.n * 4 * factor * down.side * factor * across.side;
+    src += (first_frame + n) * src_frame;
+    dst += (first_frame + n) * format.frame;
+    float2 chroma = 0.0f;
+    int n_pixels = 0;
+    for (int y = cell_y << halved_y; y < min((cell_y + 1) << halved_y, format.height[0]); y++)
+        for (int x = cell_x << halved_x; x < min((cell_x + 1) << halved_x, format.width[0]); x++) {
+            const float3 color =
+                apply_matrix(from_rgb, tiles_at(kept, &across, &down, factor, x, y));
+            store_byte(dst + format.offset[0] + (ulong)y * format.pitch[0] + x * format.step[0],
+                       color.x);
+            if (alpha.to_step)
+                store_byte(dst + alpha.to_offset + (ulong)y * alpha.to_pitch + x * alpha.to_step,
+                           alpha_at(src, &alpha, &across, &down, factor, x, y));
+            chroma += color.yz;
+            n_pixels++;
+        }
+    chroma /= (float)n_pixels;
+    store_byte(dst + format.offset[1] + (ulong)cell_y * format.pitch[1] + cell_x * format.step[1],
+               chroma.x);
+    store_byte(dst + format.offset[2] + (ulong)cell_y * format.pitch[2] + cell_x * format.step[2],
+               chroma.y);
+}
