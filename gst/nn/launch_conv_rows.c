@@ -215,14 +215,17 @@ gboolean nn_conv_depthwise_rows_fits(gconstpointer data)
 /* ---------------------------------------------------------------- sizes */
 
 /* Rows of a band of a map of @height rows, of which there are @blocks kinds: at least four
- * work-items for each core, but no fewer rows than @least as long as there is one. */
+ * work-items for each core, but no fewer rows than @least as long as there is one; and as many for
+ * each core, if there are few. */
 static gint32 band_rows(const ConvJob *job, gint32 height, gint32 blocks, gint32 least)
 {
     const gint32 cores = (gint32)nn_recorder_device(job->recorder)->compute_units;
     const gint32 fair = (height * blocks + 4 * cores - 1) / (4 * cores);
     const gint32 most = (height * blocks + cores - 1) / cores;
     const gint32 rows = CLAMP(MAX(fair, MIN(least, most)), 1, height);
-    const gint32 bands = (height + rows - 1) / rows;
+    gint32 bands = (height + rows - 1) / rows;
+    if (bands * blocks > cores)
+        bands -= bands * blocks % cores / blocks;
     return (height + bands - 1) / bands;
 }
 
