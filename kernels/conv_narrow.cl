@@ -102,7 +102,7 @@ __kernel void conv_narrow(__global const REAL *restrict x, Map xm,
         }
         /* Vectors of pixels: exp() of one number at a time takes longer than all the sums. */
         for (int i = 0; i < CHUNK; i += VW)
-            VSTORE(FINISHED(VLOAD(sums[k] + i), post[k]), sums[k] + i);
+            VSTORE(FINISHED(VLOAD(sums[k] + i), (V)(post[k])), sums[k] + i);
         oy = start / ym.w;
         ox = start - oy * ym.w;
         for (int i = 0; i < stop - start; i++) {

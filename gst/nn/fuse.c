@@ -107,6 +107,24 @@ void nn_set_ints(NnNode *node, const char *name, const gint64 *ints, gsize n)
     attribute->u.ints = g_memdup2(ints, n * sizeof *ints);
 }
 
+void nn_replace_by_slice(NnGraph *graph, NnValue *part, NnValue *whole, gint64 first)
+{
+    const gint64 one[1] = { 1 }, lists[4] = { first, first + part->dims[1], 1, 1 };
+    NnNode *slice = nn_graph_add_node(graph, "Slice", "", 13);
+    NnValue *out = nn_graph_value(graph, NULL);
+
+    nn_node_add_input(slice, whole);
+    for (int i = 0; i < 4; i++) {
+        NnArray *list = nn_array_new(NN_INT64, 1, one);
+        nn_array_set_int(list, 0, lists[i]);
+        nn_node_add_input(slice, nn_graph_constant(graph, NULL, list));
+    }
+    nn_node_add_output(slice, out);
+    slice->op = nn_operator_find(slice, NULL);
+    nn_value_set(out, part->type, part->rank, part->dims, NULL);
+    nn_value_replace(graph, part, out);
+}
+
 /* ---------------------------------------------------------------- common subexpressions */
 
 static gboolean describe_attribute(GString *key, const NnAttribute *attribute)
@@ -275,7 +293,8 @@ static gboolean run_passes(NnGraph *graph)
     if (!changed)
         changed = run_pass(graph, nn_pass_norm_halves) || run_pass(graph, nn_pass_affine_as_conv) ||
                   run_pass(graph, nn_pass_small_factors) || run_pass(graph, nn_pass_input_scale) ||
-                  run_pass(graph, nn_pass_join_matmuls) || run_pass(graph, nn_pass_join_norms);
+                  run_pass(graph, nn_pass_join_matmuls) || run_pass(graph, nn_pass_join_norms) ||
+                  run_pass(graph, nn_pass_join_heads);
     nn_graph_prune(graph);
     return changed;
 }

@@ -30,6 +30,9 @@ gboolean nn_pass_pad(NnGraph *graph, NnNode *node);
 /* fuse_concat.c: past a Concat, to its parts */
 gboolean nn_pass_through_concat(NnGraph *graph, NnNode *node);
 
+/* fuse_heads.c: narrow convolutions of the same map */
+gboolean nn_pass_join_heads(NnGraph *graph, NnNode *node);
+
 /* fuse_factor.c: multiplications where tensors are small */
 gboolean nn_pass_small_factors(NnGraph *graph, NnNode *node);
 
@@ -76,6 +79,8 @@ gboolean nn_known_number(const NnValue *value, double *number);
 /* Consumers of @out use @in from now on and @node computes nothing; FALSE, with nothing done, if
  * that would take away the name of a graph output. */
 gboolean nn_bypass(NnGraph *graph, NnNode *node, NnValue *out, NnValue *in);
+/* Consumers of @part use elements @first and on of @whole's axis 1 from now on. */
+void nn_replace_by_slice(NnGraph *graph, NnValue *part, NnValue *whole, gint64 first);
 /* Makes @node an operator of another type of a single input and no attributes yet. */
 void nn_retype(NnNode *node, const char *type, int opset, NnValue *input);
 void nn_set_float(NnNode *node, const char *name, float value);

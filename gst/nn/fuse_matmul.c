@@ -143,25 +143,6 @@ gboolean nn_pass_arithmetic_into_matmul(NnGraph *graph, NnNode *node)
 
 /* ---------------------------------------------------------------- several layers of one vector */
 
-/* Columns first .. first + n - 1 of @whole, [1][N], take the place of @part. */
-static void replace_by_slice(NnGraph *graph, NnValue *part, NnValue *whole, gint64 first)
-{
-    const gint64 one[1] = { 1 }, lists[4] = { first, first + part->dims[1], 1, 1 };
-    NnNode *slice = nn_graph_add_node(graph, "Slice", "", 13);
-    NnValue *out = nn_graph_value(graph, NULL);
-
-    nn_node_add_input(slice, whole);
-    for (int i = 0; i < 4; i++) {
-        NnArray *list = nn_array_new(NN_INT64, 1, one);
-        nn_array_set_int(list, 0, lists[i]);
-        nn_node_add_input(slice, nn_graph_constant(graph, NULL, list));
-    }
-    nn_node_add_output(slice, out);
-    slice->op = nn_operator_find(slice, NULL);
-    nn_value_set(out, part->type, part->rank, part->dims, NULL);
-    nn_value_replace(graph, part, out);
-}
-
 /* Layers of @x that nothing but weights and bias tells apart. */
 static void collect_layers(const NnValue *x, GArray *layers)
 {
@@ -211,7 +192,7 @@ gboolean nn_pass_join_matmuls(NnGraph *graph, NnNode *node)
     for (guint i = 0; i < layers->len; i++) {
         const Layer *layer = &g_array_index(layers, Layer, i);
         copy_layer(layer, weights, bias, at);
-        replace_by_slice(graph, nn_node_output(layer->node, 0), out, at);
+        nn_replace_by_slice(graph, nn_node_output(layer->node, 0), out, at);
         nn_node_set_input(layer->node, 0, NULL);
         at += layer->n;
     }
@@ -370,7 +351,7 @@ gboolean nn_pass_join_norms(NnGraph *graph, NnNode *node)
                                       nn_node_float(node, "epsilon", 0));
     for (guint i = 0; i < all->len; i++) {
         NnValue *part = nn_node_output(all->pdata[i], 0);
-        replace_by_slice(graph, part, y, first);
+        nn_replace_by_slice(graph, part, y, first);
         nn_node_set_input(all->pdata[i], 0, NULL);
         first += part->dims[1];
     }

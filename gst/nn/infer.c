@@ -360,13 +360,17 @@ static void per_channel(NnArray *array, const NnArray *numbers, gboolean adds)
     }
 }
 
-/* PReLU: @slopes has one for each channel. */
-static void activate_by_channel(NnArray *array, const NnArray *slopes)
+/* PReLU, or the sigmoid of some channels: @numbers has one for each channel. */
+static void activate_by_channel(NnArray *array, const NnArray *numbers, NnActivationType type)
 {
-    const gsize per = array->n / MAX(slopes->n, 1);
+    static const NnActivation sigmoid = { .type = NN_ACT_SIGMOID };
+    const gsize per = array->n / MAX(numbers->n, 1);
     for (gsize i = 0; i < array->n; i++) {
-        const double x = nn_array_get(array, i);
-        nn_array_set(array, i, x < 0 ? x * nn_array_get(slopes, i / per) : x);
+        const double x = nn_array_get(array, i), number = nn_array_get(numbers, i / per);
+        if (type == NN_ACT_PRELU)
+            nn_array_set(array, i, x < 0 ? x * number : x);
+        else if (number != 0)
+            nn_array_set(array, i, nn_activate(&sigmoid, (float)x));
     }
 }
 
@@ -427,11 +431,13 @@ gboolean nn_node_evaluate(const NnNode *node, const NnArray *const *in, NnArray 
     }
     if (node->residual >= 0)
         add_residual(out[0], in[node->residual]);
-    if (node->activation.type == NN_ACT_PRELU)
-        activate_by_channel(out[0], in[node->post_scale]);
-    else if (node->activation.type != NN_ACT_NONE)
+    const NnActivationType type = node->activation.type;
+    const gboolean by_channel = type == NN_ACT_PRELU || type == NN_ACT_SOME_SIGMOID;
+    if (by_channel)
+        activate_by_channel(out[0], in[node->post_scale], type);
+    else if (type != NN_ACT_NONE)
         activate(out[0], &node->activation);
-    if (node->post_scale >= 0 && node->activation.type != NN_ACT_PRELU)
+    if (node->post_scale >= 0 && !by_channel)
         per_channel(out[0], in[node->post_scale], FALSE);
     return TRUE;
 }

@@ -78,6 +78,12 @@ const Case cases[] = {
     { "Conv", 13, "f:1,16,9,11 !f[0.5,0.5]:16,1,3,3 !f:16", "group=16 " SAME,
       "conv_depthwise conv_depthwise_wide conv_fir", .dresses = SLOPES },
 
+    /* ---- a sigmoid of some channels, likewise */
+#define HEADS (1u << DRESS_HEADS)
+    { "Conv", 13, "f:1,24,9,11 !f:16,24,3,3 !f:16", SAME, CONV " conv_winograd_fused conv_tiled conv_tensor conv_wgmma conv_halo", .dresses = HEADS },
+    { "Conv", 13, "f:1,24,9,11 !f:1,24,1,1 !f:1", "", "conv_few conv_narrow", .dresses = HEADS },
+    { "Conv", 13, "f:1,24,9,11 !f:19,24,1,1", "", "conv_pointwise", .dresses = HEADS },
+
     /* ---- outer products; transposed ones of a few channels */
     { "Conv", 13, "f:1,24,13,10 !f[0.25,0.25]:24,1,4,4", "group=24 pads=2,2,1,1", "conv_fir", .dresses = SCALES },
     { "Conv", 13, "f:1,16,9,19 !f[0.5,0.5]:16,1,3,2 !f:16", "group=16 pads=1,0,1,1", "conv_fir", .dresses = SCALES },

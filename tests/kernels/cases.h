@@ -18,6 +18,7 @@ typedef enum {
     DRESS_EXPANDED,   /* LeakyRelu, then a convolution of each channel, + residual, Relu */
     DRESS_SEPARABLE,  /* LeakyRelu, then a 1x1 convolution, + residual, Relu */
     DRESS_PRELU,      /* PRelu: fused into convolutions */
+    DRESS_HEADS, /* Sigmoid, and beside it another convolution of input 0 without: one of both */
     N_DRESSES,
 } Dress;
 

@@ -296,12 +296,28 @@ static void add_outputs(OnnxBuilder *builder, const Case *c, Dress dress)
     } else if (dress == DRESS_PRELU) {
         onnx_builder_node(builder, "PRelu", "out0,slopes", "dressed");
         onnx_builder_output(builder, "dressed");
+    } else if (dress == DRESS_HEADS) {
+        onnx_builder_node(builder, "Sigmoid", "out0", "dressed");
+        onnx_builder_output(builder, "dressed");
+        onnx_builder_output(builder, "other");
     } else if (dress == DRESS_ACTIVATION) {
         onnx_node_float(onnx_builder_node(builder, "HardSigmoid", "out0", "gate"), "alpha",
                         1.0f / 6.0f);
         onnx_builder_node(builder, "Mul", "out0,gate", "dressed");
         onnx_builder_output(builder, "dressed");
     }
+}
+
+/* Another convolution of input 0, as the case's, with two outputs. */
+static void add_other_head(OnnxBuilder *builder, const Case *c, const Input *inputs)
+{
+    g_autofree char *dims = dims_text(inputs[1].array, 0);
+    g_autofree char *all = g_strconcat("2", strchr(dims, ','), NULL);
+    onnx_builder_floats(builder, "other_weights", all, NULL);
+    Onnx__NodeProto *node = onnx_builder_node(builder, "Conv", "in0,other_weights", "other");
+    g_auto(GStrv) words = g_strsplit(c->attributes, " ", -1);
+    for (guint i = 0; words[i]; i++)
+        add_attribute(node, words[i]);
 }
 
 /* What a dress needs beside the output is shaped like it: @shape is out0's. */
@@ -363,6 +379,8 @@ static NnModel *build_model(const Case *c, const Input *inputs, guint n, Dress d
     add_inputs(builder, inputs, n, dress);
     add_case_node(builder, c, inputs, n);
     add_companions(builder, bare->outputs->pdata[0], dress);
+    if (dress == DRESS_HEADS)
+        add_other_head(builder, c, inputs);
     add_outputs(builder, c, dress);
     return pack_model(builder, error);
 }
@@ -576,7 +594,7 @@ static gboolean run_network(NnModel *model, const Expectation *e, const char *va
 
 static const char *const dress_names[N_DRESSES] = {
     "plain",  "sliced",   "row-major", "residual-relu", "hardswish",
-    "scaled", "expanded", "separable", "prelu",
+    "scaled", "expanded", "separable", "prelu",         "heads",
 };
 
 static double tolerance_of(const Case *c, gboolean fp16)
@@ -593,7 +611,8 @@ static gboolean run_case(const Case *c, Dress dress, const char *variant, gboole
     guint32 state = seed * 2654435761u | 1;
     const guint n = parse_inputs(c, inputs, &state);
     g_autoptr(NnModel) model = build_model(c, inputs, n, dress, error);
-    const gboolean fused = dress == DRESS_EXPANDED || dress == DRESS_SEPARABLE;
+    const gboolean fused =
+        dress == DRESS_EXPANDED || dress == DRESS_SEPARABLE || dress == DRESS_HEADS;
     const gboolean ok =
         model && expect(&e, model, inputs, &state, error) &&
         run_network(model, &e, variant, fp16, fused, tolerance_of(c, fp16), worst, error);
