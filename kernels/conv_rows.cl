@@ -17,7 +17,8 @@
  *   Products: P pixels, at most those of a row, times KB vectors of outputs are held in registers; the
  *   last tile of a row overlaps the one before.
  *   Windows: KH KW; STRIDE_W; PD pixels held in registers, at most OW. LANES: fewer channels than VW, in
- *   conv_expanded without SCALED.
+ *   conv_expanded without SCALED. POOL: 2 if conv_expanded stores the largest of each 2x2 of its
+ *   results alone; PD is even then.
  * Buffers: x [C][H][W], residual and y [K][OH][OW] as maps with sc == 1.
  *   Vector i of n channels, n >= VW, begins at channel min(i * VW, n - VW): the last one may overlap
  *   the one before, and both compute the same there. Weights and bias lie in this order:
@@ -106,6 +107,10 @@ typedef struct {
 #endif
 #define WINDOWS_PARAMETERS FINISH_PARAMETERS
 #define FINISH_WINDOWS(sum, bias, c, residual) FINISH(sum, bias, c, residual)
+#endif
+
+#ifndef POOL
+#define POOL 1
 #endif
 
 /* Where vector @i of @channels begins. */
@@ -214,16 +219,22 @@ static inline void add_window(V acc[PD], WINDOWS_IN *x, int row_step, int step,
     }
 }
 
-/* Of the vector from channel @c on; @residual and @y begin at channel 0. */
+/* Of the vector from channel @c on; @residual and @y begin at channel 0. With POOL, @y has half as many
+ * pixels, of which each has the largest so far if this is not the first row. */
 static inline void finish_window(V acc[PD], __global const float *bias, int c,
                                  __global const REAL *residual, int residual_step, WINDOWS_OUT *y,
-                                 int step, WINDOWS_PARAMETERS)
+                                 int step, bool first_row, WINDOWS_PARAMETERS)
 {
     const V b = VLOAD(bias);
 #pragma unroll
-    for (int p = 0; p < PD; p++) {
-        const V v = FINISH_WINDOWS(acc[p], b, c, residual + p * residual_step + c);
-        WRITE_WINDOWS(v, y + p * step + c);
+    for (int p = 0; p < PD; p += POOL) {
+        V v = FINISH_WINDOWS(acc[p], b, c, residual + p * residual_step + c);
+#if POOL == 2
+        v = fmax(v, FINISH_WINDOWS(acc[p + 1], b, c, residual + (p + 1) * residual_step + c));
+        if (!first_row)
+            v = fmax(v, VLOAD_REAL(y + p / 2 * step + c));
+#endif
+        WRITE_WINDOWS(v, y + p / POOL * step + c);
     }
 }
 
@@ -361,7 +372,7 @@ __kernel void conv_depthwise_rows(__global const REAL *restrict x, Map xm,
                 else
                     add_window(acc, in + c, xm.sh, xm.sw, w, VW, row, xm.h, column, xm.w, true);
                 finish_window(acc, bias + vector * VW, c, residual + oy * rm.sh + ox * rm.sw, rm.sw,
-                              y + oy * ym.sh + ox * ym.sw, ym.sw, FINISH_AT(0));
+                              y + oy * ym.sh + ox * ym.sw, ym.sw, true, FINISH_AT(0));
             }
         }
     }
@@ -402,7 +413,7 @@ __kernel void conv_separable(__global const REAL *restrict x, Map xm,
                 else
                     add_window(acc, in + c, xm.sh, xm.sw, w, VW, row, xm.h, column, xm.w, true);
                 finish_window(acc, first_bias + vector * VW, c, 0, 0, between + ox * xm.c, xm.c,
-                              first_alpha, first_beta);
+                              true, first_alpha, first_beta);
             }
         }
         for (int vector = 0, block = 0; vector * VW < ym.c; vector += KB, block++)
@@ -452,10 +463,22 @@ static inline void expand_row(__global const REAL *x, Map xm, __global const flo
     }
 }
 
-/* One work-item: @rows_each rows of @blocks_each blocks of KB vectors. @conv: the windows.
+/* Rows @from to @to - 1, counted from the first one of padding, of block @block into its ring. */
+static inline void expand_rows(__global const REAL *x, Map xm, __global const float *weights,
+                               __global const float *bias, int block, int from, int to, int above,
+                               int before, int columns, __local float *ring, float alpha,
+                               float beta)
+{
+    const int step = KB * VW;
+    for (int i = from; i < to; i++)
+        expand_row(x, xm, weights + block * xm.c * step, bias + block * step, i - above, before,
+                   columns, ring + i % KH * columns * step, alpha, beta);
+}
+
+/* One work-item: @rows_each rows of y and @blocks_each blocks of KB vectors. @conv: the windows.
  * rings: [blocks_each][KH][columns][KB * VW], columns being (OW - 1) * stride + KW. Row i of the first
  * convolution lies at i + pad modulo KH, with zeros around it; the next rows take the place of those
- * that no window needs any more. Global: ceil(blocks / blocks_each), ceil(OH / rows_each). */
+ * that no window needs any more. Global: ceil(blocks / blocks_each), ceil(rows of y / rows_each). */
 __kernel void conv_expanded(__global const REAL *restrict x, Map xm,
                             __global const float *restrict first_weights,
                             __global const float *restrict first_bias,
@@ -469,7 +492,7 @@ __kernel void conv_expanded(__global const REAL *restrict x, Map xm,
     const int start = get_global_id(1) * rows_each, stop = min(start + rows_each, ym.h);
     const int block0 = get_global_id(0) * blocks_each;
     const int blocks = min(blocks_each, (ym.c + KB * VW - 1) / (KB * VW) - block0);
-    const int columns = (ym.w - 1) * STRIDE_W + KW;
+    const int width = ym.w * POOL, columns = (width - 1) * STRIDE_W + KW;
     const int step = KB * VW, row_step = columns * step;
 
     x += xm.offset + n * xm.sample;
@@ -480,32 +503,32 @@ __kernel void conv_expanded(__global const REAL *restrict x, Map xm,
         VSTORE((V)(0.0f), rings + i);
 
     /* Rows count from the first one of padding. */
-    int ready = start * conv.stride_h;
+    int ready = start * POOL * conv.stride_h;
     for (int oy = start; oy < stop; oy++) {
-        const int row = oy * conv.stride_h;
-        const int missing = max(ready, row);
-        ready = row + KH;
         for (int b = 0; b < blocks; b++) {
-            const int block = block0 + b;
             __local float *ring = rings + b * KH * row_step;
-            for (int i = missing; i < ready; i++)
-                expand_row(x, xm, first_weights + block * xm.c * step, first_bias + block * step,
-                           i - conv.pad_h, conv.pad_w, columns, ring + i % KH * row_step,
-                           first_alpha, first_beta);
-            for (int i = 0; i < ym.w; i += PD) {
-                const int ox = min(i, ym.w - PD);
-                for (int k = 0; k < KB && (block * KB + k) * VW < ym.c; k++) {
-                    const int c = first_channel(block * KB + k, ym.c);
-                    V acc[PD];
-                    add_window(acc, ring + ox * STRIDE_W * step + k * VW, row_step, step,
-                               weights + block * KH * KW * step + k * VW, step, row, 0, 0, 0,
-                               false);
-                    finish_window(acc, bias + block * step + k * VW, c,
-                                  residual + oy * rm.sh + ox * rm.sw, rm.sw,
-                                  y + oy * ym.sh + ox * ym.sw, ym.sw, FINISH_AT(0));
+            for (int part = 0, have = ready; part < POOL; part++) {
+                const int row = (oy * POOL + part) * conv.stride_h;
+                expand_rows(x, xm, first_weights, first_bias, block0 + b, max(have, row), row + KH,
+                            conv.pad_h, conv.pad_w, columns, ring, first_alpha, first_beta);
+                have = row + KH;
+                for (int i = 0; i < width; i += PD) {
+                    const int ox = min(i, width - PD);
+                    for (int k = 0; k < KB && ((block0 + b) * KB + k) * VW < ym.c; k++) {
+                        const int vector = (block0 + b) * KB + k;
+                        V acc[PD];
+                        add_window(acc, ring + ox * STRIDE_W * step + k * VW, row_step, step,
+                                   weights + ((block0 + b) * KH * KW * KB + k) * VW, step, row, 0,
+                                   0, 0, false);
+                        finish_window(acc, bias + vector * VW, first_channel(vector, ym.c),
+                                      residual + (oy * POOL + part) * rm.sh + ox * rm.sw, rm.sw,
+                                      y + oy * ym.sh + ox / POOL * ym.sw, ym.sw, part == 0,
+                                      FINISH_AT(0));
+                    }
                 }
             }
         }
+        ready = (oy * POOL + POOL - 1) * conv.stride_h + KH;
     }
 }
 

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "fuse.h"
+
 static gboolean same_type(const ConvJob *job)
 {
     return job->x.type == job->y.type && job->residual.type == job->y.type;
@@ -686,6 +688,50 @@ static gboolean ends_pair(NnRecorder *recorder, const NnNode *node)
     }
 }
 
+/* The MaxPool of 2x2, without overlap or padding, that alone uses what @node computes. */
+static const NnNode *sole_pool(const NnNode *node)
+{
+    const NnValue *out = nn_node_output(node, 0);
+    const NnNode *pool = out && nn_has_single_use(out) ? out->consumers->pdata[0] : NULL;
+    NnPoolParams params;
+    if (!pool || !nn_is_type(pool, "MaxPool") || nn_node_output(pool, 1) || pool->residual >= 0 ||
+        pool->activation.type != NN_ACT_NONE || !nn_pool_params(pool, &params, NULL) ||
+        params.n_spatial != 2 || params.batch != 1)
+        return NULL;
+    for (int i = 0; i < 2; i++)
+        if (params.kernel[i] != 2 || params.stride[i] != 2 || params.dilation[i] != 1 ||
+            params.pad_begin[i] != 0 || params.out[i] < 1 || params.out[i] != params.in[i] / 2)
+            return NULL;
+    return pool;
+}
+
+/* Lets a pair pool what it computes if it can. @node: the second convolution. */
+static void add_pool(NnRecorder *recorder, const NnNode *node, const ConvJob *first,
+                     ConvJob *second)
+{
+    const NnNode *pool = sole_pool(node);
+    ConvJob pooled = *second;
+    if (!pool)
+        return;
+    pooled.pooled = nn_recorder_output(recorder, pool, 0);
+    pooled.y.dims[2] &= ~(gint64)1;
+    pooled.y.dims[3] &= ~(gint64)1;
+    if (choose_pair(recorder, first, &pooled))
+        *second = pooled;
+}
+
+gboolean nn_conv_takes_pool(NnRecorder *recorder, const NnNode *pool)
+{
+    g_auto(Convolution) first = { 0 }, second = { 0 };
+    const NnNode *node = nn_node_input(pool, 0) ? nn_node_input(pool, 0)->producer : NULL;
+    if (!node || sole_pool(node) != pool || !ends_pair(recorder, node))
+        return FALSE;
+    describe_plain(recorder, nn_node_input(node, 0)->producer, &first);
+    describe_plain(recorder, node, &second);
+    add_pool(recorder, node, &first.job, &second.job);
+    return second.job.pooled != NULL;
+}
+
 static gboolean record_pair(NnRecorder *recorder, const NnNode *node, GError **error)
 {
     g_auto(Convolution) first = { 0 }, second = { 0 };
@@ -693,6 +739,7 @@ static gboolean record_pair(NnRecorder *recorder, const NnNode *node, GError **e
     describe_plain(recorder, node, &second);
     if (!add_scales(&second.job, error))
         return FALSE;
+    add_pool(recorder, node, &first.job, &second.job);
     choose_pair(recorder, &first.job, &second.job)->record(&first.job, &second.job);
     return TRUE;
 }

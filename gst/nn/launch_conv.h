@@ -31,6 +31,7 @@ typedef struct {
     NnView in_scale;
     guint scaled;                 /* SCALED in common.clh: which of the next two there are */
     NnView out_scale, post_scale; /* dense floats; one of them stands in for the other */
+    const NnView *pooled; /* (nullable): the largest of each 2x2 of y are stored there, y is not */
 } ConvJob;
 
 /* The options and arguments of a convolution's epilogue. */
@@ -135,6 +136,9 @@ gboolean nn_conv_expanded_fits(const ConvJob *first, const ConvJob *second);
 void nn_conv_expanded_record(const ConvJob *first, const ConvJob *second);
 gboolean nn_conv_separable_fits(const ConvJob *first, const ConvJob *second);
 void nn_conv_separable_record(const ConvJob *first, const ConvJob *second);
+
+/* launch_conv.c: whether two convolutions in one launch compute @pool, a MaxPool, too. */
+gboolean nn_conv_takes_pool(NnRecorder *recorder, const NnNode *pool);
 
 /* launch_conv_winograd.c: 3x3 on CPUs, in one launch with a tile's numbers in the cache, or in
  * three through memory. */

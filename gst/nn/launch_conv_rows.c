@@ -387,12 +387,20 @@ static gboolean writes_lanes(const ConvJob *job)
            job->node->out_scale < 0 && job->node->post_scale < 0;
 }
 
+/* Where the results of two convolutions are stored. */
+static const NnView *stored(const ConvJob *second)
+{
+    return second->pooled ? second->pooled : &second->y;
+}
+
 gboolean nn_conv_expanded_fits(const ConvJob *first, const ConvJob *second)
 {
     if (!known_floats(first) || !known_floats(second) || first->has_residual ||
         !is_pointwise(&first->shape) || first->shape.stride_h != 1 || first->shape.stride_w != 1 ||
         !is_depthwise(&second->shape) || !(writes_vectors(second) || writes_lanes(second)) ||
         columns_used(first, second) < 1)
+        return FALSE;
+    if (second->pooled && (!has_vectors(second, second->pooled) || nn_map_of(&second->y).w < 2))
         return FALSE;
     const NnMap x = nn_map_of(&first->x);
     const Tile tile = expanded_tile(first, second);
@@ -406,7 +414,7 @@ static gsize between_b(const ConvJob *windows)
 
 gboolean nn_conv_separable_fits(const ConvJob *first, const ConvJob *second)
 {
-    return known_floats(first) && known_floats(second) && !first->has_residual &&
+    return !second->pooled && known_floats(first) && known_floats(second) && !first->has_residual &&
            is_depthwise(&first->shape) && is_pointwise(&second->shape) &&
            second->shape.stride_h == 1 && second->shape.stride_w == 1 &&
            has_vectors(first, &first->x) && writes_vectors(second) &&
@@ -422,7 +430,7 @@ static void finish_pair(NnLaunch *launch, const ConvJob *first, const ConvJob *s
     nn_launch_buffer(launch, weights);
     nn_launch_buffer(launch, bias);
     nn_launch_map(launch, &second->residual);
-    nn_launch_map(launch, &second->y);
+    nn_launch_map(launch, stored(second));
     nn_launch_bytes(launch, windows, sizeof *windows);
     nn_launch_int(launch, rows);
     if (blocks > 0)
@@ -447,21 +455,23 @@ void nn_conv_expanded_record(const ConvJob *first, const ConvJob *second)
     const gboolean together =
         height >= 2 * cores * least && tile.blocks * ring_b(second, &tile) <= most_local_b(second);
     const gint32 each = together ? tile.blocks : 1, parts = tile.blocks / each;
-    const gint32 rows = band_rows(second, height, parts, 2 * least);
+    const gint32 pool = second->pooled ? 2 : 1;
+    const gint32 rows = band_rows(second, height / pool, parts, 2 * least / pool);
 
     const gint32 lanes = MIN(first->shape.k, LEAST_LANES);
     g_autofree char *few =
         lanes < LEAST_LANES ? g_strdup_printf(" -DLANES=%d", lanes) : g_strdup("");
     NnLaunch *launch =
         nn_recorder_launch(second->recorder, second->node, "conv_rows.cl", "conv_expanded",
-                           "-DCONV_EXPANDED %s %s %s -DFIRST_ACT=%d%s", products, windows, epilogue,
-                           first->node->activation.type, few);
+                           "-DCONV_EXPANDED %s %s %s -DFIRST_ACT=%d -DPOOL=%d%s", products, windows,
+                           epilogue, first->node->activation.type, pool, few);
     nn_launch_map(launch, &first->x);
     nn_launch_buffer(launch, &first_weights);
     nn_launch_buffer(launch, &first_bias);
     finish_pair(launch, first, second, &weights, &bias, &second->shape, rows, each,
                 (gsize)each * ring_b(second, &tile));
-    nn_launch_tiles(second->recorder, launch, &second->y, parts, (height + rows - 1) / rows);
+    nn_launch_tiles(second->recorder, launch, stored(second), parts,
+                    (height / pool + rows - 1) / rows);
 }
 
 void nn_conv_separable_record(const ConvJob *first, const ConvJob *second)

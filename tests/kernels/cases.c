@@ -61,10 +61,10 @@ const Case cases[] = {
     { "Conv", 13, "f:1,40,11,19 !f:40,1,3,3", "group=40 dilations=2,3 pads=2,3,2,3", "conv_depthwise_wide", .dresses = SCALES },
 
     /* ---- two convolutions in one launch: rows in several bands, one row, more rows than the ring */
-    { "Conv", 13, "f:1,3,37,13 !f:16,3,1,1 !f:16", "", "conv_expanded", .dresses = EXPANDED },
-    { "Conv", 13, "f:1,19,8,41 !f:40,19,1,1", "", "conv_expanded", .dresses = EXPANDED },
+    { "Conv", 13, "f:1,3,37,13 !f:16,3,1,1 !f:16", "", "conv_expanded", .dresses = POOLED },
+    { "Conv", 13, "f:1,19,8,41 !f:40,19,1,1", "", "conv_expanded", .dresses = POOLED },
     { "Conv", 13, "f:1,16,1,5 !f:72,16,1,1 !f:72", "", "conv_expanded", .dresses = EXPANDED },
-    { "Conv", 13, "f:1,24,70,3 !f:10,24,1,1 !f:10", "", "conv_expanded", .dresses = EXPANDED },
+    { "Conv", 13, "f:1,24,70,3 !f:10,24,1,1 !f:10", "", "conv_expanded", .dresses = POOLED },
     { "Conv", 13, "f:1,40,19,13 !f:1,40,1,1 !f:1", "", "conv_expanded", .dresses = EXPANDED },
     { "Conv", 13, "f:1,21,8,9 !f:3,21,1,1 !f:3", "", "conv_expanded", .dresses = EXPANDED },
     { "Conv", 13, "f:1,16,19,23 !f:16,1,3,3 !f:16", "group=16 " SAME, "conv_separable", .dresses = SEPARABLE },

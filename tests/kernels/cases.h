@@ -16,6 +16,7 @@ typedef enum {
     DRESS_SCALED,     /* channels times computed numbers: input, output, and output once more behind
                          residual and LeakyRelu; fused into convolutions */
     DRESS_EXPANDED,   /* LeakyRelu, then a convolution of each channel, + residual, Relu */
+    DRESS_POOLED,     /* the same, then MaxPool of 2x2 */
     DRESS_SEPARABLE,  /* LeakyRelu, then a 1x1 convolution, + residual, Relu */
     DRESS_PRELU,      /* PRelu: fused into convolutions */
     DRESS_HEADS, /* Sigmoid, and beside it another convolution of input 0 without: one of both */
@@ -28,6 +29,7 @@ typedef enum {
 #define EPILOGUES (LAYOUTS | 1u << DRESS_EPILOGUE | 1u << DRESS_ACTIVATION)
 
 #define EXPANDED (1u << DRESS_EXPANDED)
+#define POOLED (EXPANDED | 1u << DRESS_POOLED)
 #define SEPARABLE (1u << DRESS_SEPARABLE)
 
 typedef struct {

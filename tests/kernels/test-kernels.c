@@ -241,11 +241,16 @@ static void add_case_node(OnnxBuilder *builder, const Case *c, const Input *inpu
     g_string_free(out, TRUE);
 }
 
+static gboolean takes_two_convolutions(Dress dress)
+{
+    return dress == DRESS_EXPANDED || dress == DRESS_POOLED || dress == DRESS_SEPARABLE;
+}
+
 /* A second convolution behind the node's, and what is behind that; @x is what the node computes. */
 static void add_second_convolution(OnnxBuilder *builder, const NnValue *x, Dress dress)
 {
     const gint64 channels = x->dims[1], rows = x->dims[2], columns = x->dims[3];
-    const gboolean expanded = dress == DRESS_EXPANDED;
+    const gboolean expanded = dress != DRESS_SEPARABLE, pooled = dress == DRESS_POOLED;
     const gint64 dims[2][4] = { { channels, 1, 5, 3 }, { 21, channels, 1, 1 } };
     const gint64 bias_dims[1] = { expanded ? channels : 21 };
     g_autoptr(NnArray) weights = nn_array_new(NN_FLOAT32, 4, dims[!expanded]);
@@ -268,7 +273,12 @@ static void add_second_convolution(OnnxBuilder *builder, const NnValue *x, Dress
                         bias_dims[0], expanded ? (rows + 1) / 2 : rows, columns);
     onnx_builder_input(builder, "residual", x->type, residual);
     onnx_builder_node(builder, "Add", "second,residual", "added");
-    onnx_builder_node(builder, "Relu", "added", "dressed");
+    onnx_builder_node(builder, "Relu", "added", pooled ? "active" : "dressed");
+    if (pooled) {
+        Onnx__NodeProto *pool = onnx_builder_node(builder, "MaxPool", "active", "dressed");
+        onnx_node_ints(pool, "kernel_shape", "2,2");
+        onnx_node_ints(pool, "strides", "2,2");
+    }
     onnx_builder_output(builder, "dressed");
 }
 
@@ -341,7 +351,7 @@ static void add_companions(OnnxBuilder *builder, const NnValue *shape, Dress dre
         g_autofree char *after = dims_text(&array, AFTER - array.dims[1]);
         onnx_builder_input(builder, "neighbour", shape->type, before);
         onnx_builder_input(builder, "neighbour2", shape->type, after);
-    } else if (dress == DRESS_EXPANDED || dress == DRESS_SEPARABLE) {
+    } else if (takes_two_convolutions(dress)) {
         add_second_convolution(builder, shape, dress);
     }
 }
@@ -593,8 +603,8 @@ static gboolean run_network(NnModel *model, const Expectation *e, const char *va
 /* ---------------------------------------------------------------- the list of tests */
 
 static const char *const dress_names[N_DRESSES] = {
-    "plain",  "sliced",   "row-major", "residual-relu", "hardswish",
-    "scaled", "expanded", "separable", "prelu",         "heads",
+    "plain",    "sliced", "row-major", "residual-relu", "hardswish", "scaled",
+    "expanded", "pooled", "separable", "prelu",         "heads",
 };
 
 static double tolerance_of(const Case *c, gboolean fp16)
@@ -611,8 +621,7 @@ static gboolean run_case(const Case *c, Dress dress, const char *variant, gboole
     guint32 state = seed * 2654435761u | 1;
     const guint n = parse_inputs(c, inputs, &state);
     g_autoptr(NnModel) model = build_model(c, inputs, n, dress, error);
-    const gboolean fused =
-        dress == DRESS_EXPANDED || dress == DRESS_SEPARABLE || dress == DRESS_HEADS;
+    const gboolean fused = takes_two_convolutions(dress) || dress == DRESS_HEADS;
     const gboolean ok =
         model && expect(&e, model, inputs, &state, error) &&
         run_network(model, &e, variant, fp16, fused, tolerance_of(c, fp16), worst, error);
