@@ -69,6 +69,7 @@ enum {
     PROP_FEATHER,
     PROP_ERODE,
     PROP_REFINE,
+    PROP_TEMPORAL,
 };
 
 struct _GstUnetMatte {
@@ -84,7 +85,7 @@ struct _GstUnetMatte {
     PictureModel *model;
     GstSample *image;     /* decoded background-location, NULL: none */
     char *image_location; /* of image */
-    NnSlot *last;         /* holds the states after the last frame, NULL: at a beginning */
+    NnSlot *last;         /* that of the last frame, with its states; NULL: at a beginning */
 };
 
 /* What is built for one device. */
@@ -195,6 +196,9 @@ static void set_look(GstUnetMatte *self, guint id, const GValue *value)
     case PROP_REFINE:
         look->refine = g_value_get_enum(value);
         break;
+    case PROP_TEMPORAL:
+        look->temporal = g_value_get_float(value);
+        break;
     default:
         break;
     }
@@ -268,6 +272,9 @@ static void gst_unet_matte_get_property(GObject *object, guint id, GValue *value
         break;
     case PROP_REFINE:
         g_value_set_enum(value, look->refine);
+        break;
+    case PROP_TEMPORAL:
+        g_value_set_float(value, look->temporal);
         break;
     default:
         G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
@@ -381,12 +388,16 @@ static GstCaps *gst_unet_matte_transform_caps(GstClBatchFilter *filter, GstPadDi
 static gboolean gst_unet_matte_carries_state(GstClBatchFilter *filter)
 {
     GstUnetMatte *self = GST_UNET_MATTE(filter);
-    return self->model && picture_model_is_recurrent(self->model);
+    GST_OBJECT_LOCK(self);
+    const gboolean smooths = self->look.temporal > 0;
+    GST_OBJECT_UNLOCK(self);
+    return smooths || (self->model && picture_model_is_recurrent(self->model));
 }
 
 static guint gst_unet_matte_frame_limit(GstClBatchFilter *filter)
 {
-    return gst_unet_matte_carries_state(filter) ? 1 : 0;
+    GstUnetMatte *self = GST_UNET_MATTE(filter);
+    return self->model && picture_model_is_recurrent(self->model) ? 1 : 0;
 }
 
 static void gst_unet_matte_release(GstClBatchFilter *filter, GstClBuild data)
@@ -501,6 +512,8 @@ static gboolean gst_unet_matte_compute(GstClBatchFilter *filter, GstClBatch data
     NnPlace place;
     if (!picture_network_carry(picture->build->network, compute, self->last, picture->slot, error))
         return FALSE;
+    if (!self->last)
+        video_compose_begin(build->compose);
     self->last = picture->slot;
     return picture_batch_run(picture, compute, n_frames, error) &&
            video_compose_run(build->compose, compute, picture->in, picture->out, n_frames, &matte,
@@ -603,6 +616,13 @@ static void install_edge_properties(GObjectClass *klass)
         g_param_spec_enum("refine", "Refine",
                           "How edges of the matte are brought to the size of the picture",
                           GST_TYPE_UNET_MATTE_REFINE, default_look.refine, flags));
+    g_object_class_install_property(
+        klass, PROP_TEMPORAL,
+        g_param_spec_float("temporal", "Temporal",
+                           "Share of the matte before that stays where the picture stands still, "
+                           "against flicker; above 0 the batches are not spread over devices",
+                           0, 1, default_look.temporal,
+                           G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY));
 }
 
 static void gst_unet_matte_class_init(GstUnetMatteClass *klass)

@@ -84,6 +84,11 @@ void video_compose_free(VideoCompose *compose)
     g_free(compose);
 }
 
+void video_compose_begin(VideoCompose *compose)
+{
+    video_alpha_begin(compose->alpha);
+}
+
 gboolean video_compose_set_image(VideoCompose *compose, OclQueue *compute, GstVideoFrame *image,
                                  GError **error)
 {
@@ -116,6 +121,7 @@ static VideoFrameControls frame_controls(const VideoCompose *compose,
                                  .feather = MIN(ABS(controls->feather), VIDEO_MAX_EDGE_PX),
                                  .background = background_of(compose, controls),
                                  .refine = controls->refine,
+                                 .temporal = CLAMP(controls->temporal, 0, 1),
                                  .sigma = video_blur_sigma(&compose->out, controls->blur_radius) };
     float width = MIN(controls->alpha_high, 1) - frame.low;
     /* Where the thresholds meet, alpha is a step: a slope far beyond that of any matte. */

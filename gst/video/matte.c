@@ -4,6 +4,7 @@
  */
 #include "matte.h"
 
+#include "color.h"
 #include "guided.h"
 #include "range.h"
 
@@ -23,7 +24,10 @@ struct VideoAlpha {
     cl_mem wide;      /* [max_frames][matte_height][pitch] float: resized horizontally */
     cl_mem planes[2]; /* [max_frames][height][pitch] ushort: the result; between two passes */
     gint32 pitch;
-    VideoGuided *guided; /* NULL: not asked for yet */
+    VideoGuided *guided;      /* NULL: not asked for yet */
+    OclKernel *steady_kernel; /* likewise */
+    cl_mem past;              /* [2][height][pitch] ushort: see kernels/video_steady.cl */
+    gboolean has_past;
 };
 
 /* The channel that is alpha as a map of its own; @other: from it to the background's channel. */
@@ -127,6 +131,8 @@ void video_alpha_free(VideoAlpha *alpha)
     ocl_kernel_free(alpha->feather_kernel);
     video_range_free(alpha->range);
     video_guided_free(alpha->guided);
+    ocl_kernel_free(alpha->steady_kernel);
+    ocl_buffer_clear(&alpha->past);
     ocl_buffer_clear(&alpha->wide);
     ocl_buffer_clear(&alpha->planes[0]);
     ocl_buffer_clear(&alpha->planes[1]);
@@ -220,17 +226,55 @@ static gboolean run_guided(VideoAlpha *alpha, OclQueue *compute, const VideoFram
     return TRUE;
 }
 
-/* What any of the frames asks for. */
-static void wishes(const VideoControlsTable *controls, guint n_frames, gboolean *refine,
-                   gboolean *erode, gboolean *feather)
+static gboolean prepare_steady(VideoAlpha *alpha, GError **error)
 {
-    *refine = *erode = *feather = FALSE;
+    GstVideoInfo rgb;
+    gst_video_info_set_format(&rgb, GST_VIDEO_FORMAT_RGB, alpha->width, alpha->height);
+    g_autofree char *defines = video_picture_defines(&alpha->in, &rgb);
+    alpha->past = ocl_buffer_new(alpha->device, OCL_BUFFER_READ_WRITE,
+                                 2 * (gsize)alpha->height * alpha->pitch * sizeof(guint16), error);
+    alpha->steady_kernel = alpha->past ? video_kernel_new(alpha->device, "video_steady.cl",
+                                                          "video_steady", error, "%s", defines)
+                                       : NULL;
+    return alpha->steady_kernel != NULL;
+}
+
+static gboolean run_steady(VideoAlpha *alpha, OclQueue *compute, const VideoFrames *frames,
+                           guint n_frames, cl_mem controls, GError **error)
+{
+    const VideoMatrix to_rgb = video_matrix_to_rgb(&alpha->in);
+    const cl_float16 matrix = video_matrix_argument(&to_rgb);
+    if (!alpha->steady_kernel && !prepare_steady(alpha, error))
+        return FALSE;
+    cl_mem src = video_frames_memory(frames);
+    gint32 has_past = alpha->has_past, n = (gint32)n_frames;
+    const VideoArgument arguments[] = {
+        VIDEO_ARG(src),          VIDEO_ARG(video_frames_layout(frames)->picture),
+        VIDEO_ARG(matrix),       VIDEO_ARG(alpha->planes[0]),
+        VIDEO_ARG(alpha->pitch), VIDEO_ARG(alpha->past),
+        VIDEO_ARG(has_past),     VIDEO_ARG(n),
+        VIDEO_ARG(controls),
+    };
+    return video_launch(compute, alpha->steady_kernel, arguments, G_N_ELEMENTS(arguments),
+                        video_strips(alpha->device, alpha->width), alpha->height, 1, error);
+}
+
+/* What any of the frames asks for. */
+typedef struct {
+    gboolean refine, temporal, erode, feather;
+} Wishes;
+
+static Wishes wishes(const VideoControlsTable *controls, guint n_frames)
+{
+    Wishes wish = { 0 };
     for (guint i = 0; i < n_frames; i++) {
         const VideoFrameControls *frame = video_controls_table_get(controls, i);
-        *refine |= frame->refine != 0;
-        *erode |= frame->erode != 0;
-        *feather |= frame->feather != 0;
+        wish.refine |= frame->refine != 0;
+        wish.temporal |= frame->temporal > 0;
+        wish.erode |= frame->erode != 0;
+        wish.feather |= frame->feather != 0;
     }
+    return wish;
 }
 
 gboolean video_alpha_run(VideoAlpha *alpha, OclQueue *compute, const VideoFrames *frames,
@@ -239,19 +283,27 @@ gboolean video_alpha_run(VideoAlpha *alpha, OclQueue *compute, const VideoFrames
 {
     VideoMap map;
     gint32 other;
-    gboolean refine, erode, feather;
     cl_mem table = video_controls_table_memory(controls);
     if (!matte_map(matte, alpha->nhwc, alpha->channel, &map, &other, error))
         return FALSE;
-    wishes(controls, n_frames, &refine, &erode, &feather);
+    const Wishes wish = wishes(controls, n_frames);
     /* Frames that do not ask for them pass the filters unchanged, bit for bit. */
-    return run_range(alpha, compute, n_frames, matte, &map, error) &&
-           run_columns(alpha, compute, n_frames, matte, &alpha->column_axis, alpha->wide,
-                       alpha->width, error) &&
-           run_rows(alpha, compute, n_frames, table, error) &&
-           (!refine || run_guided(alpha, compute, frames, n_frames, matte, controls, error)) &&
-           (!erode || run_edge(alpha, compute, n_frames, alpha->erode_kernel, table, error)) &&
-           (!feather || run_edge(alpha, compute, n_frames, alpha->feather_kernel, table, error));
+    const gboolean ok =
+        run_range(alpha, compute, n_frames, matte, &map, error) &&
+        run_columns(alpha, compute, n_frames, matte, &alpha->column_axis, alpha->wide, alpha->width,
+                    error) &&
+        run_rows(alpha, compute, n_frames, table, error) &&
+        (!wish.refine || run_guided(alpha, compute, frames, n_frames, matte, controls, error)) &&
+        (!wish.temporal || run_steady(alpha, compute, frames, n_frames, table, error)) &&
+        (!wish.erode || run_edge(alpha, compute, n_frames, alpha->erode_kernel, table, error)) &&
+        (!wish.feather || run_edge(alpha, compute, n_frames, alpha->feather_kernel, table, error));
+    alpha->has_past = video_controls_table_get(controls, n_frames - 1)->temporal > 0;
+    return ok;
+}
+
+void video_alpha_begin(VideoAlpha *alpha)
+{
+    alpha->has_past = FALSE;
 }
 
 cl_mem video_alpha_memory(const VideoAlpha *alpha)

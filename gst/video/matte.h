@@ -22,6 +22,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VideoAlpha, video_alpha_free)
 gboolean video_alpha_run(VideoAlpha *alpha, OclQueue *compute, const VideoFrames *frames,
                          guint n_frames, const NnPlace *matte, const VideoControlsTable *controls,
                          GError **error);
+/* The next frame follows none. */
+void video_alpha_begin(VideoAlpha *alpha);
 /* [max_frames][height][pitch] ushort, 65535: opaque. */
 cl_mem video_alpha_memory(const VideoAlpha *alpha);
 gint32 video_alpha_pitch(const VideoAlpha *alpha);

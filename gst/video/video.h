@@ -142,7 +142,7 @@ typedef enum {
 } VideoBackground;
 
 /* What may change from frame to frame; snapshots are taken in stream order. Applied in the order of
- * refine, thresholds and gamma, erode, feather. */
+ * refine, thresholds and gamma, temporal, erode, feather. */
 typedef struct {
     VideoBackground background;
     guint32 background_color;    /* 0xAARRGGBB, sRGB */
@@ -152,6 +152,7 @@ typedef struct {
     gint feather;                /* px: softens the edge; negative only inwards; -128..128 */
     gint erode;                  /* px: shrinks; negative grows; -128..128 */
     gboolean refine;             /* guided filter: the edges follow the picture's own */
+    float temporal; /* share of the frame before's alpha where the picture stands still, 0..1 */
 } VideoMatteControls;
 
 typedef struct VideoCompose VideoCompose;
@@ -163,6 +164,8 @@ VideoCompose *video_compose_new(OclDevice *device, const GstVideoInfo *in, const
                                 const NnPlace *foreground, GError **error);
 void video_compose_free(VideoCompose *compose);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VideoCompose, video_compose_free)
+/* The next frame follows none: its alpha is its own, whatever `temporal` says. As after _new(). */
+void video_compose_begin(VideoCompose *compose);
 /* The picture for VIDEO_BACKGROUND_IMAGE, RGBA rows; copied. NULL: none. */
 gboolean video_compose_set_image(VideoCompose *compose, OclQueue *compute, GstVideoFrame *image,
                                  GError **error);

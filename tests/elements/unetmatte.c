@@ -337,6 +337,39 @@ static char *told_at_start(const char *model)
     return error ? g_strdup(error->message) : NULL;
 }
 
+/* A matte that rises by a quarter each frame while the picture stands still, against which half of
+ * the one before is kept. */
+static void flicker_is_smoothed_when_asked_for(void)
+{
+    const guint8 expected[] = { 64, 96, 144 };
+    g_autoptr(Model) model = tinynet_rising();
+    g_autoptr(Stage) stage = matte_new(model, 1);
+    g_object_set(stage->element, "temporal", 0.5f, NULL);
+    start_with(stage, "RGB", "GRAY8");
+    for (guint round = 0; round < 2; round++) {
+        for (guint i = 0; i < G_N_ELEMENTS(expected); i++) {
+            gst_harness_push(stage->harness, rgb_frame(255, 0, 0));
+            g_autoptr(GstBuffer) out = pull(stage);
+            assert_pixels(out, 1, &expected[i]);
+        }
+        /* What follows a seek knows nothing of what was before it. */
+        stage_flush(stage);
+    }
+}
+
+static void smoothed_streams_stay_on_one_device(void)
+{
+    g_autoptr(Model) model = tinynet_red();
+    GstElement *element = gst_object_ref_sink(g_object_new(
+        GST_TYPE_UNET_MATTE, "device", "0:0,0:1", "model-file", model, "temporal", 0.5f, NULL));
+    g_autofree char *name = NULL;
+    g_assert_cmpint(gst_element_set_state(element, GST_STATE_READY), ==, GST_STATE_CHANGE_SUCCESS);
+    g_object_get(element, "device-name", &name, NULL);
+    g_assert_null(strchr(name, ','));
+    gst_element_set_state(element, GST_STATE_NULL);
+    gst_object_unref(element);
+}
+
 static void guesses_about_a_network_are_told(void)
 {
     g_autoptr(Model) bare = tinynet_undescribed();
@@ -412,6 +445,8 @@ int main(int argc, char **argv)
     stage_add("batches in flight share the network's memory",
               batches_in_flight_share_the_networks_memory);
     stage_add("states are carried from frame to frame", states_are_carried_from_frame_to_frame);
+    stage_add("flicker is smoothed when asked for", flicker_is_smoothed_when_asked_for);
+    stage_add("smoothed streams stay on one device", smoothed_streams_stay_on_one_device);
     stage_add("what is missing is told when starting", what_is_missing_is_told_when_starting);
     return g_test_run();
 }
