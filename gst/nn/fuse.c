@@ -294,7 +294,7 @@ static gboolean run_passes(NnGraph *graph)
         changed = run_pass(graph, nn_pass_norm_halves) || run_pass(graph, nn_pass_affine_as_conv) ||
                   run_pass(graph, nn_pass_small_factors) || run_pass(graph, nn_pass_input_scale) ||
                   run_pass(graph, nn_pass_join_matmuls) || run_pass(graph, nn_pass_join_norms) ||
-                  run_pass(graph, nn_pass_join_heads);
+                  run_pass(graph, nn_pass_join_heads) || run_pass(graph, nn_pass_sigmoid_of_slice);
     nn_graph_prune(graph);
     return changed;
 }

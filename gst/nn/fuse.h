@@ -30,8 +30,9 @@ gboolean nn_pass_pad(NnGraph *graph, NnNode *node);
 /* fuse_concat.c: past a Concat, to its parts */
 gboolean nn_pass_through_concat(NnGraph *graph, NnNode *node);
 
-/* fuse_heads.c: narrow convolutions of the same map */
+/* fuse_heads.c: narrow convolutions of the same map; sigmoids of some channels */
 gboolean nn_pass_join_heads(NnGraph *graph, NnNode *node);
+gboolean nn_pass_sigmoid_of_slice(NnGraph *graph, NnNode *node);
 
 /* fuse_factor.c: multiplications where tensors are small */
 gboolean nn_pass_small_factors(NnGraph *graph, NnNode *node);

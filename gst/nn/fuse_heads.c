@@ -1,10 +1,10 @@
-/* fuse_heads.c - a pass that computes the narrow outputs of one map together.
+/* fuse_heads.c - passes that compute the narrow outputs of one map together.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Detectors end in several convolutions of the same map, one for scores, one for boxes, one for
  * landmarks, each of so few channels that vectors and launches are mostly empty. Side by side they
- * are one convolution, of which each result is a slice.
+ * are one convolution, of which each result is a slice. Networks may be written so from the first.
  */
 #include "fuse.h"
 
@@ -234,5 +234,157 @@ gboolean nn_pass_join_heads(NnGraph *graph, NnNode *node)
         nn_node_set_input(head->conv, 0, NULL);
         first += part->dims[1];
     }
+    return TRUE;
+}
+
+/* ---------------------------------------------------------------- a sigmoid of a slice */
+
+/* Files decide how long a chain of movements is. */
+#define MAX_MOVEMENTS 16
+
+/* The slice that @value is, at most moved since; @which: of its outputs. */
+static NnNode *slice_behind(NnValue *value, guint *which)
+{
+    static const char *const moves[] = { "Reshape",   "Flatten",   "Squeeze",
+                                         "Unsqueeze", "Transpose", NULL };
+    for (guint i = 0; i < MAX_MOVEMENTS && value && value->producer; i++) {
+        NnNode *node = value->producer;
+        if (!nn_has_single_use(value) || *node->domain != 0)
+            return NULL;
+        if (nn_is_type(node, "Slice") || nn_is_type(node, "Split"))
+            return g_ptr_array_find(node->outputs, value, which) ? node : NULL;
+        if (!g_strv_contains(moves, node->type))
+            return NULL;
+        value = nn_node_input(node, 0);
+    }
+    return NULL;
+}
+
+/* Elements first .. first + n - 1 of one axis. */
+typedef struct {
+    int axis;
+    gint64 first, n;
+} Part;
+
+/* What output @which of @node is of its input, if it is a part of one axis. */
+static gboolean find_part(const NnNode *node, guint which, Part *part)
+{
+    const NnValue *whole = nn_node_input(node, 0);
+    NnSliceParams params;
+    if (!(nn_is_type(node, "Slice") || nn_is_type(node, "Split")) ||
+        !nn_slice_params(node, which, &params, NULL))
+        return FALSE;
+    part->axis = -1;
+    for (int i = 0; i < whole->rank; i++) {
+        if (params.step[i] != 1 || (part->axis >= 0 && params.count[i] != whole->dims[i]))
+            return FALSE;
+        if (params.count[i] != whole->dims[i])
+            *part = (Part){ i, params.start[i], params.count[i] };
+    }
+    return part->axis >= 0;
+}
+
+/* Whether output @which of @slice alone sees that part of @whole. */
+static gboolean is_private(const NnValue *whole, const NnNode *slice, guint which, const Part *part)
+{
+    for (guint i = 0; i < whole->consumers->len; i++) {
+        const NnNode *user = whole->consumers->pdata[i];
+        for (guint k = 0; k < user->outputs->len; k++) {
+            Part other;
+            if ((user == slice && k == which) || !nn_node_output(user, k))
+                continue;
+            if (!find_part(user, k, &other) || nn_node_input(user, 0) != whole ||
+                other.axis != part->axis ||
+                (other.first < part->first + part->n && part->first < other.first + other.n))
+                return FALSE;
+        }
+    }
+    return !whole->is_output;
+}
+
+static gint64 elements_before(const NnValue *value, int axis)
+{
+    gint64 n = 1;
+    for (int i = 0; i < axis; i++)
+        n *= value->dims[i];
+    return n;
+}
+
+/* The axis of what @node moves that is axis @axis of its result, -1 if none is. */
+static int axis_before(const NnNode *node, int axis)
+{
+    const NnValue *in = nn_node_input(node, 0), *out = nn_node_output(node, 0);
+    int perm[NN_MAX_RANK];
+    if (nn_is_type(node, "Transpose"))
+        return nn_transpose_perm(node, perm, NULL) ? perm[axis] : -1;
+    if (!nn_is_type(node, "Reshape") && !nn_is_type(node, "Flatten"))
+        return -1;
+    for (int i = 0; i < in->rank; i++)
+        if (in->dims[i] == out->dims[axis] && elements_before(in, i) == elements_before(out, axis))
+            return i;
+    return -1;
+}
+
+/* The convolution that can apply a sigmoid to some channels and whose result, at most moved, @value
+ * is, if @axis has the channels. */
+static NnNode *open_conv(const NnValue *value, int axis)
+{
+    for (guint i = 0; i < MAX_MOVEMENTS && value && value->producer; i++) {
+        NnNode *node = value->producer;
+        if (nn_is_type(node, "Conv")) {
+            const gboolean some = node->activation.type == NN_ACT_SOME_SIGMOID;
+            const gboolean none = node->activation.type == NN_ACT_NONE && node->post_scale < 0;
+            return axis == 1 && value->rank == 4 && (some || none) &&
+                           is_known(nn_node_input(node, 1)) && nn_type_is_float(value->type)
+                       ? node
+                       : NULL;
+        }
+        axis = axis_before(node, axis);
+        value = nn_node_input(node, 0);
+        if (axis < 0 || !nn_has_single_use(value))
+            return NULL;
+    }
+    return NULL;
+}
+
+static void add_sigmoid(NnGraph *graph, NnNode *conv, const Part *channels)
+{
+    const NnValue *map = nn_node_output(conv, 0);
+    const NnArray *before =
+        conv->post_scale >= 0 ? nn_node_input(conv, (guint)conv->post_scale)->constant : NULL;
+    const gint64 dims[4] = { 1, map->dims[1], 1, 1 };
+    NnArray *which = nn_array_new(map->type, 4, dims);
+    for (gint64 c = 0; c < dims[1]; c++) {
+        const gboolean here = c >= channels->first && c < channels->first + channels->n;
+        nn_array_set(which, (gsize)c, here || (before && nn_array_get(before, (gsize)c) != 0));
+    }
+    NnValue *value = nn_graph_constant(graph, NULL, which);
+    if (before) {
+        nn_node_set_input(conv, (guint)conv->post_scale, value);
+        return;
+    }
+    while (conv->inputs->len < 3) /* those of its own */
+        nn_node_add_input(conv, NULL);
+    conv->activation = (NnActivation){ .type = NN_ACT_SOME_SIGMOID };
+    conv->post_scale = (int)conv->inputs->len;
+    nn_node_add_input(conv, value);
+}
+
+gboolean nn_pass_sigmoid_of_slice(NnGraph *graph, NnNode *node)
+{
+    NnValue *in = nn_node_input(node, 0);
+    guint which;
+    Part channels;
+    if (!nn_is_type(node, "Sigmoid") || node->activation.type != NN_ACT_NONE || node->residual >= 0)
+        return FALSE;
+    NnNode *slice = slice_behind(in, &which);
+    if (!slice || !find_part(slice, which, &channels))
+        return FALSE;
+    const NnValue *whole = nn_node_input(slice, 0);
+    NnNode *conv = open_conv(whole, channels.axis);
+    if (!conv || !is_private(whole, slice, which, &channels) ||
+        !nn_bypass(graph, node, nn_node_output(node, 0), in))
+        return FALSE;
+    add_sigmoid(graph, conv, &channels);
     return TRUE;
 }

@@ -89,6 +89,87 @@ static void convolutions_that_are_computed_with_stay(void)
     assert_stays(two_results("Softplus", "3"), "Abs Conv Conv Softplus Softplus");
 }
 
+/* A convolution of x with 7 channels, of which 1 to 3 go through a sigmoid; 4 to 6 become @rest. */
+static OnnxBuilder *sliced_sigmoid(const char *rest)
+{
+    OnnxBuilder *builder = test_model(13);
+    onnx_builder_floats(builder, "w", "7,4,3,3", NULL);
+    onnx_builder_ints(builder, "from", "1");
+    onnx_builder_ints(builder, "middle", "4");
+    onnx_builder_ints(builder, "end", "7");
+    onnx_builder_ints(builder, "axis", "1");
+    onnx_builder_ints(builder, "flat", "1,-1");
+    onnx_builder_node(builder, "Conv", "x,w", "map");
+    onnx_builder_node(builder, "Slice", "map,from,middle,axis", "scores");
+    onnx_builder_node(builder, "Slice", "map,middle,end,axis", rest);
+    onnx_builder_node(builder, "Reshape", "scores,flat", "moved");
+    onnx_builder_node(builder, "Sigmoid", "moved", "z");
+    onnx_builder_output(builder, "y");
+    return builder;
+}
+
+static void a_sigmoid_of_a_slice_goes_into_the_convolution(void)
+{
+    g_autoptr(NnGraph) graph = assert_becomes(sliced_sigmoid("y"), "Conv Slice Slice Reshape");
+    const NnNode *conv = node_of(graph, 0);
+    g_assert_cmpint(conv->activation.type, ==, NN_ACT_SOME_SIGMOID);
+    const NnArray *which = nn_node_input(conv, (guint)conv->post_scale)->constant;
+    for (gsize c = 0; c < which->n; c++)
+        g_assert_cmpfloat(nn_array_get(which, c), ==, c >= 1 && c < 4);
+}
+
+static void sigmoids_of_several_slices_go_there_one_after_the_other(void)
+{
+    OnnxBuilder *builder = sliced_sigmoid("second");
+    onnx_builder_node(builder, "Sigmoid", "second", "y");
+    assert_stays(builder, "Conv Slice Slice Reshape");
+}
+
+/* Channels in two slices, or in what leaves the network, are not the sigmoid's alone. */
+static void a_sigmoid_of_channels_that_others_need_stays(void)
+{
+    OnnxBuilder *builder = sliced_sigmoid("y");
+    onnx_builder_ints(builder, "three", "3");
+    onnx_builder_node(builder, "Slice", "map,three,middle,axis", "other");
+    onnx_builder_output(builder, "other");
+    assert_stays(builder, "Conv Slice Slice Reshape Sigmoid Slice");
+    builder = sliced_sigmoid("y");
+    onnx_builder_output(builder, "map");
+    assert_stays(builder, "Conv Slice Slice Reshape Sigmoid");
+}
+
+/* Channels last, as detectors have them. */
+static void a_sigmoid_of_a_slice_of_moved_channels_goes_there_too(void)
+{
+    OnnxBuilder *builder = test_model(13);
+    onnx_builder_floats(builder, "w", "7,4,3,3", NULL);
+    onnx_builder_ints(builder, "rows", "1,-1,7");
+    onnx_builder_ints(builder, "sizes", "3,4");
+    onnx_builder_node(builder, "Conv", "x,w", "map");
+    onnx_node_ints(onnx_builder_node(builder, "Transpose", "map", "turned"), "perm", "0,2,3,1");
+    onnx_builder_node(builder, "Reshape", "turned,rows", "flat");
+    onnx_node_int(onnx_builder_node(builder, "Split", "flat,sizes", "y,scores"), "axis", 2);
+    onnx_builder_node(builder, "Sigmoid", "scores", "z");
+    onnx_builder_output(builder, "y");
+    g_autoptr(NnGraph) graph = assert_becomes(builder, "Conv Transpose Reshape Split");
+    const NnNode *conv = node_of(graph, 0);
+    const NnArray *which = nn_node_input(conv, (guint)conv->post_scale)->constant;
+    for (gsize c = 0; c < which->n; c++)
+        g_assert_cmpfloat(nn_array_get(which, c), ==, c >= 3);
+}
+
+static void a_sigmoid_of_a_slice_of_pixels_stays(void)
+{
+    OnnxBuilder *builder = test_model(13);
+    onnx_builder_floats(builder, "w", "4,4,1,1", NULL);
+    onnx_builder_ints(builder, "sizes", "2,4");
+    onnx_builder_node(builder, "Conv", "x,w", "map");
+    onnx_node_int(onnx_builder_node(builder, "Split", "map,sizes", "y,scores"), "axis", 2);
+    onnx_builder_node(builder, "Sigmoid", "scores", "z");
+    onnx_builder_output(builder, "y");
+    assert_stays(builder, "Conv Split Sigmoid");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -97,5 +178,10 @@ int main(int argc, char **argv)
     PASS_TEST(alike_activations_stay_what_they_are);
     PASS_TEST(convolutions_that_fill_vectors_stay);
     PASS_TEST(convolutions_that_are_computed_with_stay);
+    PASS_TEST(a_sigmoid_of_a_slice_goes_into_the_convolution);
+    PASS_TEST(a_sigmoid_of_a_slice_of_moved_channels_goes_there_too);
+    PASS_TEST(a_sigmoid_of_a_slice_of_pixels_stays);
+    PASS_TEST(sigmoids_of_several_slices_go_there_one_after_the_other);
+    PASS_TEST(a_sigmoid_of_channels_that_others_need_stays);
     return g_test_run();
 }
