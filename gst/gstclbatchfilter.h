@@ -61,7 +61,8 @@ struct _GstClBatchFilterClass {
      * order, after gst_object_sync_values()). */
     void (*snapshot)(GstClBatchFilter *self, GstClBatch batch, guint index);
     /* Optional: what was kept for frame @index of @from holds for that of @to, a batch on another
-     * device. Without it, frames that a lost device leaves behind are redone with the properties as
+     * device; also what compute() and proceed() have decided for @from, if they were called. Without
+     * it, frames that a lost device leaves behind are redone with the properties as
      * they are then. */
     void (*snapshot_copy)(GstClBatchFilter *self, GstClBatch from, GstClBatch to, guint index);
     /* Enqueue the upload of @frame as frame @index on the upload queue. */
@@ -72,8 +73,8 @@ struct _GstClBatchFilterClass {
                         GError **error);
     /* Optional, for what is decided by intermediate results: compute() then is only the first half,
      * and when its commands have completed, so that what it has read back can be looked at, this
-     * enqueues the second half, in the order of the stream, also where devices share the work (but
-     * for batches that are redone). Meanwhile the first half of the next batch is computed:
+     * enqueues the second half, in the order of the stream, also where devices share the work; a
+     * batch whose second half was enqueued on a device that is then lost gets another one. Meanwhile the first half of the next batch is computed:
      * compute() is given a queue of its own, so the halves of different batches overlap and may
      * share no device memory that either writes. */
     gboolean (*proceed)(GstClBatchFilter *self, GstClBatch batch, OclQueue *compute, guint n_frames,
@@ -84,7 +85,7 @@ struct _GstClBatchFilterClass {
                          GstVideoFrame *frame, GError **error);
     /* Optional: frame @index has been computed and read back; @buffer holds it and is pushed next:
      * attach what belongs to it, and scale regions of interest if frames change their size. In the
-     * order of the stream. */
+     * order of the stream, but for what is done when a device is lost. */
     void (*finish)(GstClBatchFilter *self, GstClBatch batch, guint index, GstBuffer *buffer);
     /* Optional: add to what the stats property tells. Any thread. */
     void (*add_stats)(GstClBatchFilter *self, GstStructure *stats);

@@ -119,12 +119,23 @@ static BatchSlot *find_donor_locked(const GstClBatchFilterPrivate *p, const Batc
     return NULL;
 }
 
+/* TRUE if no slot of @device becomes free before what is lost is redone: all wait for that. */
+static gboolean is_stuck_locked(const BatchDevice *device)
+{
+    for (guint i = 0; i < device->slots->len; i++) {
+        const BatchSlot *slot = device->slots->pdata[i];
+        if (slot->batch && slot->state != SLOT_DECIDING && slot->state != SLOT_FILLING)
+            return FALSE;
+    }
+    return TRUE;
+}
+
 static BatchDevice *find_room_locked(const GstClBatchFilterPrivate *p)
 {
     for (BatchDevice *device = batch_device_next(p, NULL); device;
          device = batch_device_next(p, device))
         if (device->slots->len < device->max_slots || batch_device_usable_slot_locked(device) ||
-            find_donor_locked(p, device))
+            find_donor_locked(p, device) || is_stuck_locked(device))
             return device;
     return NULL;
 }
@@ -144,7 +155,13 @@ static BatchSlot *claim(GstClBatchFilter *self, BatchDevice *device, GError **er
     UNLOCK(p);
     if (has_room)
         return batch_device_claim_slot(self, device, error);
-    BatchSlot *slot = batch_slot_new_from(donor);
+    /* What its batch knows of its frames goes with them now. */
+    if (donor && !batch_finish(self, donor, error))
+        return NULL;
+    BatchSlot *slot = donor ? batch_slot_new_from(donor)
+                            : batch_slot_new(self, device, PRIVATE(self)->max_frames, error);
+    if (!slot)
+        return NULL;
     g_ptr_array_add(device->slots, slot);
     slot->state = SLOT_FILLING;
     return slot;

@@ -376,12 +376,15 @@ static void submit_locked(GstClBatchFilter *self)
         stop_locked(p, epoch, GST_FLOW_ERROR);
 }
 
-/* The oldest batch whose second half is not enqueued yet, whatever its device; NULL: none, or
- * @is_due asks for one whose first half has completed and this one's has not. */
+/* The oldest batch whose second half is not enqueued yet, whatever its device; NULL: none, or one
+ * before it has to be redone first, or @is_due asks for one whose first half has completed and this
+ * one's has not. */
 static BatchSlot *find_deciding_locked(const GstClBatchFilterPrivate *p, gboolean is_due)
 {
     for (GList *l = p->submitted.head; l; l = l->next) {
         BatchSlot *slot = l->data;
+        if (slot->state == SLOT_LOST)
+            return NULL;
         if (slot->state == SLOT_DECIDING)
             return !is_due || slot->fence->done ? slot : NULL;
     }
@@ -430,8 +433,7 @@ static void show_frames(GstClBatchFilter *self, BatchSlot *slot)
             klass->finish(self, slot->batch, index++, item->data);
 }
 
-/* The batch has been computed: its frames become ordinary buffers. */
-static gboolean finish_batch(GstClBatchFilter *self, BatchSlot *slot, GError **error)
+gboolean batch_finish(GstClBatchFilter *self, BatchSlot *slot, GError **error)
 {
     GstClBatchFilterPrivate *p = PRIVATE(self);
     if (slot->finished)
@@ -463,7 +465,7 @@ static void push_locked(GstClBatchFilter *self)
     BatchSlot *slot = g_queue_peek_head(&p->submitted);
     g_autoptr(GError) error = NULL;
     UNLOCK(p);
-    const gboolean ok = finish_batch(self, slot, &error);
+    const gboolean ok = batch_finish(self, slot, &error);
     const gboolean goes_on = ok || batch_lose_device(self, slot->device, &error);
     if (!goes_on)
         batch_post_error(self, error);

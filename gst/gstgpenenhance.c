@@ -566,6 +566,8 @@ static void gst_gpen_enhance_snapshot(GstClBatchFilter *filter, GstClBatch data,
     else if (self->model)
         controls.style.template = self->model->info->template;
     batch->blend[index] = controls.blend;
+    if (batch->faces && index == 0)
+        face_batch_begin(batch->faces);
     if (batch->faces)
         *face_batch_controls(batch->faces, index) = controls;
 }
@@ -576,7 +578,7 @@ static void gst_gpen_enhance_snapshot_copy(GstClBatchFilter *filter, GstClBatch 
     EnhanceBatch *source = from, *target = to;
     target->blend[index] = source->blend[index];
     if (source->faces && target->faces)
-        *face_batch_controls(target->faces, index) = *face_batch_controls(source->faces, index);
+        face_batch_copy(source->faces, target->faces, index);
 }
 
 static gboolean gst_gpen_enhance_upload(GstClBatchFilter *filter, GstClBatch data, OclQueue *upload,

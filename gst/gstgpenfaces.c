@@ -27,8 +27,17 @@ struct FaceBuild {
     VideoFaceDetector *detector; /* NULL: faces come as metas */
 };
 
+/* How far a batch is. What is known is not found out again if the batch has to be redone: the
+ * tracker has gone on. */
+typedef enum {
+    BATCH_NEW,
+    BATCH_PLANNED, /* which frames the detector sees */
+    BATCH_DECIDED, /* which faces there are */
+} BatchState;
+
 struct FaceBatch {
     FaceBuild *build;
+    BatchState state;
     VideoFrames *frames, *enlarged; /* NULL: faces are pasted into @frames */
     VideoFaceList *list;
     OclPinned *numbers;     /* [detections][numbers of the detector] float */
@@ -203,9 +212,24 @@ void face_batch_free(FaceBatch *self)
     g_free(self);
 }
 
+void face_batch_begin(FaceBatch *self)
+{
+    self->state = BATCH_NEW;
+}
+
 FaceControls *face_batch_controls(FaceBatch *self, guint index)
 {
     return &self->controls[index];
+}
+
+void face_batch_copy(const FaceBatch *from, FaceBatch *to, guint index)
+{
+    const GArray *faces = from->faces[index];
+    to->state = from->state;
+    to->controls[index] = from->controls[index];
+    to->detected[index] = from->detected[index];
+    g_array_set_size(to->faces[index], 0);
+    g_array_append_vals(to->faces[index], faces->data, faces->len);
 }
 
 /* ---------------------------------------------------------------- faces as metas */
@@ -345,29 +369,41 @@ static void attach_meta(GstBuffer *buffer, const GstVideoInfo *info, const Video
 gboolean face_batch_upload(FaceBatch *self, OclQueue *upload, guint index, GstVideoFrame *frame,
                            GError **error)
 {
-    if (self->build->restorer && !self->build->detector)
+    if (self->build->restorer && !self->build->detector && self->state != BATCH_DECIDED)
         read_metas(frame->buffer, self->faces[index]);
     return video_frames_upload(self->frames, upload, index, frame, error);
+}
+
+/* Every @interval frames, whatever the batches. */
+static void plan_detections(FaceBatch *self, FaceStream *stream, guint n_frames, guint interval)
+{
+    stream->frames_until_detection = MIN(stream->frames_until_detection, interval - 1);
+    for (guint i = 0; i < n_frames; i++) {
+        self->detected[i] = stream->frames_until_detection == 0;
+        stream->frames_until_detection =
+            (self->detected[i] ? interval : stream->frames_until_detection) - 1;
+    }
 }
 
 gboolean face_batch_detect(FaceBatch *self, FaceStream *stream, OclQueue *compute, guint n_frames,
                            guint interval, GError **error)
 {
     const FaceBuild *build = self->build;
-    if (!build->detector)
+    if (!build->detector || self->state == BATCH_DECIDED)
         return TRUE;
-    const guint first = MIN(stream->frames_until_detection, interval - 1);
-    memset(self->detected, 0, n_frames * sizeof *self->detected);
-    if (first >= n_frames) {
-        stream->frames_until_detection = first - n_frames;
-        return TRUE;
-    }
-    const guint n = (n_frames - 1 - first) / interval + 1;
-    for (guint i = 0; i < n; i++)
-        self->detected[first + i * interval] = TRUE;
-    stream->frames_until_detection = first + n * interval - n_frames;
-    return video_face_detector_run(build->detector, compute, self->frames, first, interval, n,
-                                   (float *)self->numbers->data, error);
+    if (self->state == BATCH_NEW)
+        plan_detections(self, stream, n_frames, interval);
+    self->state = BATCH_PLANNED;
+    guint first = 0, n = 0;
+    while (first < n_frames && !self->detected[first])
+        first++;
+    for (guint i = first; i < n_frames; i++)
+        n += self->detected[i];
+    guint step = 1;
+    while (first + step < n_frames && !self->detected[first + step])
+        step++;
+    return n == 0 || video_face_detector_run(build->detector, compute, self->frames, first, step, n,
+                                             (float *)self->numbers->data, error);
 }
 
 /* The faces of all frames, from what the detector has left. */
@@ -388,15 +424,23 @@ static void find_faces(FaceBatch *self, FaceStream *stream, guint n_frames)
                            build->frame_seconds, self->controls[0].score);
 }
 
-static void choose_faces(FaceBatch *self, guint n_frames)
+static void select_faces(FaceBatch *self, guint n_frames)
 {
     const GstVideoInfo *info = &self->build->in;
+    for (guint i = 0; i < n_frames; i++) {
+        const FaceControls *controls = &self->controls[i];
+        video_faces_select(self->faces[i], controls->selector, controls->min_size,
+                           controls->max_faces, GST_VIDEO_INFO_WIDTH(info),
+                           GST_VIDEO_INFO_HEIGHT(info));
+    }
+}
+
+static void make_jobs(FaceBatch *self, guint n_frames)
+{
     g_array_set_size(self->jobs, 0);
     for (guint i = 0; i < n_frames; i++) {
         const FaceControls *controls = &self->controls[i];
-        GArray *faces = self->faces[i];
-        video_faces_select(faces, controls->selector, controls->min_size, controls->max_faces,
-                           GST_VIDEO_INFO_WIDTH(info), GST_VIDEO_INFO_HEIGHT(info));
+        const GArray *faces = self->faces[i];
         self->first_job[i] = controls->blend > 0 ? (gint)self->jobs->len : -1;
         for (guint k = 0; k < faces->len && controls->blend > 0; k++) {
             const VideoFaceJob job = { .face = *video_faces_at(faces, k),
@@ -417,9 +461,13 @@ gboolean face_batch_restore(FaceBatch *self, FaceStream *stream, OclQueue *compu
         return FALSE;
     if (!build->restorer)
         return TRUE;
-    if (build->detector)
-        find_faces(self, stream, n_frames);
-    choose_faces(self, n_frames);
+    if (self->state != BATCH_DECIDED) {
+        if (build->detector)
+            find_faces(self, stream, n_frames);
+        select_faces(self, n_frames);
+        self->state = BATCH_DECIDED;
+    }
+    make_jobs(self, n_frames);
     return video_restorer_run(build->restorer, compute, self->list, self->frames, results(self),
                               (const VideoFaceJob *)self->jobs->data, self->jobs->len, error);
 }

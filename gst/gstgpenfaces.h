@@ -65,8 +65,13 @@ typedef struct FaceBatch FaceBatch;
 
 FaceBatch *face_batch_new(FaceBuild *build, GError **error);
 void face_batch_free(FaceBatch *batch);
+/* Before the first frame of a batch: what the last one has left is forgotten. */
+void face_batch_begin(FaceBatch *batch);
 /* To be filled in before the second half. */
 FaceControls *face_batch_controls(FaceBatch *batch, guint index);
+/* Frame @index is done again in @to, with the controls, the plan of detections and the faces that
+ * it has in @from as far as these are known. */
+void face_batch_copy(const FaceBatch *from, FaceBatch *to, guint index);
 /* Without a detector: also reads the frame's regions of interest of type "face". */
 gboolean face_batch_upload(FaceBatch *batch, OclQueue *upload, guint index, GstVideoFrame *frame,
                            GError **error);

@@ -4,11 +4,15 @@
  */
 #include "stage.h"
 
+#include <gst/controller/controller.h>
+
 #define BOTH "0:0,0:1"
 #define MARK "clEnqueueMarkerWithWaitList"
 /* Marks of a batch of one frame: two around the upload, two around the computation, one behind the
  * readback. */
 #define N_MARKS 5
+/* Of a batch of one frame until its first half has completed. */
+#define FIRST_MARKS 4
 
 static Stage *two_devices(guint batch_size)
 {
@@ -350,6 +354,57 @@ static void either_half_may_be_redone(void)
     }
 }
 
+/* Frame i has level i. */
+static void control_level(Stage *stage)
+{
+    GstControlSource *source = gst_interpolation_control_source_new();
+    g_object_set(source, "mode", GST_INTERPOLATION_MODE_LINEAR, NULL);
+    GstTimedValueControlSource *values = GST_TIMED_VALUE_CONTROL_SOURCE(source);
+    gst_timed_value_control_source_set(values, 0, 0);
+    gst_timed_value_control_source_set(values, 1000 * FRAME_NS, 1000);
+    gst_object_add_control_binding(
+        GST_OBJECT(stage->element),
+        gst_direct_control_binding_new_absolute(GST_OBJECT(stage->element), "level", source));
+    gst_object_unref(source);
+}
+
+static void what_is_lost_undecided_is_decided_in_its_place(void)
+{
+    g_autoptr(Stage) stage = stage_new_on(TEST_TYPE_HALVES, BOTH, 1);
+    control_level(stage);
+    stage_set_caps(stage, STAGE_CAPS);
+    fakecl_hold(TEST_COMPUTE, 1, FAKECL_ALWAYS, FAKECL_FOREVER);
+    fakecl_fail_event(MARK "@1", FIRST_MARKS, FAKECL_ALWAYS, CL_OUT_OF_RESOURCES);
+    stage_push_all(stage, 0, 4);
+    g_assert_true(fakecl_wait_held(4));
+    fakecl_release();
+    stage_push_all(stage, 4, 16);
+    assert_went_on(stage, 20, 1);
+    const GArray *levels = stage->filter->levels;
+    g_assert_cmpuint(levels->len, ==, 20);
+    for (guint i = 0; i < 20; i++)
+        g_assert_cmpuint(g_array_index(levels, guint, i), ==, i);
+}
+
+/* All three slots of device 0 hold batches that may not be decided before the lost one. */
+static void a_lost_batch_that_all_wait_for_is_redone(void)
+{
+    g_autoptr(Stage) stage = stage_new_on(TEST_TYPE_HALVES, BOTH, 1);
+    stage_set_caps(stage, STAGE_CAPS);
+    fakecl_hold(TEST_COMPUTE, 1, FAKECL_ALWAYS, FAKECL_FOREVER);
+    fakecl_fail_event(MARK "@1", FIRST_MARKS, FAKECL_ALWAYS, CL_OUT_OF_RESOURCES);
+    stage_push_all(stage, 0, 5);
+    g_assert_true(fakecl_wait_held(4));
+    fakecl_release_next();
+    stage_wait_stat(stage, "frames-out", 1);
+    stage_push_all(stage, 5, 1);
+    /* Frames 0, 2, 4 and 5. */
+    g_assert_true(fakecl_wait_calls("clEnqueueWriteBuffer@0", 4));
+    fakecl_release();
+    stage_push_all(stage, 6, 6);
+    assert_went_on(stage, 12, 1);
+}
+
 /* ---------------------------------------------------------------- everything at once */
 
 static gint n_flushers;
@@ -427,6 +482,9 @@ int main(int argc, char **argv)
     stage_add("a lost device is tried again from READY", a_lost_device_is_tried_again_from_ready);
     stage_add("a lost device stays away when formats change",
               a_lost_device_stays_away_when_formats_change);
+    stage_add("what is lost undecided is decided in its place",
+              what_is_lost_undecided_is_decided_in_its_place);
+    stage_add("a lost batch that all wait for is redone", a_lost_batch_that_all_wait_for_is_redone);
     stage_add("either half may be redone", either_half_may_be_redone);
     stage_add("flushes while a device is lost do no harm",
               flushes_while_a_device_is_lost_do_no_harm);

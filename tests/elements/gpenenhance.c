@@ -441,6 +441,74 @@ static void faces_are_followed_over_two_devices(void)
     }
 }
 
+#define LOSS_FRAMES 18
+
+/* Two faces that move, one of which is not there from the beginning. @results: all frames, then
+ * all numbers of their faces. */
+static void follow_two_faces(Stage *stage, guint8 *pixels, GString *faces)
+{
+    for (guint i = 0; i < LOSS_FRAMES; i++) {
+        GstBuffer *frame = frame_new(i);
+        add_face(frame, 4 + i / 4, 5, 1);
+        if (i > 5)
+            add_face(frame, 18 - i / 5, 9, 0.9f);
+        push(stage, frame);
+    }
+    g_autoptr(GstQuery) drain = gst_query_new_drain();
+    gst_pad_peer_query(stage->harness->srcpad, drain);
+    for (guint i = 0; i < LOSS_FRAMES; i++) {
+        g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
+        gpointer state = NULL;
+        GstMeta *meta;
+        read_frame(result, pixels + i * FACES_B);
+        g_string_append_printf(faces, "frame %u:", i);
+        while ((meta = gst_buffer_iterate_meta_filtered(
+                    result, &state, GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE))) {
+            GstVideoRegionOfInterestMeta *face = (GstVideoRegionOfInterestMeta *)meta;
+            g_string_append_printf(faces, " %d at %u,%u of %ux%u nose %.9g", face->id, face->x,
+                                   face->y, face->w, face->h, number_of(face, "nose-x"));
+        }
+        g_string_append_c(faces, '\n');
+    }
+}
+
+static void faces_are_the_same_when_a_device_is_lost(void)
+{
+    /* While commands are enqueued, of either half, and once they have been. */
+    static const char *const calls[] = {
+        "clEnqueueNDRangeKernel@1",
+        "clEnqueueMarkerWithWaitList@1",
+        "clEnqueueReadBuffer@1",
+    };
+    g_autoptr(Model) restorer = tinynet_restorer(-0.7f, 0.9f), detector = tinynet_detector();
+    g_autofree guint8 *expected = g_malloc(LOSS_FRAMES * FACES_B);
+    g_autofree guint8 *pixels = g_malloc(LOSS_FRAMES * FACES_B);
+    g_autoptr(GString) faces = g_string_new("");
+    const char *settings = "batch-size=1 detect-interval=3 attach-meta=true device=";
+    g_autofree char *one = g_strconcat(settings, "0:0", NULL);
+    g_autofree char *two = g_strconcat(settings, "0:0,0:1", NULL);
+    g_autoptr(Stage) alone = faces_new(restorer, detector, one);
+    follow_two_faces(alone, expected, faces);
+    guint n_lost = 0;
+    for (guint i = 0; i < G_N_ELEMENTS(calls); i++)
+        for (guint nth = 1; nth <= 26; nth += 5) {
+            g_autoptr(Stage) stage = faces_new(restorer, detector, two);
+            g_autoptr(GString) seen = g_string_new("");
+            if (i % 2)
+                fakecl_fail_event(calls[i], nth, FAKECL_ALWAYS, CL_OUT_OF_RESOURCES);
+            else
+                fakecl_fail(calls[i], nth, FAKECL_ALWAYS, CL_INVALID_COMMAND_QUEUE);
+            follow_two_faces(stage, pixels, seen);
+            g_autoptr(GstMessage) warning = gst_bus_pop_filtered(stage->bus, GST_MESSAGE_WARNING);
+            n_lost += warning != NULL;
+            g_test_message("%s number %u: %s", calls[i], nth, warning ? "lost" : "not lost");
+            g_assert_cmpstr(seen->str, ==, faces->str);
+            g_assert_cmpmem(pixels, LOSS_FRAMES * FACES_B, expected, LOSS_FRAMES * FACES_B);
+            fakecl_reset();
+        }
+    g_assert_cmpuint(n_lost, >=, 12);
+}
+
 /* The detector sees frames 0, 4 and 8 of which only these have a face; it is one row lower each
  * time. */
 static void frames_between_detections_have_their_faces_too(void)
@@ -863,6 +931,7 @@ int main(int argc, char **argv)
     stage_add("frames between detections have their faces too",
               frames_between_detections_have_their_faces_too);
     stage_add("faces are followed over two devices", faces_are_followed_over_two_devices);
+    stage_add("faces are the same when a device is lost", faces_are_the_same_when_a_device_is_lost);
     stage_add("a face that is followed may score less", a_face_that_is_followed_may_score_less);
     stage_add("after a flush faces are new", after_a_flush_faces_are_new);
     stage_add("a still face does not flicker", a_still_face_does_not_flicker);
