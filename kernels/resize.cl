@@ -6,8 +6,9 @@
  * down to a table: output index o of an axis is the sum of `taps` inputs index[o][t] times
  * weight[o][t]. An index of -1 at t = 0 says that o lies outside: it gets the extrapolation value.
  *
- * Defines: resize_axis: TX TY, RANK of the other axes. resize_map: VW, FP16. resize_wide: T, the type
- *   of x and y, ROW_TAPS and COLUMN_TAPS, 0 where they are many.
+ * Defines: resize_axis: TX TY, RANK of the other axes. resize_map: VW, FP16; ADDED 0 or 1, whether
+ *   another map is added, and ACT. resize_wide: T, the type of x and y, ROW_TAPS and COLUMN_TAPS, 0
+ *   where they are many.
  * Accumulation: float; a single tap of any type is copied.
  * Launch: dimension 2 is the sample; the others beside each kernel.
  */
@@ -48,9 +49,17 @@ __kernel void resize_axis(__global const TX *x, Strided xs, __global TY *y, Stri
 
 #include "vectors.clh"
 
+/* What becomes of a vector of sums; @other: the same channels of the other map. */
+#if ADDED
+#define FINISH(sum, other) ACTIVATE((sum) + VLOAD_REAL(other), alpha, beta)
+#else
+#define FINISH(sum, other) (sum)
+#endif
+
 /* Linear interpolation, or anything else with two taps a side: the hot case. */
 static inline void blend_four(__global const REAL *upper, __global const REAL *lower,
-                              const int *left_right, float4 weight, __global REAL *y, int channels)
+                              const int *left_right, float4 weight, __global const REAL *other,
+                              __global REAL *y, int channels, float alpha, float beta)
 {
     for (int i = 0; i < channels; i += VW) {
         const int c = min(i, channels - VW);
@@ -58,24 +67,26 @@ static inline void blend_four(__global const REAL *upper, __global const REAL *l
         sum = fma((V)(weight.y), VLOAD_REAL(upper + left_right[1] + c), sum);
         sum = fma((V)(weight.z), VLOAD_REAL(lower + left_right[0] + c), sum);
         sum = fma((V)(weight.w), VLOAD_REAL(lower + left_right[1] + c), sum);
-        VSTORE_REAL(sum, y + c);
+        VSTORE_REAL(FINISH(sum, other + c), y + c);
     }
 }
 
-/* Rows and columns of a map at once, all channels of @chunk pixels of a row (sc == 1 on both sides,
+/* Rows and columns of a map at once, all channels of @chunk pixels of a row (sc == 1 on all sides,
  * and at least VW channels). Global: ceil(OW / chunk), OH. */
 __kernel void resize_map(__global const REAL *restrict x, Map xm, __global REAL *restrict y,
                          Map ym, __global const int *restrict row_index,
                          __global const float *restrict row_weight, int row_taps,
                          __global const int *restrict column_index,
                          __global const float *restrict column_weight, int column_taps,
-                         float outside, int chunk)
+                         float outside, int chunk, __global const REAL *restrict other, Map om,
+                         float alpha, float beta)
 {
     const int n = get_global_id(2);
     const int oy = get_global_id(1);
     const int first = get_global_id(0) * chunk, end = min(first + chunk, ym.w);
     x += xm.offset + n * xm.sample;
     y += ym.offset + n * ym.sample + oy * ym.sh;
+    other += om.offset + n * om.sample + oy * om.sh;
     row_index += oy * row_taps;
     row_weight += oy * row_taps;
 
@@ -88,7 +99,7 @@ __kernel void resize_map(__global const REAL *restrict x, Map xm, __global REAL 
             const float4 weights = (float4)(row_weight[0] * weight[0], row_weight[0] * weight[1],
                                             row_weight[1] * weight[0], row_weight[1] * weight[1]);
             blend_four(x + row_index[0] * xm.sh, x + row_index[1] * xm.sh, left_right, weights,
-                       y + ox * ym.sw, ym.c);
+                       other + ox * om.sw, y + ox * ym.sw, ym.c, alpha, beta);
             continue;
         }
         for (int i = 0; i < ym.c; i += VW) {
@@ -102,7 +113,7 @@ __kernel void resize_map(__global const REAL *restrict x, Map xm, __global REAL 
                         fma((V)(weight[s]), VLOAD_REAL(row + column[s] * xm.sw), row_sum);
                 sum = fma((V)(row_weight[r]), row_sum, sum);
             }
-            VSTORE_REAL(sum, y + ox * ym.sw + c);
+            VSTORE_REAL(FINISH(sum, other + ox * om.sw + c), y + ox * ym.sw + c);
         }
     }
 }

@@ -376,6 +376,9 @@ gboolean nn_launch_elementwise(NnRecorder *recorder, const NnNode *node, GError 
 {
     const NnView *y = nn_recorder_output(recorder, node, 0);
     const NnView *inputs[MAX_INPUTS];
+    gboolean recorded;
+    if (!nn_launch_resized_sum(recorder, node, &recorded, error) || recorded)
+        return recorded;
     for (guint i = 0; i < MAX_INPUTS; i++)
         inputs[i] = nn_recorder_input(recorder, node, i);
 

@@ -1,15 +1,20 @@
 /* launch_resize.c - Resize and Upsample: tables of taps from the resolver, then one kernel for maps
- * or one launch per axis.
+ * or one launch per axis. On CPUs an Add behind it is part of the launch for maps.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include "fuse.h"
 #include "launch_wide.h"
+
+#include <string.h>
 
 typedef struct {
     NnRecorder *recorder;
     const NnNode *node;
     const NnResizeParams *params;
     const NnView *x, *y;
+    const NnNode *add;   /* (nullable): y is its result, a sum with a map of y's shape */
+    const NnView *other; /* that map; y where there is none */
 } Job;
 
 /* The taps of every output index of an axis. */
@@ -80,12 +85,15 @@ static gboolean record_map(gconstpointer data, GError **error)
     const Taps rows = make_taps(job, 2), columns = make_taps(job, 3);
     const gint64 channels = job->y->dims[1], width = job->y->dims[3];
     const gint64 chunk = MAX(nn_chunk_elements(job->recorder) / channels, 1);
-    NnLaunch *launch =
-        nn_recorder_launch(job->recorder, job->node, "resize.cl", "resize_map", "-DVW=%u%s",
-                           nn_channel_vector_width(job->recorder, channels),
-                           job->y->type == NN_FLOAT16 ? " -DFP16" : "");
+    NnLaunch *launch = nn_recorder_launch(
+        job->recorder, job->node, "resize.cl", "resize_map", "-DVW=%u%s -DADDED=%d" NN_ACT_OPTION,
+        nn_channel_vector_width(job->recorder, channels),
+        job->y->type == NN_FLOAT16 ? " -DFP16" : "", job->add != NULL,
+        job->add ? job->add->activation.type : NN_ACT_NONE);
     add_map_arguments(launch, job, &rows, &columns);
     nn_launch_int(launch, (gint32)chunk);
+    nn_launch_map(launch, job->other);
+    nn_launch_activation(launch, job->add ? job->add : job->node);
     nn_launch_tiles(job->recorder, launch, job->y, (width + chunk - 1) / chunk, job->y->dims[2]);
     return TRUE;
 }
@@ -187,13 +195,71 @@ static const NnVariant variants[] = {
     { "resize_axis", nn_variant_always, record_general, NULL },
 };
 
+/* ---------------------------------------------------------------- with a sum */
+
+/* The Add that alone uses what @node computes, with another map of that shape. */
+static const NnNode *sole_add(const NnNode *node)
+{
+    const NnValue *out = nn_node_output(node, 0);
+    const NnNode *add = nn_has_single_use(out) ? out->consumers->pdata[0] : NULL;
+    if (!add || !nn_is_type(add, "Add") || add->inputs->len != 2 || add->residual >= 0)
+        return NULL;
+    for (guint i = 0; i < 2; i++)
+        if (!nn_same_shape(nn_node_input(add, i), nn_node_output(add, 0)))
+            return NULL;
+    return add;
+}
+
+/* What @node and the Add behind it are together; FALSE if they are to be two launches. */
+static gboolean describe_sum(NnRecorder *recorder, const NnNode *node, const NnNode *add, Job *job)
+{
+    const char *forced = nn_recorder_forced_variant(recorder);
+    NnMap other;
+    if (nn_recorder_device(recorder)->device_class != OCL_CLASS_CPU || !add ||
+        (forced && strcmp(forced, "resize_map") != 0))
+        return FALSE;
+    const guint i = nn_node_input(add, 0) == nn_node_output(node, 0) ? 1 : 0;
+    job->recorder = recorder;
+    job->node = node;
+    job->x = nn_recorder_input(recorder, node, 0);
+    job->y = nn_recorder_output(recorder, add, 0);
+    job->add = add;
+    job->other = nn_recorder_input(recorder, add, i);
+    return fits_map(job) && nn_view_map(job->other, &other) && other.sc == 1 &&
+           job->other->type == job->y->type;
+}
+
+gboolean nn_launch_resized_sum(NnRecorder *recorder, const NnNode *add, gboolean *recorded,
+                               GError **error)
+{
+    *recorded = FALSE;
+    for (guint i = 0; i < 2 && nn_is_type(add, "Add"); i++) {
+        const NnNode *node = nn_node_input(add, i) ? nn_node_input(add, i)->producer : NULL;
+        NnResizeParams params;
+        Job job = { .params = &params };
+        if (!node || node->op->launch != nn_launch_resize || sole_add(node) != add)
+            continue;
+        if (!nn_resize_params(node, &params, error))
+            return FALSE;
+        if (describe_sum(recorder, node, add, &job)) {
+            *recorded = TRUE;
+            return nn_view_count(job.y) == 0 || record_map(&job, error);
+        }
+    }
+    return TRUE;
+}
+
 gboolean nn_launch_resize(NnRecorder *recorder, const NnNode *node, GError **error)
 {
     NnResizeParams params;
     if (!nn_resize_params(node, &params, error))
         return FALSE;
-    const Job job = { recorder, node, &params, nn_recorder_input(recorder, node, 0),
-                      nn_recorder_output(recorder, node, 0) };
+    Job job = { .params = &params };
+    /* It is recorded with the sum, for which the other map must be there. */
+    if (describe_sum(recorder, node, sole_add(node), &job))
+        return TRUE;
+    const NnView *y = nn_recorder_output(recorder, node, 0);
+    job = (Job){ recorder, node, &params, nn_recorder_input(recorder, node, 0), y, NULL, y };
     if (nn_view_count(job.y) == 0)
         return TRUE;
     return nn_variant_choose(recorder, variants, G_N_ELEMENTS(variants), &job)->record(&job, error);

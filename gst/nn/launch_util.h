@@ -89,6 +89,9 @@ gboolean nn_record_elementwise(NnRecorder *recorder, const NnNode *node, const c
 /* y = x, of the same dims; types may differ. */
 gboolean nn_record_copy(NnRecorder *recorder, const NnNode *node, const NnView *y, const NnView *x,
                         GError **error);
+/* launch_resize.c: @add together with a Resize or Upsample before it; *recorded: whether it did. */
+gboolean nn_launch_resized_sum(NnRecorder *recorder, const NnNode *add, gboolean *recorded,
+                               GError **error);
 /* launch_reduce.c: y = the reduction of x over the axes in @mask. @op: "Sum", "Mean", "Max", ...
  * @y: of x's rank, those axes 1. */
 gboolean nn_record_reduction(NnRecorder *recorder, const NnNode *node, const char *op,

@@ -325,18 +325,19 @@ const Case cases[] = {
 
     /* ---- resizing */
 #define MAP "resize_axis resize_map resize_wide"
-    { "Resize", 13, "f:1,19,5,7 - !f=1,1,2,2", "mode=linear", MAP, .dresses = LAYOUTS },
-    { "Resize", 13, "f:1,19,6,8 - !f=1,1,0.5,0.25", "mode=linear", MAP, .dresses = LAYOUTS },
-    { "Resize", 13, "f:1,3,5,7 - - !l=1,3,11,3", "mode=linear coordinate_transformation_mode=align_corners", MAP, .dresses = LAYOUTS },
-    { "Resize", 13, "f:1,3,5,7 - - !l=1,3,1,9", "mode=linear coordinate_transformation_mode=pytorch_half_pixel", MAP, .dresses = LAYOUTS },
-    { "Resize", 13, "f:1,16,5,7 - - !l=1,16,9,13", "mode=nearest nearest_mode=floor coordinate_transformation_mode=asymmetric", MAP, .dresses = LAYOUTS },
-    { "Resize", 13, "f:1,16,5,7 - !f=1,1,3,2", "mode=cubic", MAP, .dresses = LAYOUTS },
-    { "Resize", 13, "f:1,40,5,7 - - !l=1,40,9,6", "mode=linear", MAP, .dresses = LAYOUTS },
-    { "Resize", 18, "f:1,16,15,17 - !f=1,1,0.4,0.3", "mode=linear antialias=1", MAP, .dresses = LAYOUTS },
-    { "Resize", 13, "f:1,3,6,8 !f=0,0,0.2,-0.1,1,1,0.9,1.2 - !l=1,3,5,5", "mode=linear coordinate_transformation_mode=tf_crop_and_resize extrapolation_value=0.5", MAP, .dresses = PLAIN },
+#define SUMS (LAYOUTS | 1u << DRESS_EPILOGUE)
+    { "Resize", 13, "f:1,19,5,7 - !f=1,1,2,2", "mode=linear", MAP, .dresses = SUMS },
+    { "Resize", 13, "f:1,19,6,8 - !f=1,1,0.5,0.25", "mode=linear", MAP, .dresses = SUMS },
+    { "Resize", 13, "f:1,3,5,7 - - !l=1,3,11,3", "mode=linear coordinate_transformation_mode=align_corners", MAP, .dresses = SUMS },
+    { "Resize", 13, "f:1,3,5,7 - - !l=1,3,1,9", "mode=linear coordinate_transformation_mode=pytorch_half_pixel", MAP, .dresses = SUMS },
+    { "Resize", 13, "f:1,16,5,7 - - !l=1,16,9,13", "mode=nearest nearest_mode=floor coordinate_transformation_mode=asymmetric", MAP, .dresses = SUMS },
+    { "Resize", 13, "f:1,16,5,7 - !f=1,1,3,2", "mode=cubic", MAP, .dresses = SUMS },
+    { "Resize", 13, "f:1,40,5,7 - - !l=1,40,9,6", "mode=linear", MAP, .dresses = SUMS },
+    { "Resize", 18, "f:1,16,15,17 - !f=1,1,0.4,0.3", "mode=linear antialias=1", MAP, .dresses = SUMS },
+    { "Resize", 13, "f:1,3,6,8 !f=0,0,0.2,-0.1,1,1,0.9,1.2 - !l=1,3,5,5", "mode=linear coordinate_transformation_mode=tf_crop_and_resize extrapolation_value=0.5", MAP, .dresses = SUMS },
     { "Resize", 13, "f:2,3,4 - !f=2,1,1.5", "mode=linear", "", .dresses = PLAIN },
     { "Resize", 13, "B[0,255]:1,2,3,4 - !f=1,1,2,2", "mode=nearest", "", .dresses = PLAIN },
-    { "Upsample", 9, "f:1,16,3,4 !f=1,1,2,2", "mode=nearest", MAP, .dresses = PLAIN | 1u << DRESS_ROW_MAJOR },
+    { "Upsample", 9, "f:1,16,3,4 !f=1,1,2,2", "mode=nearest", MAP, .dresses = PLAIN | 1u << DRESS_ROW_MAJOR | 1u << DRESS_EPILOGUE },
 
     /* ---- movement */
     { "Transpose", 13, "f:1,19,5,7", "perm=0,2,3,1", "", .dresses = LAYOUTS },

@@ -621,7 +621,9 @@ static gboolean run_case(const Case *c, Dress dress, const char *variant, gboole
     guint32 state = seed * 2654435761u | 1;
     const guint n = parse_inputs(c, inputs, &state);
     g_autoptr(NnModel) model = build_model(c, inputs, n, dress, error);
-    const gboolean fused = takes_two_convolutions(dress) || dress == DRESS_HEADS;
+    const gboolean fused =
+        takes_two_convolutions(dress) || dress == DRESS_HEADS ||
+        (dress == DRESS_EPILOGUE && g_str_equal(variant ? variant : "", "resize_map"));
     const gboolean ok =
         model && expect(&e, model, inputs, &state, error) &&
         run_network(model, &e, variant, fp16, fused, tolerance_of(c, fp16), worst, error);
