@@ -20,6 +20,7 @@ struct NnNetwork {
     GArray *inputs, *outputs; /* Port */
     guint max_samples;
     gboolean profiling;
+    gboolean recorded;  /* runs are recorded once and replayed */
     gint64 deadline_us; /* after which slots are neither made nor run, 0: none */
 };
 
@@ -30,10 +31,11 @@ typedef struct {
 
 struct NnSlot {
     NnNetwork *network;
-    GPtrArray *chunks;  /* cl_mem */
-    GPtrArray *slices;  /* cl_mem: single storages, for kernels that take no offset */
-    GPtrArray *kernels; /* OclKernel*, one per launch */
-    cl_event *events;   /* one per launch, when profiling */
+    GPtrArray *chunks;     /* cl_mem */
+    GPtrArray *slices;     /* cl_mem: single storages, for kernels that take no offset */
+    GPtrArray *kernels;    /* OclKernel*, one per launch */
+    cl_event *events;      /* one per launch, when profiling */
+    GPtrArray *recordings; /* (nullable): OclRecording* of 1, 2... samples, NULL until needed */
 };
 
 static void release_memory(gpointer memory)
@@ -145,6 +147,15 @@ static gboolean choose_fp16(const OclDevice *device, NnPrecision precision)
     return precision == NN_PRECISION_FP16;
 }
 
+/* A recording spares GPU drivers the work of setting up launches again. On a CPU a launch is little
+ * more than a function call, and PoCL enqueues what was recorded one by one: it took the same time.
+ * Profiles need events of single launches. */
+static gboolean choose_recording(const OclDevice *device, const NnNetworkParams *params)
+{
+    return device->can_record && !params->profiling &&
+           (params->recorded || device->device_class != OCL_CLASS_CPU);
+}
+
 /* Compiles or loads what a launch needs, so that making slots finds it; what fails, fails again
  * there. */
 static void build_program(gpointer data, gpointer device)
@@ -183,6 +194,7 @@ NnNetwork *nn_network_build(NnModel *model, OclDevice *device, const NnNetworkPa
     network->outputs = g_array_new(FALSE, TRUE, sizeof(Port));
     network->max_samples = MAX(params->max_samples, 1);
     network->profiling = params->profiling;
+    network->recorded = choose_recording(device, params);
     network->deadline_us = deadline_us;
     network->recorder =
         nn_recorder_new(device, choose_fp16(device, params->precision), params->variant);
@@ -384,6 +396,10 @@ NnSlot *nn_slot_new(NnNetwork *network, GError **error)
     const GPtrArray *launches = network->recorder->launches;
     if (network->profiling)
         slot->events = g_new0(cl_event, launches->len);
+    if (network->recorded) {
+        slot->recordings = g_ptr_array_new_with_free_func((GDestroyNotify)ocl_recording_free);
+        g_ptr_array_set_size(slot->recordings, (int)network->max_samples);
+    }
 
     const GArray *chunks_b = network->plan->chunks_b;
     for (guint i = 0; i < chunks_b->len; i++) {
@@ -411,6 +427,7 @@ void nn_slot_free(NnSlot *slot)
         return;
     clear_events(slot);
     g_free(slot->events);
+    g_clear_pointer(&slot->recordings, g_ptr_array_unref);
     g_ptr_array_unref(slot->kernels);
     g_ptr_array_unref(slot->slices);
     g_ptr_array_unref(slot->chunks);
@@ -441,20 +458,67 @@ NnPlace nn_slot_output(const NnSlot *slot, guint i)
     return make_place(slot, &g_array_index(slot->network->outputs, Port, i));
 }
 
+/* The work sizes of a run; *local is NULL if the driver chooses. */
+static void launch_size(const NnLaunch *launch, guint n_samples, gsize global[3],
+                        const gsize **local)
+{
+    for (guint d = 0; d < launch->n_dims; d++)
+        global[d] = launch->global[d] * ((int)d == launch->sample_dim ? n_samples : 1);
+    *local = launch->local[0] ? launch->local : NULL;
+}
+
+static OclRecording *record_run(const NnSlot *slot, OclQueue *compute, guint n_samples,
+                                GError **error)
+{
+    const GPtrArray *launches = slot->network->recorder->launches;
+    g_autoptr(OclRecording) recording = ocl_recording_new(compute, error);
+    if (!recording)
+        return NULL;
+    for (guint i = 0; i < launches->len; i++) {
+        const NnLaunch *launch = launches->pdata[i];
+        gsize global[3];
+        const gsize *local;
+        launch_size(launch, n_samples, global, &local);
+        if (!ocl_recording_add(recording, slot->kernels->pdata[i], launch->n_dims, global, local,
+                               error))
+            return NULL;
+    }
+    return ocl_recording_finish(recording, error) ? g_steal_pointer(&recording) : NULL;
+}
+
+/* NULL if the launches are to be enqueued one by one. */
+static OclRecording *find_recording(NnSlot *slot, OclQueue *compute, guint n_samples)
+{
+    if (!slot->recordings)
+        return NULL;
+    gpointer *recording = &slot->recordings->pdata[n_samples - 1];
+    if (*recording)
+        return *recording;
+    g_autoptr(GError) error = NULL;
+    *recording = record_run(slot, compute, n_samples, &error);
+    if (*recording)
+        return *recording;
+    g_debug("no more recordings: %s", error->message);
+    g_clear_pointer(&slot->recordings, g_ptr_array_unref);
+    return NULL;
+}
+
 gboolean nn_slot_run(NnSlot *slot, OclQueue *compute, guint n_samples, GError **error)
 {
     g_return_val_if_fail(n_samples >= 1 && n_samples <= slot->network->max_samples, FALSE);
     clear_events(slot);
+    OclRecording *recording = find_recording(slot, compute, n_samples);
+    if (recording)
+        return ocl_recording_enqueue(recording, compute, error);
     const GPtrArray *launches = slot->network->recorder->launches;
     for (guint i = 0; i < launches->len; i++) {
         const NnLaunch *launch = launches->pdata[i];
         gsize global[3];
-        for (guint d = 0; d < launch->n_dims; d++)
-            global[d] = launch->global[d] * ((int)d == launch->sample_dim ? n_samples : 1);
+        const gsize *local;
+        launch_size(launch, n_samples, global, &local);
         if (!is_in_time(slot->network, error))
             return FALSE;
-        if (!ocl_enqueue(compute, slot->kernels->pdata[i], launch->n_dims, global,
-                         launch->local[0] ? launch->local : NULL,
+        if (!ocl_enqueue(compute, slot->kernels->pdata[i], launch->n_dims, global, local,
                          slot->events ? &slot->events[i] : NULL, error)) {
             g_prefix_error(error, "%s: ", launch->node);
             return FALSE;

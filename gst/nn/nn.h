@@ -53,6 +53,7 @@ typedef struct {
     const char *variant;        /* (nullable): forces a kernel variant where it applies (tests) */
     gboolean keep_inputs;       /* no output takes an input's memory: outputs become inputs */
     gboolean profiling;         /* keep an event per launch: nn_slot_profile() */
+    gboolean recorded;          /* replay recordings also where they save nothing (tests) */
     gboolean no_fusion;         /* skip the optimising passes (tests) */
 } NnNetworkParams;
 
@@ -108,7 +109,9 @@ typedef struct {
 NnPlace nn_slot_input(const NnSlot *slot, guint i);
 NnPlace nn_slot_output(const NnSlot *slot, guint i);
 
-/* Enqueues the network over the first @n_samples samples. No allocation, no waiting. */
+/* Enqueues the network over the first @n_samples samples. No waiting, and no allocation but where
+ * the device can record launches: then the first run of each number of samples is recorded, and
+ * replayed by those that follow. */
 gboolean nn_slot_run(NnSlot *slot, OclQueue *compute, guint n_samples, GError **error);
 
 /* Host access for tools and tests; blocking. @data: dense [n_samples][dims...] of the port's type;

@@ -4,7 +4,6 @@
  */
 #include "internal.h"
 
-#include <CL/cl_ext.h>
 #include <string.h>
 
 /* The fast kernels use mma.m16n8k16 and cp.async, which begin with Ampere. */
@@ -339,6 +338,7 @@ static OclDevicePrivate *device_new(const Present *present, GError **error)
     device->platform = present->platform;
     device->id = present->id;
     query(device);
+    ocl_recording_query(private);
 
     const cl_context_properties properties[] = { CL_CONTEXT_PLATFORM,
                                                  (cl_context_properties)present->platform, 0 };

@@ -4,8 +4,6 @@
  */
 #include "internal.h"
 
-#include <CL/cl_ext.h>
-
 /* NVIDIA's driver reports an illegal memory access of a kernel so; no header names it. */
 #define STATUS_NVIDIA_ILLEGAL_ACCESS (-9999)
 

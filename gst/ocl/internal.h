@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <CL/cl_ext.h>
+
 #include "ocl.h"
 
 G_BEGIN_DECLS
@@ -25,10 +27,20 @@ gboolean ocl_fail_execution(GError **error, cl_int status, const OclDevice *devi
 
 /* ---------------------------------------------------------------- device */
 
+/* Functions of cl_khr_command_buffer, which the loader does not have. */
+typedef struct {
+    clCreateCommandBufferKHR_fn create;
+    clCommandNDRangeKernelKHR_fn add;
+    clFinalizeCommandBufferKHR_fn finish;
+    clEnqueueCommandBufferKHR_fn enqueue;
+    clReleaseCommandBufferKHR_fn release;
+} OclRecordingCalls;
+
 /* What OclDevice hides: its reference count (under the lock of device.c) and its programs. */
 typedef struct {
     OclDevice base;
     guint n_refs;
+    OclRecordingCalls recording; /* all there if the device can_record */
     GMutex programs_lock;
     GHashTable *programs; /* "file options" -> Program of program.c */
 } OclDevicePrivate;
@@ -41,6 +53,11 @@ GHashTable *ocl_program_table_new(void);
 /* The kernel @function of the program (@file, @options); builds or loads the program at need. */
 cl_kernel ocl_program_create_kernel(OclDevice *device, const char *file, const char *options,
                                     const char *function, GError **error);
+
+/* ---------------------------------------------------------------- recording */
+
+/* Sets can_record and finds the functions. */
+void ocl_recording_query(OclDevicePrivate *private);
 
 /* ---------------------------------------------------------------- PTX */
 

@@ -63,6 +63,7 @@ typedef struct {
     gsize base_align_b;       /* slices of buffers start on multiples of this */
     gboolean unified_memory;  /* host and device share memory: mapping costs no copy */
     gboolean late_callbacks;  /* the driver tells of events much later than they come about */
+    gboolean can_record;      /* ocl_recording_new() works */
 } OclDevice;
 
 /* Opens the device that @spec names:
@@ -209,6 +210,27 @@ gboolean ocl_kernel_set(OclKernel *kernel, guint index, gsize size_b, const void
  * @event: (out) (optional) (transfer full): completes with the kernel. */
 gboolean ocl_enqueue(OclQueue *queue, OclKernel *kernel, guint n_dims, const gsize *global,
                      const gsize *local, cl_event *event, GError **error);
+
+/* ---------------------------------------------------------------- recording */
+
+/* Launches that were recorded once and are enqueued together, with one call, as often as wanted
+ * (cl_khr_command_buffer). */
+typedef struct OclRecording OclRecording;
+
+/* A recording for @queue and others like it, of a device that can_record. */
+OclRecording *ocl_recording_new(OclQueue *queue, GError **error);
+void ocl_recording_free(OclRecording *recording);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(OclRecording, ocl_recording_free)
+
+/* Appends a launch, as ocl_enqueue() takes it, that begins when the one before it has ended. The
+ * arguments of @kernel must stay: PoCL looks at them whenever the recording is enqueued. */
+gboolean ocl_recording_add(OclRecording *recording, OclKernel *kernel, guint n_dims,
+                           const gsize *global, const gsize *local, GError **error);
+/* Ends the recording: from now on it can be enqueued, and nothing added. */
+gboolean ocl_recording_finish(OclRecording *recording, GError **error);
+/* Enqueues all launches on @queue, which profiles if the one of ocl_recording_new() does. It may
+ * still run from before, and may be freed while it runs. */
+gboolean ocl_recording_enqueue(OclRecording *recording, OclQueue *queue, GError **error);
 
 /* ---------------------------------------------------------------- embedded sources */
 

@@ -288,10 +288,11 @@ int fakecl_live(void)
 char *fakecl_live_text(void)
 {
     g_mutex_lock(&lock);
-    char *text =
-        g_strdup_printf("contexts %d, queues %d, buffers %d, programs %d, kernels %d, events %d",
-                        live[FAKECL_CONTEXT], live[FAKECL_QUEUE], live[FAKECL_BUFFER],
-                        live[FAKECL_PROGRAM], live[FAKECL_KERNEL], live[FAKECL_EVENT]);
+    char *text = g_strdup_printf(
+        "contexts %d, queues %d, buffers %d, programs %d, kernels %d, events %d, "
+        "recordings %d",
+        live[FAKECL_CONTEXT], live[FAKECL_QUEUE], live[FAKECL_BUFFER], live[FAKECL_PROGRAM],
+        live[FAKECL_KERNEL], live[FAKECL_EVENT], live[FAKECL_RECORDING]);
     g_mutex_unlock(&lock);
     return text;
 }

@@ -11,6 +11,9 @@
  * also by its kernel, "clEnqueueNDRangeKernel:conv_general". "clEnqueueReadBuffer@1" is one on
  * device 1 of its platform. Calls are counted from 1, from the moment that the rule is given. Any
  * function may be used from any thread.
+ *
+ * A command that is part of a recording has no name. The device does not tell that it can record
+ * until a test says so by an override of CL_DEVICE_EXTENSIONS_WITH_VERSION_KHR.
  */
 #pragma once
 
@@ -60,7 +63,8 @@ gboolean fakecl_wait_calls(const char *call, guint n);
 
 guint fakecl_calls(const char *call);
 
-/* References held to contexts, queues, buffers, programs, kernels and events together. */
+/* References held to contexts, queues, buffers, programs, kernels, events and recordings
+ * together. */
 int fakecl_live(void);
 
 /* The same told apart, for messages: "contexts 1, queues 0, ...".

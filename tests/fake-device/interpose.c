@@ -4,6 +4,7 @@
  */
 #include "interpose.h"
 
+#include <CL/cl_ext.h>
 #include <string.h>
 
 /* ---------------------------------------------------------------- identity */
@@ -46,6 +47,8 @@ cl_int clGetDeviceInfo(cl_device_id device, cl_device_info what, size_t size_b, 
                        size_t *needed_b)
 {
     g_autoptr(GBytes) override = fakecl_find_device_override(device, what);
+    if (!override && what == CL_DEVICE_EXTENSIONS_WITH_VERSION_KHR)
+        return CL_INVALID_VALUE;
     return override ? answer(override, size_b, value, needed_b)
                     : REAL(clGetDeviceInfo)(device, what, size_b, value, needed_b);
 }
@@ -388,4 +391,78 @@ cl_int clSetEventCallback(cl_event event, cl_int type, EventCallback callback, v
     if (status)
         g_free(registration);
     return status;
+}
+
+/* ---------------------------------------------------------------- recordings */
+
+/* The driver's function of the same name. */
+#define DRIVER(name) ((name##_fn)(real_extension(#name)))
+
+static gpointer real_extension(const char *name)
+{
+    cl_platform_id platform;
+    REAL(clGetPlatformIDs)(1, &platform, NULL);
+    return REAL(clGetExtensionFunctionAddressForPlatform)(platform, name);
+}
+
+static cl_command_buffer_khr create_recording(cl_uint n_queues, const cl_command_queue *queues,
+                                              const cl_command_buffer_properties_khr *properties,
+                                              cl_int *status)
+{
+    CREATE(FAKECL_RECORDING, "clCreateCommandBufferKHR", status,
+           DRIVER(clCreateCommandBufferKHR)(n_queues, queues, properties, status));
+}
+
+static cl_int release_recording(cl_command_buffer_khr recording)
+{
+    fakecl_count(FAKECL_RECORDING, -1);
+    return DRIVER(clReleaseCommandBufferKHR)(recording);
+}
+
+static cl_int record_kernel(cl_command_buffer_khr recording, cl_command_queue queue,
+                            const cl_properties *properties, cl_kernel kernel, cl_uint n_dims,
+                            const size_t *offset, const size_t *global, const size_t *local,
+                            cl_uint n_wait, const cl_sync_point_khr *wait, cl_sync_point_khr *point,
+                            cl_mutable_command_khr *handle)
+{
+    cl_int status = fakecl_judge("clCommandNDRangeKernelKHR", NULL, FAKECL_NO_DEVICE).status;
+    return status ? status
+                  : DRIVER(clCommandNDRangeKernelKHR)(recording, queue, properties, kernel, n_dims,
+                                                      offset, global, local, n_wait, wait, point,
+                                                      handle);
+}
+
+static cl_int finish_recording(cl_command_buffer_khr recording)
+{
+    cl_int status = fakecl_judge("clFinalizeCommandBufferKHR", NULL, FAKECL_NO_DEVICE).status;
+    return status ? status : DRIVER(clFinalizeCommandBufferKHR)(recording);
+}
+
+static cl_int enqueue_recording(cl_uint n_queues, cl_command_queue *queues,
+                                cl_command_buffer_khr recording, cl_uint n_wait,
+                                const cl_event *wait, cl_event *event)
+{
+    cl_command_queue queue = queues[0];
+    ENQUEUE("clEnqueueCommandBufferKHR", NULL,
+            DRIVER(clEnqueueCommandBufferKHR)(n_queues, queues, recording, WAIT_LIST));
+}
+
+void *clGetExtensionFunctionAddressForPlatform(cl_platform_id platform, const char *name)
+{
+    static const struct {
+        const char *name;
+        gpointer function;
+    } ours[] = {
+        { "clCreateCommandBufferKHR", create_recording },
+        { "clReleaseCommandBufferKHR", release_recording },
+        { "clCommandNDRangeKernelKHR", record_kernel },
+        { "clFinalizeCommandBufferKHR", finish_recording },
+        { "clEnqueueCommandBufferKHR", enqueue_recording },
+    };
+    if (fakecl_judge("clGetExtensionFunctionAddressForPlatform", NULL, FAKECL_NO_DEVICE).status)
+        return NULL;
+    for (guint i = 0; i < G_N_ELEMENTS(ours); i++)
+        if (strcmp(ours[i].name, name) == 0)
+            return ours[i].function;
+    return REAL(clGetExtensionFunctionAddressForPlatform)(platform, name);
 }

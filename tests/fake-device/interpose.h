@@ -42,6 +42,7 @@ typedef enum {
     FAKECL_PROGRAM,
     FAKECL_KERNEL,
     FAKECL_EVENT,
+    FAKECL_RECORDING,
     FAKECL_N_KINDS
 } FakeclKind;
 

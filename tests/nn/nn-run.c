@@ -27,7 +27,7 @@ typedef struct {
     char *output_dir, *device, *like, *precision, *variant, *tuning;
     gint tuning_ms;
     gint repeat, batch, seed;
-    gboolean json, profile, launches, no_fusion;
+    gboolean json, profile, launches, no_fusion, recorded;
 } Options;
 
 /* From the file to the first frame, in ms. */
@@ -89,6 +89,8 @@ static gboolean parse_options(int *argc, char ***argv, Options *options, GError 
           "How long --tuning measure may take", "MS" },
         { "no-fusion", 0, 0, G_OPTION_ARG_NONE, &options->no_fusion, "Skip the optimising passes",
           NULL },
+        { "recorded", 0, 0, G_OPTION_ARG_NONE, &options->recorded,
+          "Replay recorded launches (cl_khr_command_buffer) also where that saves nothing", NULL },
         { "profile", 0, 0, G_OPTION_ARG_NONE, &options->profile,
           "Print the median time of every launch, memory and the time to the first frame", NULL },
         { "launches", 0, 0, G_OPTION_ARG_NONE, &options->launches,
@@ -443,6 +445,7 @@ static gboolean parse_params(const Options *options, NnNetworkParams *params, GE
     *params = (NnNetworkParams){ .variant = options->variant,
                                  .tuning_ms = (guint)options->tuning_ms,
                                  .profiling = options->profile,
+                                 .recorded = options->recorded,
                                  .no_fusion = options->no_fusion };
     return parse_precision(options->precision, &params->precision, error) &&
            parse_tuning(options->tuning, &params->tuning, error);
