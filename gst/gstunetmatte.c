@@ -70,6 +70,7 @@ enum {
     PROP_ERODE,
     PROP_REFINE,
     PROP_TEMPORAL,
+    PROP_FOREGROUND,
 };
 
 struct _GstUnetMatte {
@@ -144,6 +145,22 @@ static GType refine_get_type(void)
     return type;
 }
 
+#define GST_TYPE_UNET_MATTE_FOREGROUND (foreground_get_type())
+static GType foreground_get_type(void)
+{
+    static gsize type;
+    static const GEnumValue values[] = {
+        { VIDEO_FOREGROUND_FRAME, "Those of the frame, at soft edges with what was behind",
+          "frame" },
+        { VIDEO_FOREGROUND_ESTIMATED, "Estimated without what was behind, against halos",
+          "estimated" },
+        { 0, NULL, NULL },
+    };
+    if (g_once_init_enter(&type))
+        g_once_init_leave(&type, g_enum_register_static("GstUnetMatteForeground", values));
+    return type;
+}
+
 /* ---------------------------------------------------------------- properties */
 
 static void set_background(GstUnetMatte *self, VideoBackground background)
@@ -198,6 +215,9 @@ static void set_look(GstUnetMatte *self, guint id, const GValue *value)
         break;
     case PROP_TEMPORAL:
         look->temporal = g_value_get_float(value);
+        break;
+    case PROP_FOREGROUND:
+        look->foreground = g_value_get_enum(value);
         break;
     default:
         break;
@@ -275,6 +295,9 @@ static void gst_unet_matte_get_property(GObject *object, guint id, GValue *value
         break;
     case PROP_TEMPORAL:
         g_value_set_float(value, look->temporal);
+        break;
+    case PROP_FOREGROUND:
+        g_value_set_enum(value, look->foreground);
         break;
     default:
         G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
@@ -617,6 +640,12 @@ static void install_edge_properties(GObjectClass *klass)
                           "How edges of the matte are brought to the size of the picture",
                           GST_TYPE_UNET_MATTE_REFINE, default_look.refine, flags));
     g_object_class_install_property(
+        klass, PROP_FOREGROUND,
+        g_param_spec_enum("foreground", "Foreground",
+                          "Colours of the foreground; networks that give colours of their own "
+                          "come first",
+                          GST_TYPE_UNET_MATTE_FOREGROUND, default_look.foreground, flags));
+    g_object_class_install_property(
         klass, PROP_TEMPORAL,
         g_param_spec_float("temporal", "Temporal",
                            "Share of the matte before that stays where the picture stands still, "
@@ -639,6 +668,7 @@ static void gst_unet_matte_class_init(GstUnetMatteClass *klass)
     install_edge_properties(object_class);
     gst_type_mark_as_plugin_api(GST_TYPE_UNET_MATTE_BACKGROUND, 0);
     gst_type_mark_as_plugin_api(GST_TYPE_UNET_MATTE_REFINE, 0);
+    gst_type_mark_as_plugin_api(GST_TYPE_UNET_MATTE_FOREGROUND, 0);
 
     gst_element_class_add_static_pad_template(element_class, &sink_template);
     gst_element_class_add_static_pad_template(element_class, &src_template);

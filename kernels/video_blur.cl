@@ -1,18 +1,19 @@
-/* video_blur.cl - the frame's own background, blurred, without what stands before it.
+/* video_blur.cl - the frame's own background, blurred, without what stands before it, or the other
+ * way round.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Defines: PX; those of video_picture.clh.
+ * Defines: PX; those of video_picture.clh; FRONT 1: the foreground, without what is behind it.
  * Buffers: src pictures of n frames; alpha [n][height][pitch] ushort; small [n][4][small height]
  *   [pitch] float: colour in the output's space times weight, and weight, at reduced size; sheets
  *   [n][3][small height][pitch] float: colour.
  * Accumulation: float. Each pixel weighs (1 - alpha)^2, so that the foreground does not bleed into
- *   what is behind it, and a residue so that colour exists everywhere.
+ *   what is behind it (FRONT: alpha^2), and a residue so that colour exists everywhere.
  * Launch: see each kernel; any local size.
  */
 #include "video_picture.clh"
 
-/* Of a pixel that the foreground covers: too little to be seen (below half a step of 255) beside
+/* Of a pixel that the other side covers: too little to be seen (below half a step of 255) beside
  * any background within reach. */
 #define RESIDUE 1e-4f
 
@@ -45,10 +46,10 @@ __kernel void video_blur_reduce(__global const uchar *restrict src, Picture in, 
     sum.c2 = 0.0f;
     for (int row = y; row < min(y + FACTOR, in.height); row++) {
         const Color color = load_color(src, &in, m, x, row);
-        const Floats behind =
-            1.0f - TO_FLOATS(LOAD_PX(alpha + (frame * in.height + row) * alpha_pitch + x)) *
-                       (1.0f / 65535.0f);
-        const Floats weight = inside * fmax(behind * behind, RESIDUE);
+        const Floats a = TO_FLOATS(LOAD_PX(alpha + (frame * in.height + row) * alpha_pitch + x)) *
+                         (1.0f / 65535.0f);
+        const Floats share = FRONT ? a : 1.0f - a;
+        const Floats weight = inside * fmax(share * share, RESIDUE);
         sum.c0 += weight * color.c0;
         sum.c1 += weight * color.c1;
         sum.c2 += weight * color.c2;
@@ -77,14 +78,15 @@ static inline Floats load_inside(__global const float *row, int x, int width)
 }
 
 /* A Gaussian along (@dx, @dy), cut at three sigma. Its weights follow from one another:
- * w(k + 1) = w(k) r(k), r(k + 1) = r(k) q.
+ * w(k + 1) = w(k) r(k), r(k + 1) = r(k) q. @sigma: in small pixels; negative: each frame's own.
  * Global: strips, small rows, frames times 4. */
 __kernel void video_blur_line(__global const float *restrict src, __global float *restrict dst,
-                              int pitch, int width, int dx, int dy,
+                              int pitch, int width, int dx, int dy, float sigma,
                               __global const Controls *restrict controls)
 {
     const int x = get_global_id(0) * PX, y = get_global_id(1), height = get_global_size(1);
-    const float sigma = controls[get_global_id(2) / 4].sigma;
+    if (sigma < 0.0f)
+        sigma = controls[get_global_id(2) / 4].sigma;
     const int reach = (int)ceil(3.0f * sigma);
     const ulong plane = get_global_id(2) * (ulong)pitch * height;
     Floats sum = LOAD_PX(src + plane + (ulong)y * pitch + x);

@@ -61,6 +61,24 @@ static inline Color blurred_color(__global const float *blurred, Small small, ul
     return c;
 }
 
+/* The foreground's own colour where @color is @share of it and the rest of what is behind: what the
+ * neighbourhood's two colours leave unexplained belongs to both by their shares (Germer et al.:
+ * Fast Multi-Level Foreground Estimation, 2020; Forte: Approximate Fast Foreground Colour
+ * Estimation, 2021). Opaque and empty pixels stay as they are. */
+static inline Color estimated_color(Color color, Color front, Color behind, Floats share)
+{
+    Color own;
+    own.c0 = front.c0 + share * (color.c0 - share * front.c0 - (1.0f - share) * behind.c0);
+    own.c1 = front.c1 + share * (color.c1 - share * front.c1 - (1.0f - share) * behind.c1);
+    own.c2 = front.c2 + share * (color.c2 - share * front.c2 - (1.0f - share) * behind.c2);
+    own = color_clamp(own);
+    const Ints mixed = share > 0.0f && share < 1.0f;
+    color.c0 = select(color.c0, own.c0, mixed);
+    color.c1 = select(color.c1, own.c1, mixed);
+    color.c2 = select(color.c2, own.c2, mixed);
+    return color;
+}
+
 /* The network's picture in the output's space. */
 static inline Color paint_color(__global const float *paint, Sheet sheet, float16 m, ulong frame,
                                 int x, int y)
@@ -116,13 +134,13 @@ static inline Color compose_over(Color color, Color ground, float cover, Floats 
 }
 
 /* Global: strips, rows or pairs of rows, frames. */
-__kernel void video_compose(__global const uchar *restrict src, Picture in,
-                            __global uchar *restrict dst, Picture out, float16 m,
-                            __global const ushort *restrict alpha, int alpha_pitch,
-                            __global const Controls *restrict controls,
-                            __global const float *restrict paint, Sheet paint_sheet,
-                            float16 paint_matrix, __global const float *restrict blurred,
-                            Small small, __global const half *restrict image, int image_pitch)
+__kernel void
+video_compose(__global const uchar *restrict src, Picture in, __global uchar *restrict dst,
+              Picture out, float16 m, __global const ushort *restrict alpha, int alpha_pitch,
+              __global const Controls *restrict controls, __global const float *restrict paint,
+              Sheet paint_sheet, float16 paint_matrix, __global const float *restrict blurred,
+              __global const float *restrict behind, __global const float *restrict front,
+              Small small, __global const half *restrict image, int image_pitch)
 {
     const int x = get_global_id(0) * PX, y = get_global_id(1) << OUT_SY;
     const ulong frame = get_global_id(2);
@@ -134,9 +152,9 @@ __kernel void video_compose(__global const uchar *restrict src, Picture in,
         /* A last row without a partner pairs with itself. */
         const int row = min(y + i, out.height - 1);
         __global const ushort *line = alpha + (frame * out.height + row) * alpha_pitch + x;
-        Floats share = TO_FLOATS(LOAD_PX(line)) * (1.0f / 65535.0f);
+        const Floats matte = TO_FLOATS(LOAD_PX(line)) * (1.0f / 65535.0f);
         const Floats own = load_alpha(src, &in, x, row) * (1.0f / 255.0f);
-        share *= own;
+        Floats share = matte * own;
 #if OUT_KIND == KIND_GRAY
         colors[i].c0 = 255.0f * share;
 #else
@@ -149,6 +167,9 @@ __kernel void video_compose(__global const uchar *restrict src, Picture in,
             color = color_mix(color, paint_color(paint, paint_sheet, paint_matrix, frame, x, row),
                               edge);
 #endif
+        if (control.estimate)
+            color = estimated_color(color, blurred_color(front, small, frame, x, row),
+                                    blurred_color(behind, small, frame, x, row), matte);
         if (control.background == BACKGROUND_KEEP)
             share = own;
         else if (OUT_A < 0 || control.background != BACKGROUND_TRANSPARENT)

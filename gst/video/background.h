@@ -13,14 +13,21 @@ G_BEGIN_DECLS
 
 typedef struct VideoBlur VideoBlur;
 
+/* What of the frames is blurred, without the rest. */
+typedef enum {
+    VIDEO_BLUR_BEHIND, /* what alpha does not cover */
+    VIDEO_BLUR_FRONT,  /* what it covers */
+} VideoBlurSide;
+
 VideoBlur *video_blur_new(OclDevice *device, const GstVideoInfo *in, const GstVideoInfo *out,
-                          guint max_frames, GError **error);
+                          VideoBlurSide side, guint max_frames, GError **error);
 void video_blur_free(VideoBlur *blur);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VideoBlur, video_blur_free)
-/* The backgrounds of @frames, leaving out what @alpha covers. */
+/* @sigma: of the Gaussian, in pixels of the reduced picture; negative: that of each frame's
+ * @controls. */
 gboolean video_blur_run(VideoBlur *blur, OclQueue *compute, const VideoFrames *frames,
-                        guint n_frames, const VideoAlpha *alpha, const VideoControlsTable *controls,
-                        GError **error);
+                        guint n_frames, const VideoAlpha *alpha, float sigma,
+                        const VideoControlsTable *controls, GError **error);
 /* [n][3][height][pitch] float in the output's space, a quarter of the picture's size. */
 cl_mem video_blur_memory(const VideoBlur *blur);
 VideoSmall video_blur_size(const VideoBlur *blur);

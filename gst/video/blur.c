@@ -1,4 +1,4 @@
-/* blur.c - the frame's own background, blurred at a quarter of its size without the foreground.
+/* blur.c - one side of a frame, blurred at a quarter of its size without the other.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -24,9 +24,10 @@ static OclKernel *blur_kernel(VideoBlur *blur, const char *function, const char 
 }
 
 static gboolean build_kernels(VideoBlur *blur, const GstVideoInfo *in, const GstVideoInfo *out,
-                              GError **error)
+                              VideoBlurSide side, GError **error)
 {
-    g_autofree char *defines = video_picture_defines(in, out);
+    g_autofree char *formats = video_picture_defines(in, out);
+    g_autofree char *defines = g_strdup_printf("-DFRONT=%d%s", side == VIDEO_BLUR_FRONT, formats);
     blur->reduce = blur_kernel(blur, "video_blur_reduce", defines, error);
     if (!blur->reduce)
         return FALSE;
@@ -52,7 +53,7 @@ static gboolean allocate(VideoBlur *blur, guint max_frames, GError **error)
 }
 
 VideoBlur *video_blur_new(OclDevice *device, const GstVideoInfo *in, const GstVideoInfo *out,
-                          guint max_frames, GError **error)
+                          VideoBlurSide side, guint max_frames, GError **error)
 {
     g_autoptr(VideoBlur) blur = g_new0(VideoBlur, 1);
     guint width = GST_VIDEO_INFO_WIDTH(out), height = GST_VIDEO_INFO_HEIGHT(out);
@@ -64,7 +65,7 @@ VideoBlur *video_blur_new(OclDevice *device, const GstVideoInfo *in, const GstVi
     VideoMatrix to = video_matrix_to_rgb(in), from = video_matrix_from_rgb(out);
     VideoMatrix matrix = video_matrix_join(&to, &from);
     blur->matrix = video_matrix_argument(&matrix);
-    if (!build_kernels(blur, in, out, error) || !allocate(blur, max_frames, error))
+    if (!build_kernels(blur, in, out, side, error) || !allocate(blur, max_frames, error))
         return NULL;
     return g_steal_pointer(&blur);
 }
@@ -102,8 +103,8 @@ static gboolean run_reduce(VideoBlur *blur, OclQueue *compute, const VideoFrames
                         error);
 }
 
-static gboolean run_lines(VideoBlur *blur, OclQueue *compute, guint n_frames, cl_mem controls,
-                          GError **error)
+static gboolean run_lines(VideoBlur *blur, OclQueue *compute, guint n_frames, float sigma,
+                          cl_mem controls, GError **error)
 {
     for (gint32 vertical = 0; vertical < 2; vertical++) {
         gint32 dx = !vertical, dy = vertical, width = blur->size.width;
@@ -114,6 +115,7 @@ static gboolean run_lines(VideoBlur *blur, OclQueue *compute, guint n_frames, cl
             VIDEO_ARG(width),
             VIDEO_ARG(dx),
             VIDEO_ARG(dy),
+            VIDEO_ARG(sigma),
             VIDEO_ARG(controls),
         };
         if (!video_launch(compute, blur->line, arguments, G_N_ELEMENTS(arguments),
@@ -125,13 +127,14 @@ static gboolean run_lines(VideoBlur *blur, OclQueue *compute, guint n_frames, cl
 }
 
 gboolean video_blur_run(VideoBlur *blur, OclQueue *compute, const VideoFrames *frames,
-                        guint n_frames, const VideoAlpha *alpha, const VideoControlsTable *controls,
-                        GError **error)
+                        guint n_frames, const VideoAlpha *alpha, float sigma,
+                        const VideoControlsTable *controls, GError **error)
 {
     const VideoArgument divide[] = { VIDEO_ARG(blur->small[0]), VIDEO_ARG(blur->sheets),
                                      VIDEO_ARG(blur->size.pitch) };
     return run_reduce(blur, compute, frames, n_frames, alpha, error) &&
-           run_lines(blur, compute, n_frames, video_controls_table_memory(controls), error) &&
+           run_lines(blur, compute, n_frames, sigma, video_controls_table_memory(controls),
+                     error) &&
            video_launch(compute, blur->divide, divide, G_N_ELEMENTS(divide),
                         video_strips(blur->device, blur->size.width), blur->size.height, n_frames,
                         error);

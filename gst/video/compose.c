@@ -6,6 +6,13 @@
 #include "background.h"
 #include "paint.h"
 
+/* How far the colours beside a soft edge are looked for, as a share of the picture's height: two
+ * sigma. With one sigma of 1 % the estimates of 36 composed pictures had half the error of the
+ * frames' own colours, the least of 0.5 to 5 %. */
+#define ESTIMATE_RADIUS 0.02f
+/* Sigma: the frames' own. */
+#define PER_FRAME (-1.0f)
+
 struct VideoCompose {
     OclDevice *device;
     GstVideoInfo in, out;
@@ -16,6 +23,7 @@ struct VideoCompose {
     VideoAlpha *alpha;
     VideoPaint *foreground; /* NULL: the network gives none */
     VideoBlur *blur;        /* NULL: not asked for yet */
+    VideoBlur *sides[2];    /* by VideoBlurSide, for estimates; likewise */
     cl_mem image;           /* NULL: none */
 };
 
@@ -79,6 +87,8 @@ void video_compose_free(VideoCompose *compose)
     video_alpha_free(compose->alpha);
     video_paint_free(compose->foreground);
     video_blur_free(compose->blur);
+    video_blur_free(compose->sides[VIDEO_BLUR_BEHIND]);
+    video_blur_free(compose->sides[VIDEO_BLUR_FRONT]);
     ocl_buffer_clear(&compose->image);
     ocl_device_unref(compose->device);
     g_free(compose);
@@ -123,6 +133,10 @@ static VideoFrameControls frame_controls(const VideoCompose *compose,
                                  .refine = controls->refine,
                                  .temporal = CLAMP(controls->temporal, 0, 1),
                                  .sigma = video_blur_sigma(&compose->out, controls->blur_radius) };
+    /* Not where nothing shows it, nor where the network knows better. */
+    frame.estimate = controls->foreground == VIDEO_FOREGROUND_ESTIMATED &&
+                     frame.background != VIDEO_BACKGROUND_KEEP && !compose->foreground &&
+                     !GST_VIDEO_INFO_IS_GRAY(&compose->out);
     float width = MIN(controls->alpha_high, 1) - frame.low;
     /* Where the thresholds meet, alpha is a step: a slope far beyond that of any matte. */
     frame.gain = width > 1e-4f ? 1 / width : 1e4f;
@@ -140,20 +154,46 @@ static VideoFrameControls frame_controls(const VideoCompose *compose,
 }
 
 static gboolean set_controls(VideoCompose *compose, OclQueue *compute, guint n_frames,
-                             const VideoMatteControls *controls, gboolean *blurred, GError **error)
+                             const VideoMatteControls *controls, GError **error)
 {
-    *blurred = FALSE;
     for (guint i = 0; i < n_frames; i++) {
         const VideoFrameControls frame = frame_controls(compose, &controls[i]);
         if (!video_controls_table_set(compose->controls, compute, i, &frame, error))
             return FALSE;
-        *blurred |= frame.background == VIDEO_BACKGROUND_BLUR;
     }
+    return TRUE;
+}
+
+static gboolean run_blur(VideoCompose *compose, OclQueue *compute, const VideoFrames *in,
+                         guint n_frames, VideoBlur **blur, VideoBlurSide side, float sigma,
+                         GError **error)
+{
     /* Made when first asked for: most streams never blur, and kernels take time to build. */
-    if (*blurred && !compose->blur)
-        compose->blur = video_blur_new(compose->device, &compose->in, &compose->out,
-                                       compose->max_frames, error);
-    return !*blurred || compose->blur;
+    if (!*blur)
+        *blur = video_blur_new(compose->device, &compose->in, &compose->out, side,
+                               compose->max_frames, error);
+    return *blur && video_blur_run(*blur, compute, in, n_frames, compose->alpha, sigma,
+                                   compose->controls, error);
+}
+
+/* Those that any of the frames asks for. */
+static gboolean run_blurs(VideoCompose *compose, OclQueue *compute, const VideoFrames *in,
+                          guint n_frames, GError **error)
+{
+    const float sigma = video_blur_sigma(&compose->out, ESTIMATE_RADIUS);
+    gboolean blurred = FALSE, estimated = FALSE;
+    for (guint i = 0; i < n_frames; i++) {
+        const VideoFrameControls *frame = video_controls_table_get(compose->controls, i);
+        blurred |= frame->background == VIDEO_BACKGROUND_BLUR;
+        estimated |= frame->estimate != 0;
+    }
+    if (blurred && !run_blur(compose, compute, in, n_frames, &compose->blur, VIDEO_BLUR_BEHIND,
+                             PER_FRAME, error))
+        return FALSE;
+    for (guint side = 0; estimated && side < G_N_ELEMENTS(compose->sides); side++)
+        if (!run_blur(compose, compute, in, n_frames, &compose->sides[side], side, sigma, error))
+            return FALSE;
+    return TRUE;
 }
 
 static gboolean run_compose(VideoCompose *compose, OclQueue *compute, const VideoFrames *in,
@@ -162,7 +202,7 @@ static gboolean run_compose(VideoCompose *compose, OclQueue *compute, const Vide
     cl_mem src = video_frames_memory(in), dst = video_frames_memory(out);
     cl_mem alpha = video_alpha_memory(compose->alpha);
     cl_mem controls = video_controls_table_memory(compose->controls);
-    cl_mem paint = NULL, blurred = NULL;
+    cl_mem paint = NULL, blurred = NULL, behind = NULL, front = NULL;
     VideoSheet paint_sheet = { 0 };
     VideoSmall small = { 0 };
     cl_float16 paint_matrix = { 0 };
@@ -174,6 +214,11 @@ static gboolean run_compose(VideoCompose *compose, OclQueue *compute, const Vide
     if (compose->blur) {
         blurred = video_blur_memory(compose->blur);
         small = video_blur_size(compose->blur);
+    }
+    if (compose->sides[VIDEO_BLUR_FRONT]) {
+        behind = video_blur_memory(compose->sides[VIDEO_BLUR_BEHIND]);
+        front = video_blur_memory(compose->sides[VIDEO_BLUR_FRONT]);
+        small = video_blur_size(compose->sides[VIDEO_BLUR_FRONT]);
     }
     gint32 alpha_pitch = video_alpha_pitch(compose->alpha);
     gint32 image_pitch = (gint32)video_pad(GST_VIDEO_INFO_WIDTH(&compose->out));
@@ -191,6 +236,8 @@ static gboolean run_compose(VideoCompose *compose, OclQueue *compute, const Vide
         VIDEO_ARG(paint_sheet),
         VIDEO_ARG(paint_matrix),
         VIDEO_ARG(blurred),
+        VIDEO_ARG(behind),
+        VIDEO_ARG(front),
         VIDEO_ARG(small),
         VIDEO_ARG(compose->image),
         VIDEO_ARG(image_pitch),
@@ -207,13 +254,11 @@ gboolean video_compose_run(VideoCompose *compose, OclQueue *compute, const Video
 {
     g_return_val_if_fail(n_frames <= compose->max_frames, FALSE);
     g_return_val_if_fail(!compose->foreground || foreground, FALSE);
-    gboolean blurred;
-    return set_controls(compose, compute, n_frames, controls, &blurred, error) &&
+    return set_controls(compose, compute, n_frames, controls, error) &&
            video_alpha_run(compose->alpha, compute, in, n_frames, matte, compose->controls,
                            error) &&
            (!compose->foreground ||
             video_paint_run(compose->foreground, compute, n_frames, foreground, error)) &&
-           (!blurred || video_blur_run(compose->blur, compute, in, n_frames, compose->alpha,
-                                       compose->controls, error)) &&
+           run_blurs(compose, compute, in, n_frames, error) &&
            run_compose(compose, compute, in, out, n_frames, error);
 }

@@ -41,6 +41,7 @@ typedef struct {
     float sigma;
     float blend;
     gint32 refine;
+    gint32 estimate;
     float temporal;
 } VideoFrameControls;
 

@@ -141,10 +141,16 @@ typedef enum {
     VIDEO_BACKGROUND_KEEP,        /* the untouched frame; GRAY8 still gives the matte */
 } VideoBackground;
 
+typedef enum {
+    VIDEO_FOREGROUND_FRAME,     /* the frame's own colours, mixed with what was behind at edges */
+    VIDEO_FOREGROUND_ESTIMATED, /* without what was behind */
+} VideoForeground;
+
 /* What may change from frame to frame; snapshots are taken in stream order. Applied in the order of
  * refine, thresholds and gamma, temporal, erode, feather. */
 typedef struct {
     VideoBackground background;
+    VideoForeground foreground;  /* the network's own colours, where it gives some, come first */
     guint32 background_color;    /* 0xAARRGGBB, sRGB */
     float blur_radius;           /* share of the picture's height, 0..1: two sigma of a Gaussian */
     float alpha_low, alpha_high; /* alpha at or below low becomes 0, at or above high becomes 1 */

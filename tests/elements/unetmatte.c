@@ -212,6 +212,31 @@ static void edges_are_refined_when_asked_for(void)
     g_assert_cmpint(row[1][EDGE] - row[1][EDGE - 1], >, 192);
 }
 
+/* The right half is red and opaque; between it and the rest is one column that is half of each. */
+static void colours_are_estimated_when_asked_for(void)
+{
+    g_autoptr(Model) model = tinynet_red();
+    g_autoptr(Stage) stage = matte_new(model, 1);
+    start_with(stage, "RGB", "RGBA");
+    guint8 edge[2][4];
+    for (guint estimated = 0; estimated < 2; estimated++) {
+        guint8 *data = g_malloc0(WIDTH * HEIGHT * 3);
+        for (guint i = 0; i < WIDTH * HEIGHT; i++) {
+            const guint x = i % WIDTH;
+            data[3 * i] = x < 8 ? 0 : x == 8 ? 128 : 255;
+            data[3 * i + 2] = 255 - data[3 * i];
+        }
+        gst_util_set_object_arg(G_OBJECT(stage->element), "foreground",
+                                estimated ? "estimated" : "frame");
+        gst_harness_push(stage->harness, gst_buffer_new_wrapped(data, WIDTH * HEIGHT * 3));
+        g_autoptr(GstBuffer) out = pull(stage);
+        gst_buffer_extract(out, 8 * 4, edge[estimated], 4);
+    }
+    g_assert_cmpuint(edge[0][2], ==, 127);
+    g_assert_cmpuint(edge[1][2], <, 112);
+    g_assert_cmpuint(edge[1][3], ==, edge[0][3]);
+}
+
 static void the_background_may_change_while_playing(void)
 {
     g_autoptr(Model) model = tinynet_red();
@@ -436,6 +461,7 @@ int main(int argc, char **argv)
     stage_add("the output's family is that of the input", the_outputs_family_is_that_of_the_input);
     stage_add("a colour comes behind the foreground", a_colour_comes_behind_the_foreground);
     stage_add("the look may change from frame to frame", the_look_may_change_from_frame_to_frame);
+    stage_add("colours are estimated when asked for", colours_are_estimated_when_asked_for);
     stage_add("edges are refined when asked for", edges_are_refined_when_asked_for);
     stage_add("the background may change while playing", the_background_may_change_while_playing);
     stage_add("a frame is the same whatever shares its batch",

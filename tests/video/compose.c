@@ -461,6 +461,44 @@ static void refinement_of_an_even_matte_changes_nothing(void)
             g_assert_cmpint(ABS(*harness_sample(result, 0, x, y) - 128), <=, 1);
 }
 
+/* ---------------------------------------------------------------- foreground */
+
+/* A red thing before a blue wall, with an edge that is soft over twelve columns. */
+static void an_estimated_foreground_has_nothing_of_what_was_behind(void)
+{
+    enum { WIDTH = 128, HEIGHT = 800, EDGE = 58, SOFT = 12 };
+    const guint8 front[] = { 200, 60, 40 }, behind[] = { 20, 90, 220 };
+    const Matte matte = { .width = WIDTH, .height = HEIGHT };
+    GstVideoInfo in = harness_info(GST_VIDEO_FORMAT_RGB, WIDTH, HEIGHT, NULL);
+    GstVideoInfo out = harness_info(GST_VIDEO_FORMAT_RGBA, WIDTH, HEIGHT, NULL);
+    g_autoptr(GstVideoFrame) frame = harness_frame_new(&in, 0);
+    g_autoptr(GstVideoFrame) mixed = harness_frame_new(&out, 0);
+    g_autoptr(GstVideoFrame) own = harness_frame_new(&out, 0);
+    g_autofree float *values = g_new(float, WIDTH *HEIGHT);
+    for (guint i = 0; i < WIDTH * HEIGHT; i++) {
+        const float alpha = CLAMP(((float)(i % WIDTH) - EDGE) / SOFT, 0, 1);
+        values[i] = alpha;
+        for (guint c = 0; c < 3; c++)
+            *harness_sample(frame, c, i % WIDTH, i / WIDTH) =
+                (guint8)lrintf(alpha * front[c] + (1 - alpha) * behind[c]);
+    }
+    VideoMatteControls controls = harness_controls(VIDEO_BACKGROUND_TRANSPARENT);
+    compose(&frame, 1, &matte, values, &controls, NULL, &mixed);
+    controls.foreground = VIDEO_FOREGROUND_ESTIMATED;
+    compose(&frame, 1, &matte, values, &controls, NULL, &own);
+    g_assert_cmpuint(harness_difference_of(mixed, own, 3), ==, 0);
+    g_assert_cmpuint(*harness_sample(mixed, 2, EDGE + SOFT / 2, 50), ==, 130);
+    for (guint x = 0; x < WIDTH; x++)
+        for (guint c = 0; c < 3; c++) {
+            const guint8 found = *harness_sample(own, c, x, 50);
+            if (x <= EDGE || x >= EDGE + SOFT)
+                g_assert_cmpuint(found, ==, *harness_sample(frame, c, x, 50));
+            else
+                g_assert_cmpint(ABS(found - front[c]), <=, 36);
+        }
+    g_assert_cmpint(ABS(*harness_sample(own, 2, EDGE + SOFT / 2, 50) - front[2]), <=, 24);
+}
+
 /* ---------------------------------------------------------------- backgrounds */
 
 static void a_blurred_background_holds_nothing_of_the_foreground(void)
@@ -587,6 +625,7 @@ static void the_smallest_pictures_work(void)
             controls.erode = -3;
             controls.feather = 20;
             controls.refine = TRUE;
+            controls.foreground = VIDEO_FOREGROUND_ESTIMATED;
             compose(&frame, 1, &matte, values, &controls, NULL, &result);
             g_assert_cmpuint(harness_difference(plain, result), <=, 1);
         }
@@ -616,6 +655,7 @@ static void a_frame_never_depends_on_its_neighbours(void)
         controls[i].gamma = i == 0 ? 1.7f : 1;
         controls[i].blur_radius = 0.1f;
         controls[i].refine = i == 3;
+        controls[i].foreground = i == 0 ? VIDEO_FOREGROUND_ESTIMATED : VIDEO_FOREGROUND_FRAME;
     }
     compose(frames, N, &matte, values, controls, NULL, together);
     for (guint i = 0; i < N; i++) {
@@ -678,6 +718,8 @@ int main(int argc, char **argv)
     harness_add("a matte comes back where it was", a_matte_comes_back_where_it_was);
     harness_add("refinement moves the edge to the picture's",
                 refinement_moves_the_edge_to_the_pictures);
+    harness_add("an estimated foreground has nothing of what was behind",
+                an_estimated_foreground_has_nothing_of_what_was_behind);
     harness_add("refinement of an even matte changes nothing",
                 refinement_of_an_even_matte_changes_nothing);
     harness_add("a blurred background holds nothing of the foreground",
