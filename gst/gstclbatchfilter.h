@@ -61,9 +61,9 @@ struct _GstClBatchFilterClass {
      * order, after gst_object_sync_values()). */
     void (*snapshot)(GstClBatchFilter *self, GstClBatch batch, guint index);
     /* Optional: what was kept for frame @index of @from holds for that of @to, a batch on another
-     * device; also what compute() and proceed() have decided for @from, if they were called. Without
-     * it, frames that a lost device leaves behind are redone with the properties as
-     * they are then. */
+     * device; also what compute() and proceed() have decided for @from, if they were called.
+     * Without it, frames that a lost device leaves behind are redone with the properties as they
+     * are then. */
     void (*snapshot_copy)(GstClBatchFilter *self, GstClBatch from, GstClBatch to, guint index);
     /* Enqueue the upload of @frame as frame @index on the upload queue. */
     gboolean (*upload)(GstClBatchFilter *self, GstClBatch batch, OclQueue *upload, guint index,
@@ -74,9 +74,10 @@ struct _GstClBatchFilterClass {
     /* Optional, for what is decided by intermediate results: compute() then is only the first half,
      * and when its commands have completed, so that what it has read back can be looked at, this
      * enqueues the second half, in the order of the stream, also where devices share the work; a
-     * batch whose second half was enqueued on a device that is then lost gets another one. Meanwhile the first half of the next batch is computed:
-     * compute() is given a queue of its own, so the halves of different batches overlap and may
-     * share no device memory that either writes. */
+     * batch whose second half was enqueued on a device that is then lost gets another one.
+     * Meanwhile the first half of the next batch is computed: compute() is given a queue of its
+     * own, so the halves of different batches overlap and may share no device memory that either
+     * writes. */
     gboolean (*proceed)(GstClBatchFilter *self, GstClBatch batch, OclQueue *compute, guint n_frames,
                         GError **error);
     /* Enqueue the readback of frame @index into @frame on the download queue, ordered after

@@ -276,8 +276,8 @@ GstFlowReturn batch_acquire_output(GstClBatchFilter *self, BatchSlot *slot, GstB
 gboolean batch_upload(GstClBatchFilter *self, BatchSlot *slot, GstBuffer *in, GError **error);
 /* Posts @error, once until the next flush. Any thread, no lock held. */
 void batch_post_error(GstClBatchFilter *self, const GError *error);
-/* The batch of @slot has been computed: its frames become ordinary buffers, with all that belongs to
- * them. */
+/* The batch of @slot has been computed: its frames become ordinary buffers, with all that belongs
+ * to them. */
 gboolean batch_finish(GstClBatchFilter *self, BatchSlot *slot, GError **error);
 
 /* ---- gstclbatchcaps.c */

@@ -356,7 +356,7 @@ static void gst_gpen_enhance_stop(GstClBatchFilter *filter)
     g_clear_pointer(&self->background, picture_model_free);
     g_clear_pointer(&self->detector, nn_model_unref);
     g_clear_pointer(&self->detector_info, video_model_info_free);
-    g_clear_pointer(&self->stream.tracker, video_face_tracker_free);
+    face_stream_clear(&self->stream);
 }
 
 static gboolean is_set(const char *path)
@@ -427,7 +427,7 @@ static gboolean gst_gpen_enhance_start(GstClBatchFilter *filter, OclDevice *devi
         picture_tell_guess(filter, self->model);
         self->described_fit = self->model->info->fit;
     }
-    self->stream = (FaceStream){ .tracker = video_face_tracker_new() };
+    face_stream_init(&self->stream);
     return TRUE;
 }
 
@@ -661,9 +661,7 @@ static void gst_gpen_enhance_add_stats(GstClBatchFilter *filter, GstStructure *s
 
 static void gst_gpen_enhance_reset(GstClBatchFilter *filter)
 {
-    FaceStream *stream = &GST_GPEN_ENHANCE(filter)->stream;
-    video_face_tracker_reset(stream->tracker);
-    stream->frames_until_detection = 0;
+    face_stream_reset(&GST_GPEN_ENHANCE(filter)->stream);
 }
 
 /* ---------------------------------------------------------------- class */
@@ -781,7 +779,8 @@ static void install_choice(GObjectClass *klass)
         g_param_spec_float(
             "similarity", "Least similarity",
             "A restored face that is less similar to the one before, seen from afar, "
-            "is left out; -1 accepts any, 1 is the same",
+            "is left out; one that was restored in the frame before may be 0.05 less similar. -1 "
+            "accepts any, 1 is the same",
             -1, 1, DEFAULT_SIMILARITY, PER_FRAME));
 }
 

@@ -48,6 +48,27 @@ struct FaceBatch {
     gint *first_job;        /* [max_frames]; -1: none of its faces is restored */
 };
 
+/* ---------------------------------------------------------------- streams */
+
+void face_stream_init(FaceStream *stream)
+{
+    *stream = (FaceStream){ .tracker = video_face_tracker_new(),
+                            .chosen = g_array_new(FALSE, FALSE, sizeof(guint64)) };
+}
+
+void face_stream_clear(FaceStream *stream)
+{
+    g_clear_pointer(&stream->tracker, video_face_tracker_free);
+    g_clear_pointer(&stream->chosen, g_array_unref);
+}
+
+void face_stream_reset(FaceStream *stream)
+{
+    video_face_tracker_reset(stream->tracker);
+    stream->frames_until_detection = 0;
+    g_array_set_size(stream->chosen, 0);
+}
+
 /* ---------------------------------------------------------------- building */
 
 /* A user's mistake rather than a damaged file. */
@@ -356,7 +377,7 @@ static void attach_meta(GstBuffer *buffer, const GstVideoInfo *info, const Video
     meta->id = (gint)face->track;
     GstStructure *structure = gst_structure_new(
         META_TYPE, "score", G_TYPE_DOUBLE, (double)face->score, "track", G_TYPE_UINT64, face->track,
-        "restored", G_TYPE_BOOLEAN, job && job->similarity >= job->style.least_similarity, NULL);
+        "restored", G_TYPE_BOOLEAN, job && job->restored, NULL);
     if (job)
         gst_structure_set(structure, "similarity", G_TYPE_DOUBLE, (double)job->similarity, NULL);
     for (guint i = 0; i < VIDEO_FACE_POINTS; i++)
@@ -424,14 +445,17 @@ static void find_faces(FaceBatch *self, FaceStream *stream, guint n_frames)
                            build->frame_seconds, self->controls[0].score);
 }
 
-static void select_faces(FaceBatch *self, guint n_frames)
+static void select_faces(FaceBatch *self, FaceStream *stream, guint n_frames)
 {
     const GstVideoInfo *info = &self->build->in;
     for (guint i = 0; i < n_frames; i++) {
         const FaceControls *controls = &self->controls[i];
         video_faces_select(self->faces[i], controls->selector, controls->min_size,
                            controls->max_faces, GST_VIDEO_INFO_WIDTH(info),
-                           GST_VIDEO_INFO_HEIGHT(info));
+                           GST_VIDEO_INFO_HEIGHT(info), stream->chosen);
+        g_array_set_size(stream->chosen, 0);
+        for (guint k = 0; k < self->faces[i]->len; k++)
+            g_array_append_val(stream->chosen, video_faces_at(self->faces[i], k)->track);
     }
 }
 
@@ -464,7 +488,7 @@ gboolean face_batch_restore(FaceBatch *self, FaceStream *stream, OclQueue *compu
     if (self->state != BATCH_DECIDED) {
         if (build->detector)
             find_faces(self, stream, n_frames);
-        select_faces(self, n_frames);
+        select_faces(self, stream, n_frames);
         self->state = BATCH_DECIDED;
     }
     make_jobs(self, n_frames);
@@ -492,7 +516,7 @@ void face_batch_finish(FaceBatch *self, guint index, GstBuffer *buffer, FaceCoun
     for (guint i = 0; i < faces->len; i++) {
         const gint at = self->first_job[index];
         const VideoFaceJob *job = at < 0 ? NULL : &jobs[at + (gint)i];
-        counts->restored += job && job->similarity >= job->style.least_similarity;
+        counts->restored += job && job->restored;
         /* Faces that came as metas are there already. */
         if (self->controls[index].attach_meta && self->build->detector) {
             const VideoFace face =

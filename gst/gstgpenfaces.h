@@ -28,7 +28,13 @@ typedef struct {
 typedef struct {
     VideoFaceTracker *tracker;
     guint frames_until_detection;
+    GArray *chosen; /* guint64: the tracks restored in the last frame */
 } FaceStream;
+
+void face_stream_init(FaceStream *stream);
+void face_stream_clear(FaceStream *stream);
+/* Forgets all faces. */
+void face_stream_reset(FaceStream *stream);
 
 /* All counts are since the element was started. */
 typedef struct {

@@ -18,7 +18,7 @@ typedef struct {
     float spread, detail, blend;
     float blur, least;
     gint32 match, soften;
-    gint32 frame, first, count;
+    gint32 track, frame, first, count;
     gint32 left, top, columns, rows;
 } VideoFaceEntry;
 

@@ -14,6 +14,7 @@
 #define SOFT_BELOW_PX 100
 /* As in kernels/video_face.cl. */
 #define BLOCKS 16
+#define MOST_REMEMBERED 1024
 
 struct VideoFaceList {
     OclDevice *device;
@@ -32,10 +33,12 @@ struct VideoRestorer {
     VideoPlanes in_planes, out_planes;
     double enlarged; /* pixels of what faces are pasted into per pixel of the frame */
     cl_float16 to_rgb, from_rgb;
-    OclKernel *crop, *blocks_before, *blocks_after, *judge, *keep, *paste;
+    OclKernel *crop, *blocks_before, *blocks_after, *judge, *decide, *keep, *paste;
     cl_mem before, after; /* [max_samples][16][16][3] float */
     guint capacity;       /* faces that the following have room for */
     cl_mem faces, verdicts, restored;
+    cl_mem memory;           /* a count and tracks, int: the faces restored in the frame before */
+    gboolean remembers;      /* there is anything in it */
     VideoFaceParser *parser; /* NULL: the whole face is pasted */
 };
 
@@ -92,8 +95,11 @@ static gboolean list_reserve(VideoFaceList *list, guint n, GError **error)
 void video_face_list_results(const VideoFaceList *list, VideoFaceJob *jobs, guint n_jobs)
 {
     g_return_if_fail(n_jobs <= list->capacity);
-    for (guint i = 0; i < n_jobs; i++)
-        jobs[i].similarity = ((const VideoFaceVerdict *)list->verdicts->data)[i].similarity;
+    for (guint i = 0; i < n_jobs; i++) {
+        const VideoFaceVerdict *verdict = &((const VideoFaceVerdict *)list->verdicts->data)[i];
+        jobs[i].similarity = verdict->similarity;
+        jobs[i].restored = verdict->use;
+    }
 }
 
 /* ---------------------------------------------------------------- building */
@@ -122,6 +128,7 @@ static gboolean build_kernels(VideoRestorer *self, GError **error)
         { &self->blocks_before, "face_blocks", in_fp16 },
         { &self->blocks_after, "face_blocks", out_fp16 },
         { &self->judge, "face_judge", out_fp16 },
+        { &self->decide, "face_decide", out_fp16 },
         { &self->keep, "face_keep", out_fp16 },
         { &self->paste, "face_paste", out_fp16 },
     };
@@ -141,7 +148,11 @@ static gboolean make_blocks(VideoRestorer *self, GError **error)
     if (!self->before)
         return FALSE;
     self->after = ocl_buffer_new(self->device, OCL_BUFFER_READ_WRITE, size_b, error);
-    return self->after != NULL;
+    if (!self->after)
+        return FALSE;
+    self->memory = ocl_buffer_new(self->device, OCL_BUFFER_READ_WRITE,
+                                  (1 + MOST_REMEMBERED) * sizeof(gint32), error);
+    return self->memory != NULL;
 }
 
 VideoRestorer *video_restorer_new(OclDevice *device, const GstVideoInfo *in,
@@ -189,12 +200,13 @@ void video_restorer_free(VideoRestorer *self)
 {
     if (!self)
         return;
-    OclKernel *kernels[] = { self->crop,  self->blocks_before, self->blocks_after,
-                             self->judge, self->keep,          self->paste };
+    OclKernel *kernels[] = { self->crop,   self->blocks_before, self->blocks_after, self->judge,
+                             self->decide, self->keep,          self->paste };
     for (guint i = 0; i < G_N_ELEMENTS(kernels); i++)
         ocl_kernel_free(kernels[i]);
     ocl_buffer_clear(&self->before);
     ocl_buffer_clear(&self->after);
+    ocl_buffer_clear(&self->memory);
     clear_faces(self);
     video_face_parser_free(self->parser);
     ocl_device_unref(self->device);
@@ -285,6 +297,7 @@ static void set_face(const VideoRestorer *self, const VideoFaceJob *job, VideoFa
                           .blur = job->style.blur,
                           .least = job->style.least_similarity,
                           .match = job->style.match,
+                          .track = (gint32)job->face.track,
                           .soften = video_face_size(&job->face) * self->enlarged < SOFT_BELOW_PX };
     video_template_points(job->style.template, size, points);
     if (!video_similarity(job->face.points, points, &to_face) ||
@@ -364,6 +377,20 @@ static gboolean run_judge(VideoRestorer *self, OclQueue *compute, gint32 first, 
         VIDEO_ARG(first),        VIDEO_ARG(self->verdicts),
     };
     return video_launch(compute, self->judge, arguments, G_N_ELEMENTS(arguments), 1, 1, n, error);
+}
+
+static gboolean run_decide(VideoRestorer *self, OclQueue *compute, gint32 n, GError **error)
+{
+    const VideoArgument arguments[] = {
+        VIDEO_ARG(self->faces),
+        VIDEO_ARG(n),
+        VIDEO_ARG(self->verdicts),
+        VIDEO_ARG(self->memory),
+    };
+    if (!self->remembers && !ocl_fill(compute, self->memory, 0, 0, sizeof(gint32), NULL, error))
+        return FALSE;
+    self->remembers = TRUE;
+    return video_launch(compute, self->decide, arguments, G_N_ELEMENTS(arguments), 1, 1, 1, error);
 }
 
 static gboolean run_keep(VideoRestorer *self, OclQueue *compute, gint32 first, guint n,
@@ -449,7 +476,8 @@ gboolean video_restorer_run(VideoRestorer *self, OclQueue *compute, VideoFaceLis
     for (guint first = 0; first < n_jobs; first += self->max_samples)
         if (!restore(self, compute, in, first, MIN(self->max_samples, n_jobs - first), error))
             return FALSE;
-    return run_paste(self, compute, out, faces, n_jobs, error) &&
+    return run_decide(self, compute, (gint32)n_jobs, error) &&
+           run_paste(self, compute, out, faces, n_jobs, error) &&
            ocl_read(compute, self->verdicts, 0, list->verdicts->data,
                     n_jobs * sizeof(VideoFaceVerdict), NULL, error);
 }

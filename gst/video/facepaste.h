@@ -12,7 +12,8 @@ typedef struct {
     VideoTemplate template;
     float blur;             /* width of the mask's soft edge as a share of the crop, 0..0.5 */
     gboolean match;         /* give the restored face the colours of the one before */
-    float least_similarity; /* a face that is less similar than this stays as it was */
+    float least_similarity; /* a face that is less similar than this stays as it was; one of a track
+                             * that was restored in the frame before may be 0.05 less similar */
 } VideoFaceStyle;
 
 /* A face to be restored. */
@@ -21,7 +22,9 @@ typedef struct {
     guint frame;
     float blend; /* share of the restored face, 0..1 */
     VideoFaceStyle style;
-    float similarity; /* out: to what was there, -1..1; see video_face_list_results() */
+    /* out, see video_face_list_results() */
+    float similarity; /* to what was there, -1..1 */
+    gboolean restored;
 } VideoFaceJob;
 
 /* Which faces one batch has, on their way to the device, and what came of them: host memory that
@@ -31,7 +34,7 @@ typedef struct VideoFaceList VideoFaceList;
 VideoFaceList *video_face_list_new(OclDevice *device);
 void video_face_list_free(VideoFaceList *list);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VideoFaceList, video_face_list_free)
-/* Once the batch has completed: fills in what `similarity` the @n_jobs of its last run had. */
+/* Once the batch has completed: fills in what came of the @n_jobs of its last run. */
 void video_face_list_results(const VideoFaceList *list, VideoFaceJob *jobs, guint n_jobs);
 
 /* What all batches of one device share; its memory is written by every run, so runs must be
@@ -60,7 +63,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VideoRestorer, video_restorer_free)
 
 /* Enqueues it all for @jobs, whose frames are in order: crops, the network over as many samples at
  * once as it takes, the judgement, and the paste over what is in @out, which may be @in. Where
- * faces overlap, the one decides whose mask is stronger. Without jobs nothing is enqueued. */
+ * faces overlap, the one decides whose mask is stronger. Which faces of a frame were restored is
+ * remembered for the next one, also from run to run. Without jobs nothing is enqueued. */
 gboolean video_restorer_run(VideoRestorer *restorer, OclQueue *compute, VideoFaceList *list,
                             const VideoFrames *in, const VideoFrames *out, const VideoFaceJob *jobs,
                             guint n_jobs, GError **error);

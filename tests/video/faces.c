@@ -488,20 +488,55 @@ static void faces_are_chosen_by_size_and_place(void)
     g_autoptr(GArray) faces = video_faces_new();
     for (guint i = 0; i < 4; i++)
         add_box(faces, 100 * (float)i, 100, 20 + 10 * (float)i, 0.9f);
-    video_faces_select(faces, VIDEO_SELECT_ALL, 30, 2, 400, 300);
+    video_faces_select(faces, VIDEO_SELECT_ALL, 30, 2, 400, 300, NULL);
     g_assert_cmpuint(faces->len, ==, 2);
     assert_near(video_faces_at(faces, 0)->width, 50, 0);
     assert_near(video_faces_at(faces, 1)->width, 40, 0);
     g_array_set_size(faces, 0);
     for (guint i = 0; i < 4; i++)
         add_box(faces, 100 * (float)i, 100, 20 + 10 * (float)i, 0.9f);
-    video_faces_select(faces, VIDEO_SELECT_CENTER, 0, 8, 260, 230);
+    video_faces_select(faces, VIDEO_SELECT_CENTER, 0, 8, 260, 230, NULL);
     g_assert_cmpuint(faces->len, ==, 1);
     assert_near(video_faces_at(faces, 0)->width, 30, 0);
-    video_faces_select(faces, VIDEO_SELECT_LARGEST, 31, 8, 400, 300);
+    video_faces_select(faces, VIDEO_SELECT_LARGEST, 31, 8, 400, 300, NULL);
     g_assert_cmpuint(faces->len, ==, 0);
-    video_faces_select(faces, VIDEO_SELECT_CENTER, 0, 8, 400, 300);
+    video_faces_select(faces, VIDEO_SELECT_CENTER, 0, 8, 400, 300, NULL);
     g_assert_cmpuint(faces->len, ==, 0);
+}
+
+/* Two faces whose sizes and places jitter around each other's. */
+static void faces_that_are_about_equal_do_not_take_turns(void)
+{
+    g_autoptr(GArray) faces = video_faces_new();
+    g_autoptr(GArray) chosen = g_array_new(FALSE, FALSE, sizeof(guint64));
+    const VideoFaceSelector selectors[] = { VIDEO_SELECT_ALL, VIDEO_SELECT_LARGEST,
+                                            VIDEO_SELECT_CENTER };
+    for (guint k = 0; k < G_N_ELEMENTS(selectors); k++) {
+        g_array_set_size(chosen, 0);
+        for (guint i = 0; i < 8; i++) {
+            const float more = i % 2 ? 2 : 0;
+            g_array_set_size(faces, 0);
+            add_box(faces, 50 + more, 100, 50 + more, 0.9f);
+            add_box(faces, 200 + more, 100, 52 - more, 0.9f);
+            video_faces_at(faces, 0)->track = 1;
+            video_faces_at(faces, 1)->track = 2;
+            /* Nobody at first; then one of them. */
+            video_faces_select(faces, selectors[k], i == 0 ? 50 : 54, 1, 300, 250,
+                               i == 0 ? NULL : chosen);
+            g_assert_cmpuint(faces->len, ==, 1);
+            const guint64 track = video_faces_at(faces, 0)->track;
+            if (i == 0)
+                g_array_append_val(chosen, track);
+            g_assert_cmpuint(track, ==, g_array_index(chosen, guint64, 0));
+        }
+    }
+    /* A tenth is all. */
+    g_array_set_size(faces, 0);
+    add_box(faces, 0, 0, 50, 0.9f);
+    add_box(faces, 200, 0, 56, 0.9f);
+    video_faces_at(faces, 0)->track = g_array_index(chosen, guint64, 0);
+    video_faces_select(faces, VIDEO_SELECT_LARGEST, 0, 1, 300, 250, chosen);
+    assert_near(video_faces_at(faces, 0)->width, 56, 0);
 }
 
 int main(int argc, char **argv)
@@ -538,5 +573,7 @@ int main(int argc, char **argv)
     harness_add("after the last detection a face goes on as it went",
                 after_the_last_detection_a_face_goes_on_as_it_went);
     harness_add("faces are chosen by size and place", faces_are_chosen_by_size_and_place);
+    harness_add("faces that are about equal do not take turns",
+                faces_that_are_about_equal_do_not_take_turns);
     return harness_run();
 }
