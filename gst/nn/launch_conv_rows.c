@@ -215,13 +215,13 @@ gboolean nn_conv_depthwise_rows_fits(gconstpointer data)
 /* ---------------------------------------------------------------- sizes */
 
 /* Rows of a band of a map of @height rows, of which there are @blocks kinds: at least four
- * work-items for each core, but no fewer rows than @least as long as there are two; and as many
- * for each core. */
+ * work-items for each core, but no fewer rows than @least as long as there is one; and as many for
+ * each core. */
 static gint32 band_rows(const ConvJob *job, gint32 height, gint32 blocks, gint32 least)
 {
     const gint32 cores = (gint32)nn_recorder_device(job->recorder)->compute_units;
     const gint32 fair = (height * blocks + 4 * cores - 1) / (4 * cores);
-    const gint32 most = (height * blocks + 2 * cores - 1) / (2 * cores);
+    const gint32 most = (height * blocks + cores - 1) / cores;
     const gint32 rows = CLAMP(MAX(fair, MIN(least, most)), 1, height);
     gint32 bands = (height + rows - 1) / rows;
     if (bands * blocks > cores)
@@ -448,15 +448,18 @@ void nn_conv_expanded_record(const ConvJob *first, const ConvJob *second)
     const NnView weights = pack_windows(second, &tile), bias = pack_bias(second, &tile);
     g_autofree char *products = product_options(&tile), *windows = window_options(second);
     g_autofree char *epilogue = epilogue_options(second);
-    /* Each band computes kh - stride rows that its neighbour computes, too. All blocks in one
-     * work-item read the input once, but need bands enough and larger rings. */
+    /* Each band computes kh - stride rows that its neighbour computes, too, which two tall ones for
+     * each core make up for. All blocks in one work-item read the input once, but need bands enough
+     * and larger rings. */
     const gint32 height = nn_map_of(&second->y).h, least = 8 * (second->shape.kh - 1);
     const gint32 cores = (gint32)nn_recorder_device(second->recorder)->compute_units;
     const gboolean together =
         height >= 2 * cores * least && tile.blocks * ring_b(second, &tile) <= most_local_b(second);
     const gint32 each = together ? tile.blocks : 1, parts = tile.blocks / each;
     const gint32 pool = second->pooled ? 2 : 1;
-    const gint32 rows = band_rows(second, height / pool, parts, 2 * least / pool);
+    const gint32 half = (height * parts + 2 * cores - 1) / (2 * cores);
+    const gint32 rows =
+        band_rows(second, height / pool, parts, CLAMP(half, least, 2 * least) / pool);
 
     const gint32 lanes = MIN(first->shape.k, LEAST_LANES);
     g_autofree char *few =
