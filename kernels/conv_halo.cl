@@ -72,29 +72,12 @@
 #define MULTIPLY SELECT(WARPGROUP_MULTIPLY_, BN)
 #define FINISH SELECT(WARPGROUP_FINISH_, BN)
 
-/* As in conv.cl; one group, strides and dilations of 1. */
-typedef struct {
-    int groups, c, k;
-    int rows, columns;
-    int stride_y, stride_x, dilation_y, dilation_x;
-    int pad_y, pad_x;
-} Filter;
-
 /* Passes of all threads over a patch to load it, in all but two steps of the block before. */
 #define PASSES ((PATCH_PIXELS * CHUNKS + THREADS - 1) / THREADS)
 #define PASSES_PER_STEP ((PASSES + TAPS - 3) / (TAPS - 2))
 
 __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void
-conv_halo(__global const ushort *restrict in_base, Map in, __global const ushort *restrict w,
-          __global const float *restrict bias,
-#ifdef RESIDUAL
-          __global const ushort *restrict residual_base, Map residual,
-#endif
-          __global ushort *restrict out_base, Map out,
-#if SPLITS > 1
-          __global float *restrict partial,
-#endif
-          Filter f, EPILOGUE_PARAMETERS)
+conv_halo(CONV_PARAMETERS)
 {
     __local uchar tile[TILE_BYTES] __attribute__((aligned(TILE_ALIGNMENT)));
     __local ulong arrived[STAGES]; /* the weights of a step */
@@ -240,10 +223,7 @@ conv_halo(__global const ushort *restrict in_base, Map in, __global const ushort
         }
 #if SPLITS == 1
     barrier(CLK_LOCAL_MEM_FENCE);
-    write_rows(rows, thread, first, n0, sample,
-#ifdef RESIDUAL
-               residual_base, residual,
-#endif
-               out_base, out, FINISH_AT(0));
+    write_rows(rows, thread, first, n0, sample, RESIDUAL_ARGUMENTS out_base, out,
+               FINISH_AT(0));
 #endif
 }

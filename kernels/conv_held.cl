@@ -55,21 +55,8 @@
 #define MULTIPLY SELECT(WARPGROUP_MULTIPLY_, BN)
 #define FINISH SELECT(WARPGROUP_FINISH_, BN)
 
-/* As in conv.cl; one group, strides and dilations of 1. */
-typedef struct {
-    int groups, c, k;
-    int rows, columns;
-    int stride_y, stride_x, dilation_y, dilation_x;
-    int pad_y, pad_x;
-} Filter;
-
 __kernel __attribute__((reqd_work_group_size(WARPGROUPS * 128, 1, 1))) void
-conv_held(__global const ushort *restrict in_base, Map in, __global const ushort *restrict w,
-          __global const float *restrict bias,
-#ifdef RESIDUAL
-          __global const ushort *restrict residual_base, Map residual,
-#endif
-          __global ushort *restrict out_base, Map out, Filter f, EPILOGUE_PARAMETERS)
+conv_held(CONV_PARAMETERS)
 {
     __local uchar tile[WEIGHT_BYTES + WARPGROUPS * 2 * PATCH_BYTES]
         __attribute__((aligned(TILE_ALIGNMENT)));
@@ -160,10 +147,7 @@ conv_held(__global const ushort *restrict in_base, Map in, __global const ushort
                           (lane & 3) * 2 + (e >> 2) * 8, (float2)(sum[i][e], sum[i][e + 1]), bias,
                           0, out.c, FINISH_AT(0));
         WARPGROUP_BARRIER(warpgroup);
-        write_rows(rows, thread, number, 0, sample,
-#ifdef RESIDUAL
-                   residual_base, residual,
-#endif
-                   out_base, out, FINISH_AT(0));
+        write_rows(rows, thread, number, 0, sample, RESIDUAL_ARGUMENTS out_base, out,
+               FINISH_AT(0));
     }
 }

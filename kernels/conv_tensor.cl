@@ -44,30 +44,13 @@
 #define SWIZZLE(row, chunk) ((uint)((row)*64 + ((((chunk) ^ ((row) >> 1)) & 3) << 4)))
 #endif
 
-/* As in conv.cl; one group. */
-typedef struct {
-    int groups, c, k;
-    int rows, columns; /* filter taps */
-    int stride_y, stride_x, dilation_y, dilation_x;
-    int pad_y, pad_x;
-} Filter;
-
 /* Rows of the tile that one thread loads, and the state of the walk over taps and channels. */
 #define ROWS_PER_PASS (THREADS / CHUNKS)
 #define A_ROWS (BM / ROWS_PER_PASS)
 #define B_ROWS ((BN + ROWS_PER_PASS - 1) / ROWS_PER_PASS)
 
 __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void
-conv_tensor(__global const ushort *restrict in_base, Map in, __global const ushort *restrict w,
-            __global const float *restrict bias,
-#ifdef RESIDUAL
-            __global const ushort *restrict residual_base, Map residual,
-#endif
-            __global ushort *restrict out_base, Map out,
-#if SPLITS > 1
-            __global float *restrict partial,
-#endif
-            Filter f, EPILOGUE_PARAMETERS)
+conv_tensor(CONV_PARAMETERS)
 {
     __local uchar tile[TILE_BYTES] __attribute__((aligned(128)));
     TENSOR_CORE_SCRATCH
@@ -212,10 +195,7 @@ conv_tensor(__global const ushort *restrict in_base, Map in, __global const usho
                           (float2)(sum[i][j][e], sum[i][j][e + 1]), bias, n0, out.c,
                           FINISH_AT(0));
     barrier(CLK_LOCAL_MEM_FENCE);
-    write_rows(rows, thread, m0, n0, sample,
-#ifdef RESIDUAL
-               residual_base, residual,
-#endif
-               out_base, out, FINISH_AT(0));
+    write_rows(rows, thread, m0, n0, sample, RESIDUAL_ARGUMENTS out_base, out,
+               FINISH_AT(0));
 #endif
 }

@@ -48,29 +48,12 @@
 #define MULTIPLY SELECT(WARPGROUP_MULTIPLY_, BN)
 #define FINISH SELECT(WARPGROUP_FINISH_, BN)
 
-/* As in conv.cl; one group. */
-typedef struct {
-    int groups, c, k;
-    int rows, columns; /* filter taps */
-    int stride_y, stride_x, dilation_y, dilation_x;
-    int pad_y, pad_x;
-} Filter;
-
 /* Rows of pixels that one thread loads. */
 #define ROWS_PER_PASS (THREADS / CHUNKS)
 #define A_ROWS (BM / ROWS_PER_PASS)
 
 __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void
-conv_wgmma(__global const ushort *restrict in_base, Map in, __global const ushort *restrict w,
-           __global const float *restrict bias,
-#ifdef RESIDUAL
-           __global const ushort *restrict residual_base, Map residual,
-#endif
-           __global ushort *restrict out_base, Map out,
-#if SPLITS > 1
-           __global float *restrict partial,
-#endif
-           Filter f, EPILOGUE_PARAMETERS)
+conv_wgmma(CONV_PARAMETERS)
 {
     __local uchar tile[TILE_BYTES] __attribute__((aligned(TILE_ALIGNMENT)));
     __local ulong arrived[STAGES]; /* the weights of a stage */
@@ -214,10 +197,7 @@ conv_wgmma(__global const ushort *restrict in_base, Map in, __global const ushor
         }
 #if SPLITS == 1
     barrier(CLK_LOCAL_MEM_FENCE);
-    write_rows(rows, thread, m0, n0, sample,
-#ifdef RESIDUAL
-               residual_base, residual,
-#endif
-               out_base, out, FINISH_AT(0));
+    write_rows(rows, thread, m0, n0, sample, RESIDUAL_ARGUMENTS out_base, out,
+               FINISH_AT(0));
 #endif
 }

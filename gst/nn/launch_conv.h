@@ -57,11 +57,18 @@ gboolean nn_conv_tensor_record(gconstpointer job, GError **error);
 gboolean nn_conv_tensor_fits_sums(const ConvJob *job);
 /* There are none: a test asks for the kernel by name, or has a CPU stand in for a GPU. */
 gboolean nn_conv_tensor_emulated(const ConvJob *job);
-/* [K] floats, zero without a bias. */
-NnView nn_conv_tensor_bias(const ConvJob *job);
-/* The launch that ends a convolution in @splits parts: @partial, [split][pixel][channel] floats per
- * sample, to the output. */
-void nn_conv_tensor_reduce(const ConvJob *job, const NnView *partial, int splits);
+/* How a kernel on tensor cores is launched for a sample. */
+typedef struct {
+    const char *kernel; /* "conv_tensor", which is in conv_tensor.cl */
+    gboolean emulated;
+    gint64 tiles, channel_tiles; /* of the map and of its channels: a work-group each */
+    int splits;                  /* parts of the inner dimension, a work-group each, too */
+    int threads;                 /* of a work-group */
+} ConvGrid;
+/* What all of those kernels take (CONV_PARAMETERS in kernels/conv_epilogue.clh), and with several
+ * splits the launch that adds their parts. @options: what is the kernel's own. */
+void nn_conv_tensor_launch(const ConvJob *job, const ConvGrid *grid, const NnView *weights,
+                           const char *options);
 
 /* How long a work-group of a tile takes on one multiprocessor of an H200: a step by itself, a step
  * of each where it takes turns with others, and start and end of as many as are resident. */

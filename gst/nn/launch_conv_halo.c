@@ -164,50 +164,22 @@ static NnView pack_weights(const ConvJob *job, const Cut *cut)
     return nn_recorder_constant(job->recorder, NN_FLOAT16, n, packed);
 }
 
-static char *options_of(const ConvJob *job, const Cut *cut)
-{
-    return g_strdup_printf("-DFP16 -DTILE_H=%d -DBN=%d -DROWS=%d -DCOLUMNS=%d -DCHUNKS=%d -D%s=%d "
-                           "-DPATCHES=%d -DSPLITS=%d%s%s" CONV_EPILOGUE_OPTION,
-                           cut->tile->rows, cut->tile->bn, job->shape.kh, job->shape.kw,
-                           cut->chunks, cut->hold ? "HOLD" : "STAGES",
-                           cut->hold ? 1 : cut->tile->stages, cut->blocks > 1 ? 2 : 1, cut->splits,
-                           job->has_residual ? " -DRESIDUAL" : "",
-                           nn_conv_wgmma_emulated(job) ? " -DEMULATE" : "", CONV_EPILOGUE(job));
-}
-
 gboolean nn_conv_halo_record(gconstpointer data, GError **error)
 {
     const ConvJob *job = data;
-    const ConvShape *shape = &job->shape;
     Cut cut;
     choose_cut(job, &cut);
-    g_autofree char *options = options_of(job, &cut);
-    const NnView weights = pack_weights(job, &cut), bias = nn_conv_tensor_bias(job);
-    const gsize pixels = (gsize)cut.y.h * (gsize)cut.y.w;
-
-    NnLaunch *launch =
-        nn_recorder_launch(job->recorder, job->node, NAME ".cl", NAME, "%s", options);
-    nn_launch_map(launch, &job->x);
-    nn_launch_buffer(launch, &weights);
-    nn_launch_buffer(launch, &bias);
-    if (job->has_residual)
-        nn_launch_map(launch, &job->residual);
-    nn_launch_map(launch, &job->y);
-    NnView partial;
-    if (cut.splits > 1) {
-        partial = nn_recorder_scratch(job->recorder, NN_FLOAT32,
-                                      pixels * (gsize)cut.y.c * (gsize)cut.splits);
-        nn_launch_buffer(launch, &partial);
-    }
-    nn_launch_bytes(launch, shape, sizeof *shape);
-    nn_conv_launch_epilogue(launch, job);
-
-    const gsize global[3] = { (gsize)map_tiles(&cut) * THREADS,
-                              (gsize)channel_tiles(&cut) * (gsize)cut.splits, 1 };
-    const gsize local[3] = { THREADS, 1, 1 };
-    nn_launch_size(launch, 3, global, local, 2);
-    nn_launch_cost(launch, 2.0 * (double)pixels * cut.y.c * shape->c * shape->kh * shape->kw);
-    if (cut.splits > 1)
-        nn_conv_tensor_reduce(job, &partial, cut.splits);
+    const NnView weights = pack_weights(job, &cut);
+    const ConvGrid grid = { .kernel = NAME,
+                            .emulated = nn_conv_wgmma_emulated(job),
+                            .tiles = map_tiles(&cut),
+                            .channel_tiles = channel_tiles(&cut),
+                            .splits = cut.splits,
+                            .threads = THREADS };
+    g_autofree char *options = g_strdup_printf(
+        "-DTILE_H=%d -DBN=%d -DROWS=%d -DCOLUMNS=%d -DCHUNKS=%d -D%s=%d -DPATCHES=%d",
+        cut.tile->rows, cut.tile->bn, job->shape.kh, job->shape.kw, cut.chunks,
+        cut.hold ? "HOLD" : "STAGES", cut.hold ? 1 : cut.tile->stages, cut.blocks > 1 ? 2 : 1);
+    nn_conv_tensor_launch(job, &grid, &weights, options);
     return TRUE;
 }

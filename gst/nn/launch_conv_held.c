@@ -120,31 +120,18 @@ static NnView pack_weights(const ConvJob *job, const Cut *cut)
 gboolean nn_conv_held_record(gconstpointer data, GError **error)
 {
     const ConvJob *job = data;
-    const ConvShape *shape = &job->shape;
     Cut cut;
     make_cut(job, &cut);
-    const NnView weights = pack_weights(job, &cut), bias = nn_conv_tensor_bias(job);
-
-    NnLaunch *launch =
-        nn_recorder_launch(job->recorder, job->node, NAME ".cl", NAME,
-                           "-DFP16 -DWARPGROUPS=%d -DBN=%d -DROWS=%d -DCOLUMNS=%d "
-                           "-DCHUNKS=%d%s%s" CONV_EPILOGUE_OPTION,
-                           cut.warpgroups, cut.bn, shape->kh, shape->kw, cut.chunks,
-                           job->has_residual ? " -DRESIDUAL" : "",
-                           nn_conv_wgmma_emulated(job) ? " -DEMULATE" : "", CONV_EPILOGUE(job));
-    nn_launch_map(launch, &job->x);
-    nn_launch_buffer(launch, &weights);
-    nn_launch_buffer(launch, &bias);
-    if (job->has_residual)
-        nn_launch_map(launch, &job->residual);
-    nn_launch_map(launch, &job->y);
-    nn_launch_bytes(launch, shape, sizeof *shape);
-    nn_conv_launch_epilogue(launch, job);
-
-    const gsize threads = (gsize)cut.warpgroups * WARPGROUP;
-    const gsize global[3] = { (gsize)count_groups(job, &cut) * threads, 1, 1 };
-    const gsize local[3] = { threads, 1, 1 };
-    nn_launch_size(launch, 3, global, local, 2);
-    nn_launch_cost(launch, 2.0 * (double)nn_view_count(&job->y) * shape->c * shape->kh * shape->kw);
+    const NnView weights = pack_weights(job, &cut);
+    const ConvGrid grid = { .kernel = NAME,
+                            .emulated = nn_conv_wgmma_emulated(job),
+                            .tiles = count_groups(job, &cut),
+                            .channel_tiles = 1,
+                            .splits = 1,
+                            .threads = cut.warpgroups * WARPGROUP };
+    g_autofree char *options =
+        g_strdup_printf("-DWARPGROUPS=%d -DBN=%d -DROWS=%d -DCOLUMNS=%d -DCHUNKS=%d",
+                        cut.warpgroups, cut.bn, job->shape.kh, job->shape.kw, cut.chunks);
+    nn_conv_tensor_launch(job, &grid, &weights, options);
     return TRUE;
 }

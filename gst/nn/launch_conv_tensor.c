@@ -134,7 +134,8 @@ static NnView pack_weights(const ConvJob *job)
     return nn_recorder_constant(job->recorder, NN_FLOAT16, MAX(n, 1), packed);
 }
 
-NnView nn_conv_tensor_bias(const ConvJob *job)
+/* [K] floats, zero without a bias. */
+static NnView pack_bias(const ConvJob *job)
 {
     g_autofree float *bias = g_new0(float, job->shape.k);
     if (job->has_bias)
@@ -147,7 +148,6 @@ typedef struct {
     const Tile *tile;
     gsize pixels, channels;
     int splits;
-    char *options;
 } Cut;
 
 static Cut choose_cut(const ConvJob *job)
@@ -162,19 +162,15 @@ static Cut choose_cut(const ConvJob *job)
         choose_tile(nn_conv_forced_tile(job, "conv_tensor"), batch_pixels, cut.channels, depth);
     const int steps = (depth + cut.tile->bk - 1) / cut.tile->bk;
     cut.splits = choose_splits(cut.tile, batch_pixels, cut.channels, steps);
-    cut.options =
-        g_strdup_printf("-DFP16 -DBM=%d -DBN=%d -DBK=%d -DWM=%d -DWN=%d -DSTAGES=%d "
-                        "-DSPLITS=%d%s%s" CONV_EPILOGUE_OPTION,
-                        cut.tile->bm, cut.tile->bn, cut.tile->bk, cut.tile->wm, cut.tile->wn,
-                        cut.tile->stages, cut.splits, job->has_residual ? " -DRESIDUAL" : "",
-                        nn_conv_tensor_emulated(job) ? " -DEMULATE" : "", CONV_EPILOGUE(job));
     return cut;
 }
 
-void nn_conv_tensor_reduce(const ConvJob *job, const NnView *partial, int splits)
+/* Ends a convolution in @splits parts: @partial, [split][pixel][channel] floats per sample, to the
+ * output. */
+static void record_reduce(const ConvJob *job, const NnView *partial, int splits)
 {
     const NnMap y = nn_map_of(&job->y);
-    const NnView bias = nn_conv_tensor_bias(job);
+    const NnView bias = pack_bias(job);
     NnLaunch *launch =
         nn_recorder_launch(job->recorder, job->node, "conv_reduce.cl", "conv_reduce",
                            "-DFP16 -DSPLITS=%d%s" CONV_EPILOGUE_OPTION, splits,
@@ -188,40 +184,57 @@ void nn_conv_tensor_reduce(const ConvJob *job, const NnView *partial, int splits
     nn_launch_items(launch, &job->y, (gint64)y.c / 8 * y.h * y.w, 1);
 }
 
-gboolean nn_conv_tensor_record(gconstpointer data, GError **error)
+void nn_conv_tensor_launch(const ConvJob *job, const ConvGrid *grid, const NnView *weights,
+                           const char *options)
 {
-    const ConvJob *job = data;
-    const Cut cut = choose_cut(job);
-    g_autofree char *options = cut.options;
-    const Tile *tile = cut.tile;
-    const NnView weights = pack_weights(job), bias = nn_conv_tensor_bias(job);
-
-    NnLaunch *launch = nn_recorder_launch(job->recorder, job->node, "conv_tensor.cl", "conv_tensor",
-                                          "%s", options);
+    const ConvShape *shape = &job->shape;
+    const NnMap y = nn_map_of(&job->y);
+    const NnView bias = pack_bias(job);
+    g_autofree char *file = g_strconcat(grid->kernel, ".cl", NULL);
+    NnLaunch *launch =
+        nn_recorder_launch(job->recorder, job->node, file, grid->kernel,
+                           "-DFP16 -DSPLITS=%d %s%s%s" CONV_EPILOGUE_OPTION, grid->splits, options,
+                           job->has_residual ? " -DRESIDUAL" : "",
+                           grid->emulated ? " -DEMULATE" : "", CONV_EPILOGUE(job));
     nn_launch_map(launch, &job->x);
-    nn_launch_buffer(launch, &weights);
+    nn_launch_buffer(launch, weights);
     nn_launch_buffer(launch, &bias);
     if (job->has_residual)
         nn_launch_map(launch, &job->residual);
     nn_launch_map(launch, &job->y);
     NnView partial;
-    if (cut.splits > 1) {
+    if (grid->splits > 1) {
         partial = nn_recorder_scratch(job->recorder, NN_FLOAT32,
-                                      cut.pixels * cut.channels * (gsize)cut.splits);
+                                      (gsize)y.h * (gsize)y.w * (gsize)y.c * (gsize)grid->splits);
         nn_launch_buffer(launch, &partial);
     }
-    nn_launch_bytes(launch, &job->shape, sizeof job->shape);
+    nn_launch_bytes(launch, shape, sizeof *shape);
     nn_conv_launch_epilogue(launch, job);
 
-    const gsize threads = (gsize)(tile->bm / tile->wm) * (gsize)(tile->bn / tile->wn) * 32;
-    const gsize m_tiles = (cut.pixels + (gsize)tile->bm - 1) / (gsize)tile->bm;
-    const gsize n_tiles = (cut.channels + (gsize)tile->bn - 1) / (gsize)tile->bn;
-    const gsize global[3] = { m_tiles * threads, n_tiles * (gsize)cut.splits, 1 };
-    const gsize local[3] = { threads, 1, 1 };
+    const gsize global[3] = { (gsize)(grid->tiles * grid->threads),
+                              (gsize)(grid->channel_tiles * grid->splits), 1 };
+    const gsize local[3] = { (gsize)grid->threads, 1, 1 };
     nn_launch_size(launch, 3, global, local, 2);
-    nn_launch_cost(launch, 2.0 * (double)(cut.pixels * cut.channels) * job->shape.c *
-                               job->shape.kh * job->shape.kw);
-    if (cut.splits > 1)
-        nn_conv_tensor_reduce(job, &partial, cut.splits);
+    nn_launch_cost(launch, 2.0 * (double)nn_view_count(&job->y) * shape->c * shape->kh * shape->kw);
+    if (grid->splits > 1)
+        record_reduce(job, &partial, grid->splits);
+}
+
+gboolean nn_conv_tensor_record(gconstpointer data, GError **error)
+{
+    const ConvJob *job = data;
+    const Cut cut = choose_cut(job);
+    const Tile *tile = cut.tile;
+    const NnView weights = pack_weights(job);
+    const ConvGrid grid = { .kernel = "conv_tensor",
+                            .emulated = nn_conv_tensor_emulated(job),
+                            .tiles = ((gint64)cut.pixels + tile->bm - 1) / tile->bm,
+                            .channel_tiles = ((gint64)cut.channels + tile->bn - 1) / tile->bn,
+                            .splits = cut.splits,
+                            .threads = tile->bm / tile->wm * (tile->bn / tile->wn) * 32 };
+    g_autofree char *options =
+        g_strdup_printf("-DBM=%d -DBN=%d -DBK=%d -DWM=%d -DWN=%d -DSTAGES=%d", tile->bm, tile->bn,
+                        tile->bk, tile->wm, tile->wn, tile->stages);
+    nn_conv_tensor_launch(job, &grid, &weights, options);
     return TRUE;
 }

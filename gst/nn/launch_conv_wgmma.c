@@ -127,14 +127,6 @@ static Cut choose_cut(const ConvJob *job, double *best_us)
     return best;
 }
 
-static char *options_of(const ConvJob *job, const Cut *cut)
-{
-    return g_strdup_printf(
-        "-DFP16 -DBM=%d -DBN=%d -DSTAGES=%d -DSPLITS=%d%s%s" CONV_EPILOGUE_OPTION, cut->tile->bm,
-        cut->tile->bn, cut->tile->stages, cut->splits, job->has_residual ? " -DRESIDUAL" : "",
-        nn_conv_wgmma_emulated(job) ? " -DEMULATE" : "", CONV_EPILOGUE(job));
-}
-
 /* The way to these instructions leads past the compiler (ocl/ptx.c), so that a driver may close it:
  * the tile that asks for most is built before any is counted on. Warns once. */
 static gboolean builds(const ConvJob *job)
@@ -214,36 +206,17 @@ static NnView pack_weights(const ConvJob *job, const Cut *cut)
 gboolean nn_conv_wgmma_record(gconstpointer data, GError **error)
 {
     const ConvJob *job = data;
-    const ConvShape *shape = &job->shape;
     double expected_us;
     const Cut cut = choose_cut(job, &expected_us);
-    g_autofree char *options = options_of(job, &cut);
-    const NnView weights = pack_weights(job, &cut), bias = nn_conv_tensor_bias(job);
-    const gsize pixels = (gsize)cut.y.h * (gsize)cut.y.w;
-
-    NnLaunch *launch =
-        nn_recorder_launch(job->recorder, job->node, NAME ".cl", NAME, "%s", options);
-    nn_launch_map(launch, &job->x);
-    nn_launch_buffer(launch, &weights);
-    nn_launch_buffer(launch, &bias);
-    if (job->has_residual)
-        nn_launch_map(launch, &job->residual);
-    nn_launch_map(launch, &job->y);
-    NnView partial;
-    if (cut.splits > 1) {
-        partial = nn_recorder_scratch(job->recorder, NN_FLOAT32,
-                                      pixels * (gsize)cut.y.c * (gsize)cut.splits);
-        nn_launch_buffer(launch, &partial);
-    }
-    nn_launch_bytes(launch, shape, sizeof *shape);
-    nn_conv_launch_epilogue(launch, job);
-
-    const gsize global[3] = { (gsize)pixel_tiles(&cut) * THREADS,
-                              (gsize)channel_tiles(&cut) * (gsize)cut.splits, 1 };
-    const gsize local[3] = { THREADS, 1, 1 };
-    nn_launch_size(launch, 3, global, local, 2);
-    nn_launch_cost(launch, 2.0 * (double)pixels * cut.y.c * shape->c * shape->kh * shape->kw);
-    if (cut.splits > 1)
-        nn_conv_tensor_reduce(job, &partial, cut.splits);
+    const NnView weights = pack_weights(job, &cut);
+    const ConvGrid grid = { .kernel = NAME,
+                            .emulated = nn_conv_wgmma_emulated(job),
+                            .tiles = pixel_tiles(&cut),
+                            .channel_tiles = channel_tiles(&cut),
+                            .splits = cut.splits,
+                            .threads = THREADS };
+    g_autofree char *options = g_strdup_printf("-DBM=%d -DBN=%d -DSTAGES=%d", cut.tile->bm,
+                                               cut.tile->bn, cut.tile->stages);
+    nn_conv_tensor_launch(job, &grid, &weights, options);
     return TRUE;
 }
