@@ -83,6 +83,7 @@ conv_halo(CONV_PARAMETERS)
     __local ulong arrived[STAGES]; /* the weights of a step */
     TENSOR_CORE_SCRATCH
     const int thread = get_local_id(0), lane = thread & 31, warp = thread >> 5;
+    TAKE_PHASE();
     const int warpgroup = thread / WARPGROUP;
     const int first = get_group_id(0);
     const int n0 = (get_group_id(1) / SPLITS) * BN, split = get_group_id(1) % SPLITS;

@@ -63,6 +63,7 @@ conv_held(CONV_PARAMETERS)
     __local ulong arrived;
     TENSOR_CORE_SCRATCH
     const int thread = get_local_id(0) % THREADS, lane = thread & 31, warp = thread >> 5;
+    TAKE_PHASE();
     const int warpgroup = get_local_id(0) / THREADS;
     const ulong sample = get_global_id(2);
     const uint weights = LOCAL_ADDRESS(tile);

@@ -33,10 +33,17 @@ __kernel void conv_reduce(__global const float *restrict partial,
     EPILOGUE_OF(sample);
     v = SCALED_SUM(v, vload8(0, scale + n)) + WIDE_READ(float, bias + n);
 #ifdef RESIDUAL
-    v += WIDE_READ(half, residual_base + residual.offset + sample * residual.sample +
-                             (long)y * residual.sh + (long)x * residual.sw + n);
+    const float8 r = WIDE_READ(half, residual_base + residual.offset + sample * residual.sample +
+                                         (long)y * residual.sh + (long)x * residual.sw + n);
+#endif
+#if defined(RESIDUAL) && RESIDUAL == 1
+    v += r;
+#endif
+    v = FINISHED(v, vload8(0, post + n));
+#if defined(RESIDUAL) && RESIDUAL == 2 /* behind the activation */
+    v += r;
 #endif
     WIDE_WRITE(
         half, out_base + out.offset + sample * out.sample + (long)y * out.sh + (long)x * out.sw + n,
-        FINISHED(v, vload8(0, post + n)));
+        v);
 }

@@ -14,12 +14,13 @@
  *           STAGES         tiles on their way from global memory at once
  *           SPLITS         parts that the inner dimension is cut into (split-K); above 1 the sums
  *                          go to `partial` and conv_reduce finishes
- *           ACT, SCALED, RESIDUAL  epilogue, see common.clh
+ *           ACT, SCALED, RESIDUAL, PHASES  see common.clh and conv_epilogue.clh
  * Buffers   in   Map, halves, channels dense, pixel strides and offset multiples of 8
  *           w    [K][R][S][C8] halves, C8 = C rounded up to 8, the rest zero
  *           bias [K] floats
  *           out  Map, halves, channels dense, strides and offset multiples of 8, K too
- * Sums in fp32. Launch: one work-group of THREADS per (pixel tile, channel tile * SPLITS, sample).
+ * Sums in fp32. Launch: one work-group of THREADS per (pixel tile * N_PHASES, channel tile * SPLITS,
+ * sample).
  */
 #include "common.clh"
 #include "types.clh"
@@ -56,8 +57,9 @@ conv_tensor(CONV_PARAMETERS)
     TENSOR_CORE_SCRATCH
     const int thread = get_local_id(0), lane = thread & 31, warp = thread >> 5;
     const int warp_m = warp % WARPS_M, warp_n = warp / WARPS_M;
+    TAKE_PHASE();
     const int pixels = out.h * out.w;
-    const int m0 = get_group_id(0) * BM;
+    const int m0 = get_group_id(0) / N_PHASES * BM;
     const int n0 = (get_group_id(1) / SPLITS) * BN, split = get_group_id(1) % SPLITS;
     const ulong sample = get_global_id(2);
     const uint base = LOCAL_ADDRESS(tile);
@@ -168,7 +170,7 @@ conv_tensor(CONV_PARAMETERS)
 
 #if SPLITS > 1
     /* Sums of this split, [sample][split][pixel][channel]. */
-    __global float *to = partial + (sample * SPLITS + split) * (ulong)pixels * out.c;
+    __global float *to = partial + (sample * SPLITS + split) * (ulong)(whole.h * whole.w) * out.c;
 #pragma unroll
     for (int i = 0; i < WM / 16; i++)
 #pragma unroll
@@ -179,7 +181,7 @@ conv_tensor(CONV_PARAMETERS)
                 const int n = n0 + warp_n * WN + j * 8 + (lane & 3) * 2;
                 if (m < pixels && n < out.c)
                     vstore2((float2)(sum[i][j][e], sum[i][j][e + 1]), 0,
-                            to + (long)m * out.c + n);
+                            to + (long)WHOLE_PIXEL(m) * out.c + n);
             }
 #else
     EPILOGUE_OF(sample);

@@ -17,13 +17,14 @@
  *           STAGES         tiles in local memory, those on their way included; at least 3
  *           SPLITS         parts that the inner dimension is cut into (split-K); above 1 the sums
  *                          go to `partial` and conv_reduce finishes
- *           ACT, SCALED, RESIDUAL  epilogue, see common.clh
+ *           ACT, SCALED, RESIDUAL, PHASES  see common.clh and conv_epilogue.clh
  * Buffers   in   Map, halves, channels dense, pixel strides and offset multiples of 8
  *           w    [channel tile][step][BN][BK] halves, zero beyond the last; each [BN][BK] swizzled
  *                (hopper.clh)
  *           bias [K] floats
  *           out  Map, halves, channels dense, strides and offset multiples of 8, K too
- * Sums in fp32. Launch: one work-group of THREADS per (pixel tile, channel tile * SPLITS, sample).
+ * Sums in fp32. Launch: one work-group of THREADS per (pixel tile * N_PHASES, channel tile * SPLITS,
+ * sample).
  */
 #include "common.clh"
 #include "types.clh"
@@ -60,8 +61,9 @@ conv_wgmma(CONV_PARAMETERS)
     TENSOR_CORE_SCRATCH
     const int thread = get_local_id(0), lane = thread & 31, warp = thread >> 5;
     const int warpgroup = thread / WARPGROUP;
+    TAKE_PHASE();
     const int pixels = out.h * out.w;
-    const int m0 = get_group_id(0) * BM;
+    const int m0 = get_group_id(0) / N_PHASES * BM;
     const int n0 = (get_group_id(1) / SPLITS) * BN, split = get_group_id(1) % SPLITS;
     const ulong sample = get_global_id(2);
     const uint base = LOCAL_ADDRESS(tile), barriers = LOCAL_ADDRESS(arrived);
@@ -177,7 +179,7 @@ conv_wgmma(CONV_PARAMETERS)
     const int my_column = (lane & 3) * 2;
 #if SPLITS > 1
     /* Sums of this split, [sample][split][pixel][channel]. */
-    __global float *to = partial + (sample * SPLITS + split) * (ulong)pixels * out.c;
+    __global float *to = partial + (sample * SPLITS + split) * (ulong)(whole.h * whole.w) * out.c;
 #else
     EPILOGUE_OF(sample);
     __local ushort *rows = (__local ushort *)tile;
@@ -189,8 +191,9 @@ conv_wgmma(CONV_PARAMETERS)
             const int row = my_row + i * 64 + 8 * (e >> 1 & 1), n = my_column + (e >> 2) * 8;
             const float2 v = (float2)(sum[i][e], sum[i][e + 1]);
 #if SPLITS > 1
-            if (m0 + row < pixels && n0 + n < out.c)
-                vstore2(v, 0, to + (long)(m0 + row) * out.c + n0 + n);
+            const int m = m0 + row;
+            if (m < pixels && n0 + n < out.c)
+                vstore2(v, 0, to + (long)WHOLE_PIXEL(m) * out.c + n0 + n);
 #else
             keep_pair(rows, row, n, v, bias, n0, out.c, FINISH_AT(0));
 #endif

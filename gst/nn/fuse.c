@@ -160,10 +160,10 @@ static char *describe_node(const NnNode *node)
 {
     g_autoptr(GString) key = g_string_new(NULL);
 
-    g_string_printf(key, "%s.%s.%d %d %d %d %d %d %a %a %u", node->domain, node->type, node->opset,
-                    node->in_scale, node->out_scale, node->residual, node->post_scale,
-                    node->activation.type, node->activation.alpha, node->activation.beta,
-                    node->outputs->len);
+    g_string_printf(key, "%s.%s.%d %d %d %d %d %d %d %a %a %u", node->domain, node->type,
+                    node->opset, node->in_scale, node->out_scale, node->residual, node->post_scale,
+                    node->added, node->activation.type, node->activation.alpha,
+                    node->activation.beta, node->outputs->len);
     for (guint i = 0; i < node->inputs->len; i++)
         g_string_append_printf(key, " %p", node->inputs->pdata[i]);
     for (guint i = 0; i < node->attributes->len; i++)
@@ -294,7 +294,8 @@ static gboolean run_passes(NnGraph *graph)
         changed = run_pass(graph, nn_pass_norm_halves) || run_pass(graph, nn_pass_affine_as_conv) ||
                   run_pass(graph, nn_pass_small_factors) || run_pass(graph, nn_pass_input_scale) ||
                   run_pass(graph, nn_pass_join_matmuls) || run_pass(graph, nn_pass_join_norms) ||
-                  run_pass(graph, nn_pass_join_heads) || run_pass(graph, nn_pass_sigmoid_of_slice);
+                  run_pass(graph, nn_pass_join_heads) ||
+                  run_pass(graph, nn_pass_sigmoid_of_slice) || run_pass(graph, nn_pass_added);
     nn_graph_prune(graph);
     return changed;
 }

@@ -56,6 +56,7 @@ gboolean nn_pass_norm_halves(NnGraph *graph, NnNode *node);
 gboolean nn_pass_hard_sigmoid(NnGraph *graph, NnNode *node);
 gboolean nn_pass_hard_swish(NnGraph *graph, NnNode *node);
 gboolean nn_pass_residual(NnGraph *graph, NnNode *node);
+gboolean nn_pass_added(NnGraph *graph, NnNode *node);
 gboolean nn_pass_activation(NnGraph *graph, NnNode *node);
 gboolean nn_pass_prelu(NnGraph *graph, NnNode *node);
 gboolean nn_pass_output_scale(NnGraph *graph, NnNode *node);

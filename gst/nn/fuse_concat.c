@@ -31,7 +31,7 @@ static gboolean has_conv(const NnValue *part)
     const NnNode *node = part ? part->producer : NULL;
 
     return node && nn_has_single_use(part) && node->post_scale < 0 && node->residual < 0 &&
-           (nn_is_type(node, "Conv") || nn_is_type(node, "ConvTranspose"));
+           node->added < 0 && (nn_is_type(node, "Conv") || nn_is_type(node, "ConvTranspose"));
 }
 
 /* Slice of channels first .. first + n - 1 of @numbers. */

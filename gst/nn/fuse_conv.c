@@ -164,7 +164,8 @@ static NnNode *foldable_conv(const NnNode *node, guint input)
 
     if (!conv)
         conv = nn_producer_of_type(x, "ConvTranspose");
-    if (!conv || !nn_has_single_use(x) || conv->residual >= 0 || conv->post_scale >= 0)
+    if (!conv || !nn_has_single_use(x) || conv->residual >= 0 || conv->post_scale >= 0 ||
+        conv->added >= 0)
         return NULL;
     const NnValue *weights = nn_node_input(conv, 1), *bias = nn_node_input(conv, 2);
     return weights && weights->constant && (!bias || bias->constant) ? conv : NULL;

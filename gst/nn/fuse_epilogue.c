@@ -57,7 +57,7 @@ static NnNode *open_epilogue(const NnValue *value)
 
     if (!node || !(node->op->flags & NN_OP_EPILOGUE) || !nn_has_single_use(value) ||
         !nn_type_is_float(value->type) || node->activation.type != NN_ACT_NONE ||
-        node->post_scale >= 0)
+        node->post_scale >= 0 || node->added >= 0)
         return NULL;
     for (guint i = 1; i < node->outputs->len; i++)
         if (nn_node_output(node, i))
@@ -240,16 +240,36 @@ gboolean nn_pass_hard_swish(NnGraph *graph, NnNode *node)
 /* Inputs that a convolution has of its own; the residual comes behind them. */
 #define CONV_INPUTS 3
 
+static gboolean is_conv(const NnNode *node)
+{
+    return nn_is_type(node, "Conv") || nn_is_type(node, "ConvTranspose");
+}
+
+/* Input @i of @add and the other one are maps of the same shape as the sum. */
+static gboolean are_alike(const NnNode *add, guint i)
+{
+    const NnValue *value = nn_node_input(add, i), *other = nn_node_input(add, 1 - i);
+    return value && other && !other->constant && nn_same_shape(value, other) &&
+           nn_same_shape(value, nn_node_output(add, 0)) && value->type == other->type;
+}
+
+/* The convolution behind input @i of @add that takes the other one before its activation. */
 static NnNode *residual_conv(const NnNode *add, guint i)
 {
-    const NnValue *sum = nn_node_output(add, 0);
-    const NnValue *value = nn_node_input(add, i), *other = nn_node_input(add, 1 - i);
-    NnNode *conv = open_epilogue(value);
+    NnNode *conv = open_epilogue(nn_node_input(add, i));
+    return conv && is_conv(conv) && conv->residual < 0 && are_alike(add, i) ? conv : NULL;
+}
 
-    if (!conv || !other || other->constant || !nn_same_shape(value, other) ||
-        !nn_same_shape(value, sum) || value->type != other->type || conv->residual >= 0)
-        return NULL;
-    return nn_is_type(conv, "Conv") || nn_is_type(conv, "ConvTranspose") ? conv : NULL;
+/* The same, which takes it last. On CPUs a Resize can add what it is added to itself. */
+static NnNode *adding_conv(const NnNode *add, guint i)
+{
+    const NnValue *value = nn_node_input(add, i), *other = nn_node_input(add, 1 - i);
+    NnNode *conv = value ? value->producer : NULL;
+    return conv && is_conv(conv) && nn_has_single_use(value) && conv->added < 0 &&
+                   nn_type_is_float(value->type) && are_alike(add, i) &&
+                   !nn_producer_of_type(other, "Resize")
+               ? conv
+               : NULL;
 }
 
 /* Where a node stands in the order of running; later is larger. */
@@ -260,27 +280,53 @@ static guint position(const NnGraph *graph, const NnNode *node)
     return i;
 }
 
-/* An Add behind a convolution whose other operand is there by then. Of two convolutions the one
- * that runs last takes it; sorting sees to the rest. */
-gboolean nn_pass_residual(NnGraph *graph, NnNode *node)
+/* Gives one of the convolutions @found behind the inputs of @add the other input. Of two the one
+ * that runs last takes it; sorting sees to the rest. Its index there, or -1. */
+static int give_addend(NnGraph *graph, NnNode *add, NnNode *const found[2], NnNode **conv)
 {
-    if (!nn_is_type(node, "Add") || node->inputs->len != 2 || node->residual >= 0 ||
-        node->activation.type != NN_ACT_NONE)
-        return FALSE;
-    NnNode *first = residual_conv(node, 0), *second = residual_conv(node, 1);
-    if (first && second && position(graph, first) > position(graph, second))
+    NnNode *second = found[1];
+    if (found[0] && second && position(graph, found[0]) > position(graph, second))
         second = NULL;
     const guint i = second ? 1 : 0;
-    NnNode *conv = second ? second : first;
-    NnValue *value = nn_node_input(node, i), *other = nn_node_input(node, 1 - i);
-    if (!conv || !nn_bypass(graph, node, nn_node_output(node, 0), value))
-        return FALSE;
+    NnValue *value = nn_node_input(add, i), *other = nn_node_input(add, 1 - i);
+    *conv = second ? second : found[0];
+    if (!*conv || !nn_bypass(graph, add, nn_node_output(add, 0), value))
+        return -1;
+    while ((*conv)->inputs->len < CONV_INPUTS)
+        nn_node_add_input(*conv, NULL);
+    nn_node_add_input(*conv, other);
+    return (int)(*conv)->inputs->len - 1;
+}
 
-    while (conv->inputs->len < CONV_INPUTS)
-        nn_node_add_input(conv, NULL);
-    conv->residual = (int)conv->inputs->len;
-    nn_node_add_input(conv, other);
-    return TRUE;
+static gboolean is_plain_sum(const NnNode *node)
+{
+    return nn_is_type(node, "Add") && node->inputs->len == 2 && node->residual < 0 &&
+           node->activation.type == NN_ACT_NONE;
+}
+
+/* An Add behind a convolution whose other operand is there by then. */
+gboolean nn_pass_residual(NnGraph *graph, NnNode *node)
+{
+    if (!is_plain_sum(node))
+        return FALSE;
+    NnNode *conv, *const found[2] = { residual_conv(node, 0), residual_conv(node, 1) };
+    const int index = give_addend(graph, node, found, &conv);
+    if (index >= 0)
+        conv->residual = index;
+    return index >= 0;
+}
+
+/* The same behind its activation, as in the blocks of U2-Net; only for sums that have found no
+ * better place, as nothing may follow. */
+gboolean nn_pass_added(NnGraph *graph, NnNode *node)
+{
+    if (!is_plain_sum(node))
+        return FALSE;
+    NnNode *conv, *const found[2] = { adding_conv(node, 0), adding_conv(node, 1) };
+    const int index = give_addend(graph, node, found, &conv);
+    if (index >= 0)
+        conv->added = index;
+    return index >= 0;
 }
 
 /* ---------------------------------------------------------------- scales */
@@ -340,7 +386,7 @@ gboolean nn_pass_output_scale(NnGraph *graph, NnNode *node)
     NnValue *map = scale ? nn_node_input(node, i) : NULL;
     NnNode *conv = map ? conv_of(map) : NULL;
 
-    if (!conv || conv->post_scale >= 0)
+    if (!conv || conv->post_scale >= 0 || conv->added >= 0)
         return FALSE;
     const gboolean plain = conv->activation.type == NN_ACT_NONE && conv->residual < 0 &&
                            !nn_node_input(conv, 2) && conv->out_scale < 0;

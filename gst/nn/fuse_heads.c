@@ -32,7 +32,8 @@ static gboolean is_known(const NnValue *value)
 static gboolean is_plain(const NnNode *node, NnConvParams *params)
 {
     return nn_is_type(node, "Conv") && node->in_scale < 0 && node->out_scale < 0 &&
-           node->post_scale < 0 && node->residual < 0 && is_known(nn_node_input(node, 1)) &&
+           node->post_scale < 0 && node->residual < 0 && node->added < 0 &&
+           is_known(nn_node_input(node, 1)) &&
            (!nn_node_input(node, 2) || is_known(nn_node_input(node, 2))) &&
            nn_conv_params(node, params, NULL) && params->n_spatial == 2 && params->batch == 1;
 }
@@ -334,7 +335,7 @@ static NnNode *open_conv(const NnValue *value, int axis)
         if (nn_is_type(node, "Conv")) {
             const gboolean some = node->activation.type == NN_ACT_SOME_SIGMOID;
             const gboolean none = node->activation.type == NN_ACT_NONE && node->post_scale < 0;
-            return axis == 1 && value->rank == 4 && (some || none) &&
+            return axis == 1 && value->rank == 4 && (some || none) && node->added < 0 &&
                            is_known(nn_node_input(node, 1)) && nn_type_is_float(value->type)
                        ? node
                        : NULL;

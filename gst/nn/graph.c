@@ -297,7 +297,7 @@ NnNode *nn_graph_add_node(NnGraph *graph, const char *type, const char *name, in
     node->inputs = g_ptr_array_new();
     node->outputs = g_ptr_array_new();
     node->attributes = g_ptr_array_new_with_free_func(attribute_free);
-    node->in_scale = node->out_scale = node->residual = node->post_scale = -1;
+    node->in_scale = node->out_scale = node->residual = node->post_scale = node->added = -1;
     g_ptr_array_add(graph->nodes, node);
     return node;
 }
@@ -337,7 +337,7 @@ gboolean nn_node_is_fused_input(const NnNode *node, guint i)
     const gint64 index = i;
 
     return index == node->in_scale || index == node->out_scale || index == node->residual ||
-           index == node->post_scale;
+           index == node->post_scale || index == node->added;
 }
 
 NnValue *nn_node_output(const NnNode *node, guint i)
@@ -401,6 +401,7 @@ NnNode *nn_graph_copy_node(NnGraph *graph, const NnNode *from, GHashTable *value
     to->out_scale = from->out_scale;
     to->residual = from->residual;
     to->post_scale = from->post_scale;
+    to->added = from->added;
     to->activation = from->activation;
     for (guint i = 0; i < from->inputs->len; i++)
         nn_node_add_input(to, g_hash_table_lookup(values, from->inputs->pdata[i]));

@@ -102,10 +102,10 @@ struct NnNode {
     GPtrArray *attributes; /* NnAttribute* */
 
     /* Fused by passes (fuse.c):
-     *     y = post_scale * activation(out_scale * op(in_scale * x) + bias + residual)
+     *     y = post_scale * activation(out_scale * op(in_scale * x) + bias + residual) + added
      * Each is an index into inputs, -1: none. Scales are vectors, a number per channel, and for
-     * convolutions alone; the bias is theirs, and behind out_scale. */
-    int in_scale, out_scale, residual, post_scale;
+     * convolutions alone, as is what is added last; the bias is theirs, and behind out_scale. */
+    int in_scale, out_scale, residual, post_scale, added;
     NnActivation activation;
 };
 

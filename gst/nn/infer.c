@@ -132,7 +132,7 @@ static gboolean is_foldable(const NnNode *node)
             return FALSE;
     }
     return node->residual < 0 && node->in_scale < 0 && node->out_scale < 0 &&
-           node->post_scale < 0 && node->activation.type == NN_ACT_NONE;
+           node->post_scale < 0 && node->added < 0 && node->activation.type == NN_ACT_NONE;
 }
 
 static gsize values_size_b(const GPtrArray *values)
@@ -439,6 +439,8 @@ gboolean nn_node_evaluate(const NnNode *node, const NnArray *const *in, NnArray 
         activate(out[0], &node->activation);
     if (node->post_scale >= 0 && !by_channel)
         per_channel(out[0], in[node->post_scale], FALSE);
+    if (node->added >= 0)
+        add_residual(out[0], in[node->added]);
     return TRUE;
 }
 

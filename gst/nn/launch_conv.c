@@ -384,8 +384,9 @@ static NnView weight_view(const NnConvParams *params, const NnView *weights)
     return nn_view_strided(&view, 5, dims, params->transposed ? transposed : plain);
 }
 
-static gboolean record_phase(const ConvJob *whole, const NnConvParams *params, const gint64 *stride,
-                             const gint64 *phase, GError **error)
+/* As an ordinary convolution; without outputs if there are none so far from the corner. */
+static ConvJob make_phase(const ConvJob *whole, const NnConvParams *params, const gint64 *stride,
+                          const gint64 *phase)
 {
     ConvJob job = *whole;
     const int h_axis = params->n_spatial - 2, w_axis = params->n_spatial - 1;
@@ -397,8 +398,6 @@ static gboolean record_phase(const ConvJob *whole, const NnConvParams *params, c
         job.y = phase_view(&job.y, 2 + i, stride[i], phase[i]);
         job.residual = phase_view(&job.residual, 2 + i, stride[i], phase[i]);
     }
-    if (nn_view_count(&job.y) == 0)
-        return TRUE;
     job.weights.offset += y.first * job.weights.strides[3] + x.first * job.weights.strides[4];
     job.weights.strides[3] *= -y.step;
     job.weights.strides[4] *= -x.step;
@@ -409,7 +408,36 @@ static gboolean record_phase(const ConvJob *whole, const NnConvParams *params, c
     job.shape.dilation_w = (gint32)x.dilation;
     job.shape.pad_h = (gint32)y.pad;
     job.shape.pad_w = (gint32)x.pad;
-    return record_conv(&job, error);
+    return job;
+}
+
+static gboolean record_phases(gconstpointer data, GError **error)
+{
+    const ConvPhases *phases = data;
+    for (int i = 0; i < N_PHASES; i++)
+        if (!record_conv(&phases->phases[i], error))
+            return FALSE;
+    return TRUE;
+}
+
+/* All four phases of stride 2. */
+static const NnVariant phase_variants[] = {
+    { "conv_wgmma_phases", nn_conv_wgmma_phases_fits, nn_conv_wgmma_phases_record,
+      nn_conv_wgmma_phases_pays },
+    { "conv_tensor_phases", nn_conv_tensor_phases_fits, nn_conv_tensor_phases_record,
+      nn_conv_tensor_phases_pays },
+    { "phases", nn_variant_always, record_phases, NULL },
+};
+
+static gboolean record_four_phases(const ConvJob *whole, const NnConvParams *params, GError **error)
+{
+    const gint64 stride[2] = { 2, 2 };
+    ConvJob jobs[N_PHASES];
+    const ConvPhases phases = { .whole = whole, .phases = jobs };
+    for (gint64 i = 0; i < N_PHASES; i++)
+        jobs[i] = make_phase(whole, params, stride, (const gint64[2]){ i / 2, i % 2 });
+    return nn_variant_choose(whole->recorder, phase_variants, G_N_ELEMENTS(phase_variants), &phases)
+        ->record(&phases, error);
 }
 
 /* Phases of a transposed convolution, each a launch; networks have four. */
@@ -474,10 +502,14 @@ static gboolean record_transposed(const ConvJob *whole, const NnConvParams *para
     const ConvJob *job = &by_columns;
     if (columns)
         stride[1] = 1;
+    if (stride[0] == 2 && stride[1] == 2 && job->y.dims[2] >= 2 && job->y.dims[3] >= 2)
+        return record_four_phases(job, params, error);
     for (gint64 y = 0; y < stride[0]; y++)
-        for (gint64 x = 0; x < stride[1]; x++)
-            if (!record_phase(job, params, stride, (const gint64[2]){ y, x }, error))
+        for (gint64 x = 0; x < stride[1]; x++) {
+            const ConvJob phase = make_phase(job, params, stride, (const gint64[2]){ y, x });
+            if (nn_view_count(&phase.y) > 0 && !record_conv(&phase, error))
                 return FALSE;
+        }
     return TRUE;
 }
 
@@ -669,7 +701,7 @@ static gboolean can_pair(NnRecorder *recorder, const NnNode *node)
 {
     g_auto(Convolution) first = { 0 }, second = { 0 };
     const NnNode *next = sole_convolution(node);
-    return next && !is_scaled(node) && next->in_scale < 0 &&
+    return next && !is_scaled(node) && node->added < 0 && next->in_scale < 0 &&
            describe_plain(recorder, node, &first) && describe_plain(recorder, next, &second) &&
            choose_pair(recorder, &first.job, &second.job);
 }
@@ -694,9 +726,9 @@ static const NnNode *sole_pool(const NnNode *node)
     const NnValue *out = nn_node_output(node, 0);
     const NnNode *pool = out && nn_has_single_use(out) ? out->consumers->pdata[0] : NULL;
     NnPoolParams params;
-    if (!pool || !nn_is_type(pool, "MaxPool") || nn_node_output(pool, 1) || pool->residual >= 0 ||
-        pool->activation.type != NN_ACT_NONE || !nn_pool_params(pool, &params, NULL) ||
-        params.n_spatial != 2 || params.batch != 1)
+    if (!pool || !nn_is_type(pool, "MaxPool") || nn_node_output(pool, 1) || node->added >= 0 ||
+        pool->residual >= 0 || pool->activation.type != NN_ACT_NONE ||
+        !nn_pool_params(pool, &params, NULL) || params.n_spatial != 2 || params.batch != 1)
         return NULL;
     for (int i = 0; i < 2; i++)
         if (params.kernel[i] != 2 || params.stride[i] != 2 || params.dilation[i] != 1 ||
@@ -746,7 +778,33 @@ static gboolean record_pair(NnRecorder *recorder, const NnNode *node, GError **e
 
 /* ---------------------------------------------------------------- from the node */
 
-gboolean nn_launch_conv(NnRecorder *recorder, const NnNode *node, GError **error)
+/* What the kernel that would run @job adds behind its activation. */
+static gboolean takes_addend(const ConvJob *job)
+{
+    const NnVariant *variant =
+        nn_variant_choose(job->recorder, variants, G_N_ELEMENTS(variants), job);
+    return variant->record == nn_conv_tensor_record || variant->record == nn_conv_wgmma_record ||
+           variant->record == nn_conv_halo_record || variant->record == nn_conv_held_record;
+}
+
+/* Has @job add what comes last in its node, if it can. */
+static gboolean add_last(ConvJob *job, const NnConvParams *params)
+{
+    const NnNode *node = job->node;
+    if (node->added < 0 || job->has_residual || params->transposed || params->batch != 1)
+        return FALSE;
+    ConvJob adding = *job;
+    adding.residual = view_2d(nn_recorder_input(job->recorder, node, (guint)node->added));
+    adding.has_residual = adding.residual_last = TRUE;
+    if (!takes_addend(&adding))
+        return FALSE;
+    *job = adding;
+    return TRUE;
+}
+
+/* @added: whether node->added is in the result. */
+static gboolean record_node(NnRecorder *recorder, const NnNode *node, gboolean *added,
+                            GError **error)
 {
     g_auto(Convolution) conv = { 0 };
     if (!nn_conv_params(node, &conv.params, error))
@@ -769,8 +827,21 @@ gboolean nn_launch_conv(NnRecorder *recorder, const NnNode *node, GError **error
         return FALSE;
     if (!add_scales(job, error))
         return FALSE;
+    *added = add_last(job, &conv.params);
     for (gint64 i = 0; i < conv.params.batch; i++)
         if (!record_entry(&conv.job, &conv.params, i, error))
             return FALSE;
     return TRUE;
+}
+
+gboolean nn_launch_conv(NnRecorder *recorder, const NnNode *node, GError **error)
+{
+    gboolean added = FALSE;
+    if (!record_node(recorder, node, &added, error))
+        return FALSE;
+    if (node->added < 0 || added)
+        return TRUE;
+    const NnView *y = nn_recorder_output(recorder, node, 0);
+    const NnView *inputs[2] = { y, nn_recorder_input(recorder, node, (guint)node->added) };
+    return nn_record_elementwise(recorder, node, "Add", y, inputs, 2, FALSE, error);
 }

@@ -23,6 +23,7 @@ typedef struct {
     ConvShape shape;
     NnView x, y, residual; /* residual is y where there is none */
     gboolean has_residual, has_bias;
+    gboolean residual_last;     /* it comes behind the activation and post_scale */
     NnView weights;             /* axes: group, output, input, row, column */
     NnView bias;                /* [groups * k]; weights where there is none */
     const float *weight_values; /* (nullable): where weights.offset counts from, if constant */
@@ -57,10 +58,33 @@ gboolean nn_conv_tensor_record(gconstpointer job, GError **error);
 gboolean nn_conv_tensor_fits_sums(const ConvJob *job);
 /* There are none: a test asks for the kernel by name, or has a CPU stand in for a GPU. */
 gboolean nn_conv_tensor_emulated(const ConvJob *job);
+/* The four phases of a transposed convolution with stride 2 at once. */
+#define N_PHASES 4
+typedef struct {
+    const ConvJob *whole;  /* y and residual are all of the maps; the shape is not used */
+    const ConvJob *phases; /* [N_PHASES], each with the shape of an ordinary convolution: of rows 0
+                              and columns 0, 0 and 1, 1 and 0, 1 and 1 */
+} ConvPhases;
+
+/* Mirrors PhaseTaps in kernels/conv_epilogue.clh. */
+typedef struct {
+    gint32 rows[2], columns[2], pad_y[2], pad_x[2];
+    gint32 weights_at[N_PHASES]; /* halves */
+} ConvPhaseTaps;
+
+gboolean nn_conv_tensor_phases_fits(gconstpointer phases);
+gboolean nn_conv_tensor_phases_pays(gconstpointer phases);
+gboolean nn_conv_tensor_phases_record(gconstpointer phases, GError **error);
+/* What any kernel with phases asks for. */
+gboolean nn_conv_phases_fit(const ConvPhases *phases);
+/* All but where their weights are. */
+ConvPhaseTaps nn_conv_phase_taps(const ConvPhases *phases);
+
 /* How a kernel on tensor cores is launched for a sample. */
 typedef struct {
     const char *kernel; /* "conv_tensor", which is in conv_tensor.cl */
     gboolean emulated;
+    const ConvPhaseTaps *taps;   /* (nullable) */
     gint64 tiles, channel_tiles; /* of the map and of its channels: a work-group each */
     int splits;                  /* parts of the inner dimension, a work-group each, too */
     int threads;                 /* of a work-group */
@@ -81,6 +105,9 @@ typedef struct {
 gboolean nn_conv_wgmma_fits(gconstpointer job);
 gboolean nn_conv_wgmma_pays(gconstpointer job);
 gboolean nn_conv_wgmma_record(gconstpointer job, GError **error);
+gboolean nn_conv_wgmma_phases_fits(gconstpointer phases);
+gboolean nn_conv_wgmma_phases_pays(gconstpointer phases);
+gboolean nn_conv_wgmma_phases_record(gconstpointer phases, GError **error);
 /* The device has such tensor cores, and its driver lets them be used; or the variant @name is
  * forced, and emulated. */
 gboolean nn_conv_wgmma_fits_device(const ConvJob *job, const char *name);
@@ -102,6 +129,8 @@ double nn_conv_wgmma_us(const ConvJob *job);
 gboolean nn_conv_halo_fits(gconstpointer job);
 gboolean nn_conv_halo_pays(gconstpointer job);
 gboolean nn_conv_halo_record(gconstpointer job, GError **error);
+/* An estimate for a full batch; G_MAXDOUBLE if it does not fit. */
+double nn_conv_halo_us(const ConvJob *job);
 
 /* launch_conv_held.c: the same for few channels. */
 gboolean nn_conv_held_fits(gconstpointer job);

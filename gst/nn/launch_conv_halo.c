@@ -131,12 +131,17 @@ gboolean nn_conv_halo_fits(gconstpointer data)
            shape->dilation_w == 1 && choose_cut(job, &cut) < G_MAXDOUBLE;
 }
 
+double nn_conv_halo_us(const ConvJob *job)
+{
+    Cut cut;
+    return nn_conv_halo_fits(job) && job->shape.c >= 16 ? choose_cut(job, &cut) : G_MAXDOUBLE;
+}
+
 gboolean nn_conv_halo_pays(gconstpointer data)
 {
     const ConvJob *job = data;
-    Cut cut;
-    return !nn_recorder_forced_variant(job->recorder) && job->shape.c >= 16 &&
-           choose_cut(job, &cut) < nn_conv_wgmma_us(job);
+    return !nn_recorder_forced_variant(job->recorder) &&
+           nn_conv_halo_us(job) < nn_conv_wgmma_us(job);
 }
 
 /* [tile of BN outputs][block][tap][output][channel of the block], the 16-byte chunks of an output

@@ -106,24 +106,30 @@ gboolean nn_conv_tensor_fits_sums(const ConvJob *job)
            is_aligned(&job->residual);
 }
 
-gboolean nn_conv_tensor_fits(gconstpointer data)
+static gboolean fits_device(const ConvJob *job, const char *name)
 {
-    const ConvJob *job = data;
     const OclDevice *device = nn_recorder_device(job->recorder);
-    return (nn_conv_forced_tile(job, "conv_tensor") ||
-            (device->device_class == OCL_CLASS_NVIDIA && device->compute_capability >= 80)) &&
-           nn_conv_tensor_fits_sums(job);
+    return nn_conv_forced_tile(job, name) ||
+           (device->device_class == OCL_CLASS_NVIDIA && device->compute_capability >= 80);
 }
 
-/* [K][R][S][C8] halves, the channels filled up with zeros. */
-static NnView pack_weights(const ConvJob *job)
+gboolean nn_conv_tensor_fits(gconstpointer data)
+{
+    return fits_device(data, "conv_tensor") && nn_conv_tensor_fits_sums(data);
+}
+
+static gsize count_weights(const ConvShape *shape)
+{
+    return (gsize)shape->k * (gsize)shape->kh * (gsize)shape->kw *
+           (((gsize)shape->c + 7) & ~(gsize)7);
+}
+
+/* [K][R][S][C8] halves, the channels filled up with zeros, which are there. */
+static void pack_weights(const ConvJob *job, guint16 *to)
 {
     const ConvShape *shape = &job->shape;
     const gint64 *stride = job->weights.strides;
     const gsize c8 = ((gsize)shape->c + 7) & ~(gsize)7;
-    const gsize n = (gsize)shape->k * (gsize)shape->kh * (gsize)shape->kw * c8;
-    g_autofree guint16 *packed = g_new0(guint16, MAX(n, 1));
-    guint16 *to = packed;
     for (gint64 k = 0; k < shape->k; k++)
         for (gint64 r = 0; r < shape->kh; r++)
             for (gint64 s = 0; s < shape->kw; s++, to += c8)
@@ -131,7 +137,21 @@ static NnView pack_weights(const ConvJob *job)
                     to[c] = nn_float_to_half(
                         job->weight_values[job->weights.offset + k * stride[1] + c * stride[2] +
                                            r * stride[3] + s * stride[4]]);
-    return nn_recorder_constant(job->recorder, NN_FLOAT16, MAX(n, 1), packed);
+}
+
+/* Of one convolution, or of phases one after the other; @at: where each begins, in halves. */
+static NnView make_weights(const ConvJob *jobs, int n_jobs, gint32 *at)
+{
+    gsize n = 0;
+    for (int i = 0; i < n_jobs; i++)
+        n += count_weights(&jobs[i].shape);
+    g_autofree guint16 *packed = g_new0(guint16, MAX(n, 1));
+    n = 0;
+    for (int i = 0; i < n_jobs; n += count_weights(&jobs[i++].shape)) {
+        at[i] = (gint32)n;
+        pack_weights(&jobs[i], packed + n);
+    }
+    return nn_recorder_constant(jobs->recorder, NN_FLOAT16, MAX(n, 1), packed);
 }
 
 /* [K] floats, zero without a bias. */
@@ -150,13 +170,11 @@ typedef struct {
     int splits;
 } Cut;
 
-static Cut choose_cut(const ConvJob *job)
+/* @depth: of the inner dimension, halves. */
+static Cut choose_cut(const ConvJob *job, int depth)
 {
-    const ConvShape *shape = &job->shape;
-    NnMap y;
-    nn_view_map(&job->y, &y);
+    const NnMap y = nn_map_of(&job->y);
     Cut cut = { .pixels = (gsize)y.h * (gsize)y.w, .channels = (gsize)y.c };
-    const int depth = shape->kh * shape->kw * ((shape->c + 7) & ~7);
     const gsize batch_pixels = cut.pixels * nn_recorder_max_samples(job->recorder);
     cut.tile =
         choose_tile(nn_conv_forced_tile(job, "conv_tensor"), batch_pixels, cut.channels, depth);
@@ -165,16 +183,20 @@ static Cut choose_cut(const ConvJob *job)
     return cut;
 }
 
+static const char *residual_option(const ConvJob *job)
+{
+    return !job->has_residual ? "" : job->residual_last ? " -DRESIDUAL=2" : " -DRESIDUAL=1";
+}
+
 /* Ends a convolution in @splits parts: @partial, [split][pixel][channel] floats per sample, to the
  * output. */
 static void record_reduce(const ConvJob *job, const NnView *partial, int splits)
 {
     const NnMap y = nn_map_of(&job->y);
     const NnView bias = pack_bias(job);
-    NnLaunch *launch =
-        nn_recorder_launch(job->recorder, job->node, "conv_reduce.cl", "conv_reduce",
-                           "-DFP16 -DSPLITS=%d%s" CONV_EPILOGUE_OPTION, splits,
-                           job->has_residual ? " -DRESIDUAL" : "", CONV_EPILOGUE(job));
+    NnLaunch *launch = nn_recorder_launch(job->recorder, job->node, "conv_reduce.cl", "conv_reduce",
+                                          "-DFP16 -DSPLITS=%d%s" CONV_EPILOGUE_OPTION, splits,
+                                          residual_option(job), CONV_EPILOGUE(job));
     nn_launch_buffer(launch, partial);
     nn_launch_buffer(launch, &bias);
     if (job->has_residual)
@@ -182,6 +204,14 @@ static void record_reduce(const ConvJob *job, const NnView *partial, int splits)
     nn_launch_map(launch, &job->y);
     nn_conv_launch_epilogue(launch, job);
     nn_launch_items(launch, &job->y, (gint64)y.c / 8 * y.h * y.w, 1);
+}
+
+/* Of an output; of the phases' outputs on average. */
+static double count_taps(const ConvGrid *grid, const ConvShape *shape)
+{
+    const ConvPhaseTaps *taps = grid->taps;
+    return taps ? (taps->rows[0] + taps->rows[1]) * (taps->columns[0] + taps->columns[1]) / 4.0
+                : shape->kh * shape->kw;
 }
 
 void nn_conv_tensor_launch(const ConvJob *job, const ConvGrid *grid, const NnView *weights,
@@ -193,8 +223,8 @@ void nn_conv_tensor_launch(const ConvJob *job, const ConvGrid *grid, const NnVie
     g_autofree char *file = g_strconcat(grid->kernel, ".cl", NULL);
     NnLaunch *launch =
         nn_recorder_launch(job->recorder, job->node, file, grid->kernel,
-                           "-DFP16 -DSPLITS=%d %s%s%s" CONV_EPILOGUE_OPTION, grid->splits, options,
-                           job->has_residual ? " -DRESIDUAL" : "",
+                           "-DFP16 -DSPLITS=%d %s%s%s%s" CONV_EPILOGUE_OPTION, grid->splits,
+                           options, residual_option(job), grid->taps ? " -DPHASES" : "",
                            grid->emulated ? " -DEMULATE" : "", CONV_EPILOGUE(job));
     nn_launch_map(launch, &job->x);
     nn_launch_buffer(launch, weights);
@@ -209,32 +239,113 @@ void nn_conv_tensor_launch(const ConvJob *job, const ConvGrid *grid, const NnVie
         nn_launch_buffer(launch, &partial);
     }
     nn_launch_bytes(launch, shape, sizeof *shape);
+    if (grid->taps)
+        nn_launch_bytes(launch, grid->taps, sizeof *grid->taps);
     nn_conv_launch_epilogue(launch, job);
 
     const gsize global[3] = { (gsize)(grid->tiles * grid->threads),
                               (gsize)(grid->channel_tiles * grid->splits), 1 };
     const gsize local[3] = { (gsize)grid->threads, 1, 1 };
     nn_launch_size(launch, 3, global, local, 2);
-    nn_launch_cost(launch, 2.0 * (double)nn_view_count(&job->y) * shape->c * shape->kh * shape->kw);
+    nn_launch_cost(launch,
+                   2.0 * (double)nn_view_count(&job->y) * shape->c * count_taps(grid, shape));
     if (grid->splits > 1)
         record_reduce(job, &partial, grid->splits);
+}
+
+static int depth_of(const ConvShape *shape)
+{
+    return shape->kh * shape->kw * ((shape->c + 7) & ~7);
+}
+
+static void record(const ConvJob *job, const Cut *cut, const NnView *weights, gint64 n_tiles,
+                   const ConvPhaseTaps *taps)
+{
+    const Tile *tile = cut->tile;
+    const ConvGrid grid = { .kernel = "conv_tensor",
+                            .emulated = nn_conv_tensor_emulated(job),
+                            .taps = taps,
+                            .tiles = n_tiles,
+                            .channel_tiles = ((gint64)cut->channels + tile->bn - 1) / tile->bn,
+                            .splits = cut->splits,
+                            .threads = tile->bm / tile->wm * (tile->bn / tile->wn) * 32 };
+    g_autofree char *options =
+        g_strdup_printf("-DBM=%d -DBN=%d -DBK=%d -DWM=%d -DWN=%d -DSTAGES=%d", tile->bm, tile->bn,
+                        tile->bk, tile->wm, tile->wn, tile->stages);
+    nn_conv_tensor_launch(job, &grid, weights, options);
 }
 
 gboolean nn_conv_tensor_record(gconstpointer data, GError **error)
 {
     const ConvJob *job = data;
-    const Cut cut = choose_cut(job);
-    const Tile *tile = cut.tile;
-    const NnView weights = pack_weights(job);
-    const ConvGrid grid = { .kernel = "conv_tensor",
-                            .emulated = nn_conv_tensor_emulated(job),
-                            .tiles = ((gint64)cut.pixels + tile->bm - 1) / tile->bm,
-                            .channel_tiles = ((gint64)cut.channels + tile->bn - 1) / tile->bn,
-                            .splits = cut.splits,
-                            .threads = tile->bm / tile->wm * (tile->bn / tile->wn) * 32 };
-    g_autofree char *options =
-        g_strdup_printf("-DBM=%d -DBN=%d -DBK=%d -DWM=%d -DWN=%d -DSTAGES=%d", tile->bm, tile->bn,
-                        tile->bk, tile->wm, tile->wn, tile->stages);
-    nn_conv_tensor_launch(job, &grid, &weights, options);
+    const Cut cut = choose_cut(job, depth_of(&job->shape));
+    gint32 at;
+    const NnView weights = make_weights(job, 1, &at);
+    record(job, &cut, &weights, ((gint64)cut.pixels + cut.tile->bm - 1) / cut.tile->bm, NULL);
+    return TRUE;
+}
+
+/* ---------------------------------------------------------------- phases */
+
+gboolean nn_conv_phases_fit(const ConvPhases *phases)
+{
+    const NnMap y = nn_map_of(&phases->whole->y);
+    gsize n = 0;
+    for (int i = 0; i < N_PHASES; i++) {
+        if (!nn_conv_tensor_fits_sums(&phases->phases[i]))
+            return FALSE;
+        n += count_weights(&phases->phases[i].shape);
+    }
+    return y.h >= 2 && y.w >= 2 && n < G_MAXINT32 / 2; /* filled up to whole tiles, too */
+}
+
+ConvPhaseTaps nn_conv_phase_taps(const ConvPhases *phases)
+{
+    ConvPhaseTaps taps;
+    for (int i = 0; i < 2; i++) {
+        const ConvShape *row = &phases->phases[2 * i].shape, *column = &phases->phases[i].shape;
+        taps.rows[i] = row->kh;
+        taps.pad_y[i] = row->pad_h;
+        taps.columns[i] = column->kw;
+        taps.pad_x[i] = column->pad_w;
+    }
+    return taps;
+}
+
+gboolean nn_conv_tensor_phases_fits(gconstpointer data)
+{
+    const ConvPhases *phases = data;
+    return fits_device(phases->whole, "conv_tensor_phases") && nn_conv_phases_fit(phases);
+}
+
+/* Work up to which starting four launches is what takes the time where faster kernels would do
+ * them, on Hopper: 1e12 multiply-adds take 4 ms or so. */
+#define FEW_SUMS 1e9
+
+gboolean nn_conv_tensor_phases_pays(gconstpointer data)
+{
+    const ConvPhases *phases = data;
+    const ConvJob *whole = phases->whole;
+    double sums = 0;
+    for (int i = 0; i < N_PHASES; i++)
+        sums += (double)nn_view_count(&phases->phases[i].y) * depth_of(&phases->phases[i].shape);
+    return !nn_recorder_forced_variant(whole->recorder) &&
+           (sums * nn_recorder_max_samples(whole->recorder) < FEW_SUMS ||
+            !nn_conv_wgmma_fits_device(whole, "conv_wgmma"));
+}
+
+gboolean nn_conv_tensor_phases_record(gconstpointer data, GError **error)
+{
+    const ConvPhases *phases = data;
+    ConvJob job = *phases->whole;
+    job.shape = phases->phases[0].shape;
+    int depth = 0;
+    for (int i = 0; i < N_PHASES; i++)
+        depth += depth_of(&phases->phases[i].shape);
+    const Cut cut = choose_cut(&job, depth / N_PHASES);
+    ConvPhaseTaps taps = nn_conv_phase_taps(phases);
+    const NnView weights = make_weights(phases->phases, N_PHASES, taps.weights_at);
+    const gint64 pixels = nn_view_count(&phases->phases[0].y) / (gint64)cut.channels;
+    record(&job, &cut, &weights, N_PHASES * ((pixels + cut.tile->bm - 1) / cut.tile->bm), &taps);
     return TRUE;
 }

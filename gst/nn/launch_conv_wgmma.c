@@ -33,9 +33,9 @@ static const Tile tiles[] = {
 };
 #define LARGEST_TILE 0
 
-/* Of the launch that adds the parts of a cut inner dimension: its start, and what it and they move
- * in bytes per us. */
-#define REDUCE_US 3.5
+/* Between two launches. */
+#define LAUNCH_US 3.5
+/* What the launch that adds the parts of a cut inner dimension and they move, in bytes per us. */
 #define REDUCE_BANDWIDTH 3e6
 #define MAX_SPLITS 16
 #define MIN_STEPS 4 /* of a part */
@@ -70,9 +70,14 @@ gint64 nn_conv_wgmma_swizzled(gint64 chunks, gint64 row, gint64 column)
 typedef struct {
     const Tile *tile;
     NnMap x, y;
-    gint64 block, steps; /* of the inner dimension, see the kernel */
+    gint64 block; /* of the inner dimension, see the kernel */
     int splits;
 } Cut;
+
+static gint64 count_steps(const ConvShape *shape)
+{
+    return round_up(shape->kh * shape->kw * round_up(shape->c, 8), BK) / BK;
+}
 
 static gint64 pixel_tiles(const Cut *cut)
 {
@@ -94,7 +99,7 @@ double nn_conv_wgmma_expected_us(const ConvJob *job, const ConvPace *pace, gint6
     const gint64 waves = round_up(turns, pace->resident) / pace->resident;
     const double moved_b = 2.0 * 4 * splits * samples * y.h * y.w * y.c;
     return turns * ceil(steps / splits) * (turns == 1 ? pace->alone_us : pace->shared_us) +
-           waves * pace->edge_us + (splits > 1 ? REDUCE_US + moved_b / REDUCE_BANDWIDTH : 0);
+           waves * pace->edge_us + (splits > 1 ? LAUNCH_US + moved_b / REDUCE_BANDWIDTH : 0);
 }
 
 static gboolean may_take(const Tile *tile, const char *forced)
@@ -102,23 +107,26 @@ static gboolean may_take(const Tile *tile, const char *forced)
     return !forced || !*forced || strcmp(tile->name, forced) == 0;
 }
 
-/* The tile, and the parts of the inner dimension, that should take the least time: @best_us. */
-static Cut choose_cut(const ConvJob *job, double *best_us)
+/* The tile, and the parts of the inner dimension, that should take the least time, @best_us, for
+ * @job, whose phases @jobs are; without phases it is its own. */
+static Cut choose_cut(const ConvJob *job, const ConvJob *jobs, int n_jobs, double *best_us)
 {
-    Cut cut = { .x = nn_map_of(&job->x), .y = nn_map_of(&job->y) };
+    Cut cut = { .x = nn_map_of(&job->x), .y = nn_map_of(&jobs->y) };
     const gint64 c8 = round_up(cut.x.c, 8);
     cut.block = c8 % BK == 0 ? BK : c8;
-    cut.steps = round_up(job->shape.kh * job->shape.kw * c8, BK) / BK;
+    double steps = 0;
+    for (int i = 0; i < n_jobs; i++)
+        steps += (double)count_steps(&jobs[i].shape) / n_jobs;
     Cut best = cut;
     *best_us = G_MAXDOUBLE;
     for (guint i = 0; i < G_N_ELEMENTS(tiles); i++) {
         cut.tile = &tiles[i];
         for (cut.splits = 1; cut.splits <= MAX_SPLITS; cut.splits *= 2) {
-            const double us = nn_conv_wgmma_expected_us(job, &cut.tile->pace,
-                                                        pixel_tiles(&cut) * channel_tiles(&cut),
-                                                        (double)cut.steps, cut.splits);
+            const double us = nn_conv_wgmma_expected_us(
+                job, &cut.tile->pace, n_jobs * pixel_tiles(&cut) * channel_tiles(&cut), steps,
+                cut.splits);
             if (!may_take(cut.tile, nn_conv_forced_tile(job, NAME)) || us >= *best_us ||
-                (cut.splits > 1 && cut.steps / cut.splits < MIN_STEPS))
+                (cut.splits > 1 && steps / cut.splits < MIN_STEPS))
                 continue;
             best = cut;
             *best_us = us;
@@ -167,7 +175,7 @@ gboolean nn_conv_wgmma_fits(gconstpointer data)
 double nn_conv_wgmma_us(const ConvJob *job)
 {
     double expected_us;
-    choose_cut(job, &expected_us);
+    choose_cut(job, job, 1, &expected_us);
     return expected_us;
 }
 
@@ -177,18 +185,21 @@ gboolean nn_conv_wgmma_pays(gconstpointer data)
     return !nn_recorder_forced_variant(job->recorder) && job->shape.k >= 64;
 }
 
+static gsize count_weights(const ConvShape *shape, const Cut *cut)
+{
+    return (gsize)(round_up(shape->k, cut->tile->bn) * count_steps(shape) * BK);
+}
+
 /* [tile of BN outputs][step][output][BK], blocks of channels outermost in the inner dimension, the
  * 16-byte chunks of a row where the swizzle has them. */
-static NnView pack_weights(const ConvJob *job, const Cut *cut)
+static void pack_weights(const ConvJob *job, const Cut *cut, guint16 *packed)
 {
     const ConvShape *shape = &job->shape;
     const gint64 *stride = job->weights.strides;
-    const gint64 bn = cut->tile->bn;
-    const gsize n = (gsize)(round_up(shape->k, bn) * cut->steps * BK);
-    g_autofree guint16 *packed = g_new0(guint16, n);
+    const gint64 bn = cut->tile->bn, steps = count_steps(shape);
     for (gint64 k = 0; k < shape->k; k++) {
         const float *from = job->weight_values + job->weights.offset + k * stride[1];
-        guint16 *tile = packed + k / bn * bn * cut->steps * BK + k % bn * BK;
+        guint16 *tile = packed + k / bn * bn * steps * BK + k % bn * BK;
         for (gint64 c = 0; c < shape->c; c++)
             for (gint64 r = 0; r < shape->kh; r++)
                 for (gint64 s = 0; s < shape->kw; s++) {
@@ -200,23 +211,90 @@ static NnView pack_weights(const ConvJob *job, const Cut *cut)
                         nn_float_to_half(from[c * stride[2] + r * stride[3] + s * stride[4]]);
                 }
     }
-    return nn_recorder_constant(job->recorder, NN_FLOAT16, n, packed);
+}
+
+/* Of one convolution, or of phases one after the other; @at: where each begins, in halves. */
+static NnView make_weights(const ConvJob *jobs, int n_jobs, const Cut *cut, gint32 *at)
+{
+    gsize n = 0;
+    for (int i = 0; i < n_jobs; i++)
+        n += count_weights(&jobs[i].shape, cut);
+    g_autofree guint16 *packed = g_new0(guint16, n);
+    n = 0;
+    for (int i = 0; i < n_jobs; n += count_weights(&jobs[i++].shape, cut)) {
+        at[i] = (gint32)n;
+        pack_weights(&jobs[i], cut, packed + n);
+    }
+    return nn_recorder_constant(jobs->recorder, NN_FLOAT16, n, packed);
+}
+
+static void record(const ConvJob *job, const Cut *cut, const NnView *weights, int n_jobs,
+                   const ConvPhaseTaps *taps)
+{
+    const ConvGrid grid = { .kernel = NAME,
+                            .emulated = nn_conv_wgmma_emulated(job),
+                            .taps = taps,
+                            .tiles = n_jobs * pixel_tiles(cut),
+                            .channel_tiles = channel_tiles(cut),
+                            .splits = cut->splits,
+                            .threads = THREADS };
+    g_autofree char *options = g_strdup_printf("-DBM=%d -DBN=%d -DSTAGES=%d", cut->tile->bm,
+                                               cut->tile->bn, cut->tile->stages);
+    nn_conv_tensor_launch(job, &grid, weights, options);
 }
 
 gboolean nn_conv_wgmma_record(gconstpointer data, GError **error)
 {
     const ConvJob *job = data;
     double expected_us;
-    const Cut cut = choose_cut(job, &expected_us);
-    const NnView weights = pack_weights(job, &cut);
-    const ConvGrid grid = { .kernel = NAME,
-                            .emulated = nn_conv_wgmma_emulated(job),
-                            .tiles = pixel_tiles(&cut),
-                            .channel_tiles = channel_tiles(&cut),
-                            .splits = cut.splits,
-                            .threads = THREADS };
-    g_autofree char *options = g_strdup_printf("-DBM=%d -DBN=%d -DSTAGES=%d", cut.tile->bm,
-                                               cut.tile->bn, cut.tile->stages);
-    nn_conv_tensor_launch(job, &grid, &weights, options);
+    gint32 at;
+    const Cut cut = choose_cut(job, job, 1, &expected_us);
+    const NnView weights = make_weights(job, 1, &cut, &at);
+    record(job, &cut, &weights, 1, NULL);
+    return TRUE;
+}
+
+/* ---------------------------------------------------------------- phases */
+
+gboolean nn_conv_wgmma_phases_fits(gconstpointer data)
+{
+    const ConvPhases *phases = data;
+    if (!nn_conv_wgmma_fits_device(phases->whole, "conv_wgmma_phases") ||
+        !nn_conv_phases_fit(phases))
+        return FALSE;
+    for (int i = 0; i < N_PHASES; i++)
+        if (!nn_conv_wgmma_fits_sums(&phases->phases[i]))
+            return FALSE;
+    return TRUE;
+}
+
+/* What the estimates are off by. */
+#define INACCURACY 1.06
+
+/* Where they should take no longer than their four launches one by one. That they find the input
+ * in the L2 cache three times out of four is not counted. */
+gboolean nn_conv_wgmma_phases_pays(gconstpointer data)
+{
+    const ConvPhases *phases = data;
+    const ConvJob *whole = phases->whole;
+    double us, one_by_one_us = (N_PHASES - 1) * LAUNCH_US;
+    choose_cut(whole, phases->phases, N_PHASES, &us);
+    for (int i = 0; i < N_PHASES; i++)
+        one_by_one_us +=
+            MIN(nn_conv_halo_us(&phases->phases[i]), nn_conv_wgmma_us(&phases->phases[i]));
+    return !nn_recorder_forced_variant(whole->recorder) && whole->shape.k >= 64 &&
+           us <= INACCURACY * one_by_one_us;
+}
+
+gboolean nn_conv_wgmma_phases_record(gconstpointer data, GError **error)
+{
+    const ConvPhases *phases = data;
+    double expected_us;
+    ConvJob job = *phases->whole;
+    job.shape = phases->phases[0].shape;
+    const Cut cut = choose_cut(&job, phases->phases, N_PHASES, &expected_us);
+    ConvPhaseTaps taps = nn_conv_phase_taps(phases);
+    const NnView weights = make_weights(phases->phases, N_PHASES, &cut, taps.weights_at);
+    record(&job, &cut, &weights, N_PHASES, &taps);
     return TRUE;
 }

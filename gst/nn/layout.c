@@ -176,7 +176,7 @@ static gboolean is_scale(const NnValue *value, guint movements_left)
         gboolean as_scale = FALSE;
         for (guint i = 0; i < user->inputs->len; i++)
             as_scale |= nn_node_input(user, i) == value && nn_node_is_fused_input(user, i) &&
-                        (gint64)i != user->residual;
+                        (gint64)i != user->residual && (gint64)i != user->added;
         if (as_scale || user->op == &nn_inverse_norms)
             continue;
         if (!(user->op->flags & NN_OP_VIEW) || movements_left == 0)

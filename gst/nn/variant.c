@@ -69,8 +69,8 @@ static char *make_key(NnRecorder *recorder)
     describe_view(text, nn_recorder_output(recorder, node, 0));
     for (guint i = 0; i < node->attributes->len; i++)
         describe_attribute(text, node->attributes->pdata[i]);
-    g_string_append_printf(text, "%d %d %u %u", node->residual, (int)node->activation.type,
-                           recorder->samples, recorder->node_choices++);
+    g_string_append_printf(text, "%d %d %d %u %u", node->residual, node->added,
+                           (int)node->activation.type, recorder->samples, recorder->node_choices++);
     g_autofree char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text->str, -1);
     g_autofree char *shape = nn_node_shape(node);
     return g_strdup_printf("%s %s #%.8s", node->type, shape, digest);

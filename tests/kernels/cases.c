@@ -16,7 +16,7 @@ const Case cases[] = {
     /* ---- convolution */
     { "Conv", 13, "f:1,1,1,1 !f:1,1,1,1", "", CONV, .dresses = PLAIN },
     { "Conv", 13, "f:1,3,17,13 !f:32,3,3,3 !f:32", "strides=2,2 " SAME, CONV, .dresses = SCALES },
-    { "Conv", 13, "f:1,16,9,11 !f:16,16,3,3 !f:16", SAME, WINOGRAD, .dresses = SCALES },
+    { "Conv", 13, "f:1,16,9,11 !f:16,16,3,3 !f:16", SAME, WINOGRAD, .dresses = SCALES | ADDED },
     { "Conv", 13, "f:1,32,17,37 !f:33,32,3,3", "pads=0,2,1,0", WINOGRAD, .dresses = SCALES },
     { "Conv", 13, "f:1,48,4,3 !f:7,48,3,3 !f:7", SAME, WINOGRAD, .dresses = SCALES },
     { "Conv", 13, "f:1,35,13,9 !f:16,35,3,3 !f:16", SAME, WINOGRAD, .dresses = SCALES },
@@ -107,7 +107,7 @@ const Case cases[] = {
 
     /* ---- tensor cores: channels that fill no step, several taps a step, every tile */
     { "Conv", 13, "f:1,3,17,13 !f:32,3,3,3 !f:32", "strides=2,2 " SAME, "conv_tensor", .dresses = SCALES },
-    { "Conv", 13, "f:1,16,9,11 !f:16,16,3,3 !f:16", SAME, "conv_tensor", .dresses = SCALES },
+    { "Conv", 13, "f:1,16,9,11 !f:16,16,3,3 !f:16", SAME, "conv_tensor", .dresses = SCALES | ADDED },
     { "Conv", 13, "f:1,40,9,13 !f:24,40,3,3", "dilations=2,2 pads=2,2,2,2", "conv_tensor", .dresses = SCALES },
     { "Conv", 13, "f:1,72,7,7 !f:48,72,1,1 !f:48", "", "conv_tensor", .dresses = SCALES },
     { "Conv", 13, "f:1,40,15,11 !f:136,40,3,3 !f:136", SAME, "conv_tensor conv_tensor:128x128 conv_tensor:128x96 "
@@ -118,7 +118,7 @@ const Case cases[] = {
     { "Conv", 13, "f:1,24,9,7 !f:136,24,1,1", "", "conv_tensor", .dresses = PLAIN | 1u << DRESS_EPILOGUE | 1u << DRESS_SCALED },
 
     /* ---- warpgroups: blocks of channels, channels that fill no step, parts of a tile, every tile */
-    { "Conv", 13, "f:1,128,5,9 !f:136,128,3,3 !f:136", SAME, "conv_wgmma", .dresses = PLAIN | 1u << DRESS_EPILOGUE | 1u << DRESS_SCALED },
+    { "Conv", 13, "f:1,128,5,9 !f:136,128,3,3 !f:136", SAME, "conv_wgmma", .dresses = PLAIN | 1u << DRESS_EPILOGUE | 1u << DRESS_SCALED | ADDED },
     { "Conv", 13, "f:1,24,12,11 !f:64,24,3,3", "strides=2,1 dilations=1,2 pads=1,0,1,1", "conv_wgmma "
       "conv_wgmma:128x256", .dresses = PLAIN | 1u << DRESS_EPILOGUE | 1u << DRESS_SCALED },
     { "Conv", 13, "f:1,64,13,20 !f:72,64,1,1 !f:72", "", "conv_wgmma:128x256 conv_wgmma:128x128 conv_wgmma:128x128deep "
@@ -128,19 +128,26 @@ const Case cases[] = {
     /* ---- patches with a margin: several tiles and blocks, filters of other sizes, every tile */
     { "Conv", 13, "f:1,16,19,18 !f:16,16,3,3 !f:16", SAME, "conv_halo conv_halo:16x16 conv_halo:8x16", .dresses = PLAIN },
     { "Conv", 13, "f:1,24,17,9 !f:32,24,3,3 !f:32", "pads=0,2,1,0", "conv_halo conv_halo:16x32 conv_halo:8x32",
-      .dresses = PLAIN | 1u << DRESS_EPILOGUE | 1u << DRESS_SCALED },
+      .dresses = PLAIN | 1u << DRESS_EPILOGUE | 1u << DRESS_SCALED | ADDED },
     { "Conv", 13, "f:1,136,9,21 !f:72,136,3,3 !f:72", SAME, "conv_halo:8x256 conv_halo:8x128 conv_halo:8x128deep "
       "conv_halo:16x64 conv_halo:8x64 conv_halo:16x32", .dresses = PLAIN },
-    { "Conv", 13, "f:1,264,8,16 !f:72,264,3,3 !f:72", SAME, "conv_halo", .dresses = PLAIN | 1u << DRESS_EPILOGUE | 1u << DRESS_SCALED },
+    { "Conv", 13, "f:1,264,8,16 !f:72,264,3,3 !f:72", SAME, "conv_halo", .dresses = PLAIN | 1u << DRESS_EPILOGUE | 1u << DRESS_SCALED | ADDED },
     { "Conv", 13, "f:1,40,9,12 !f:40,40,5,5", "pads=2,2,2,2", "conv_halo", .dresses = PLAIN },
     { "ConvTranspose", 13, "f:1,72,5,7 !f:72,16,4,4 !f:16", "strides=2,2 " SAME, "conv_halo", .dresses = PLAIN },
 
     /* ---- weights that stay: tiles enough for several rounds, blocks and widths of all kinds */
     { "Conv", 13, "f:1,16,43,35 !f:16,16,3,3 !f:16", SAME, "conv_held", .dresses = PLAIN },
     { "Conv", 13, "f:1,24,33,17 !f:40,24,3,3 !f:40", "pads=0,2,1,0", "conv_held conv_held:3",
-      .dresses = PLAIN | 1u << DRESS_EPILOGUE | 1u << DRESS_SCALED },
+      .dresses = PLAIN | 1u << DRESS_EPILOGUE | 1u << DRESS_SCALED | ADDED },
     { "Conv", 13, "f:1,64,19,33 !f:32,64,3,3 !f:32", SAME, "conv_held conv_held:2", .dresses = PLAIN },
     { "ConvTranspose", 13, "f:1,40,9,17 !f:40,16,4,4 !f:16", "strides=2,2 " SAME, "conv_held", .dresses = PLAIN },
+
+    /* ---- four phases at once: of 4, 2, 2 and 1 taps; of as many each, cut into parts; of none */
+    { "ConvTranspose", 13, "f:1,72,9,7 !f:72,72,3,3 !f:72", "strides=2,2", "conv_wgmma_phases conv_tensor_phases",
+      .dresses = PLAIN | 1u << DRESS_EPILOGUE | 1u << DRESS_SCALED },
+    { "ConvTranspose", 13, "f:1,264,4,5 !f:264,64,4,4", "strides=2,2 " SAME, "conv_wgmma_phases conv_tensor_phases",
+      .dresses = PLAIN | 1u << DRESS_SCALED },
+    { "ConvTranspose", 13, "f:1,40,13,11 !f:40,24,1,1 !f:24", "strides=2,2", "conv_tensor_phases", .dresses = PLAIN },
 
     { "ConvTranspose", 13, "f:1,8,5,7 !f:8,17,2,2 !f:17", "strides=2,2", CONV, .dresses = SCALES },
     { "ConvTranspose", 13, "f:1,16,5,7 !f:16,1,2,2 !f:1", "strides=2,2", CONV " conv_narrow", .dresses = SCALES },

@@ -20,6 +20,7 @@ typedef enum {
     DRESS_SEPARABLE,  /* LeakyRelu, then a 1x1 convolution, + residual, Relu */
     DRESS_PRELU,      /* PRelu: fused into convolutions */
     DRESS_HEADS, /* Sigmoid, and beside it another convolution of input 0 without: one of both */
+    DRESS_ADDED, /* LeakyRelu, then + residual: fused into convolutions */
     N_DRESSES,
 } Dress;
 
@@ -28,6 +29,7 @@ typedef enum {
 #define SCALES (EPILOGUES | 1u << DRESS_SCALED)
 #define EPILOGUES (LAYOUTS | 1u << DRESS_EPILOGUE | 1u << DRESS_ACTIVATION)
 
+#define ADDED (1u << DRESS_ADDED)
 #define EXPANDED (1u << DRESS_EXPANDED)
 #define POOLED (EXPANDED | 1u << DRESS_POOLED)
 #define SEPARABLE (1u << DRESS_SEPARABLE)

@@ -303,6 +303,10 @@ static void add_outputs(OnnxBuilder *builder, const Case *c, Dress dress)
         onnx_node_float(onnx_builder_node(builder, "LeakyRelu", "added", "active"), "alpha", 0.2f);
         onnx_builder_node(builder, "Mul", "post_scale,active", "dressed");
         onnx_builder_output(builder, "dressed");
+    } else if (dress == DRESS_ADDED) {
+        onnx_node_float(onnx_builder_node(builder, "LeakyRelu", "out0", "active"), "alpha", 0.2f);
+        onnx_builder_node(builder, "Add", "active,residual", "dressed");
+        onnx_builder_output(builder, "dressed");
     } else if (dress == DRESS_PRELU) {
         onnx_builder_node(builder, "PRelu", "out0,slopes", "dressed");
         onnx_builder_output(builder, "dressed");
@@ -335,7 +339,7 @@ static void add_companions(OnnxBuilder *builder, const NnValue *shape, Dress dre
 {
     NnArray array = { .rank = shape->rank };
     memcpy(array.dims, shape->dims, sizeof array.dims);
-    if (dress == DRESS_EPILOGUE || dress == DRESS_SCALED) {
+    if (dress == DRESS_EPILOGUE || dress == DRESS_SCALED || dress == DRESS_ADDED) {
         g_autofree char *dims = dims_text(&array, 0);
         onnx_builder_input(builder, "residual", shape->type, dims);
     }
@@ -604,7 +608,7 @@ static gboolean run_network(NnModel *model, const Expectation *e, const char *va
 
 static const char *const dress_names[N_DRESSES] = {
     "plain",    "sliced", "row-major", "residual-relu", "hardswish", "scaled",
-    "expanded", "pooled", "separable", "prelu",         "heads",
+    "expanded", "pooled", "separable", "prelu",         "heads",     "added",
 };
 
 static double tolerance_of(const Case *c, gboolean fp16)

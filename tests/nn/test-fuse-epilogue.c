@@ -205,13 +205,48 @@ static void a_residual_that_comes_later_is_waited_for(void)
     assert_stays(builder, "Exp Conv");
 }
 
-static void a_residual_behind_an_activation_stays(void)
+/* As at the end of U2-Net's blocks. */
+static void a_residual_behind_an_activation_comes_last(void)
 {
-    OnnxBuilder *builder = test_model(13);
+    OnnxBuilder *builder = test_model(13), *twice = test_model(13), *active = test_model(13);
     add_conv(builder, "x", "a");
     onnx_builder_node(builder, "Relu", "a", "b");
     onnx_builder_node(builder, "Add", "x,b", "z");
-    assert_stays(builder, "Conv Add");
+    g_autoptr(NnGraph) graph = assert_becomes(builder, "Conv");
+    g_assert_cmpint(node_of(graph, 0)->residual, ==, -1);
+    g_assert_true(nn_node_input(node_of(graph, 0), (guint)node_of(graph, 0)->added) ==
+                  graph->inputs->pdata[0]);
+
+    add_conv(twice, "x", "a");
+    onnx_builder_node(twice, "Add", "x,a", "b");
+    onnx_builder_node(twice, "Relu", "b", "c");
+    onnx_builder_node(twice, "Add", "x,c", "d");
+    onnx_builder_node(twice, "Add", "x,d", "z");
+    assert_stays(twice, "Conv Add");
+
+    add_conv(active, "x", "a");
+    onnx_builder_node(active, "Relu", "a", "b");
+    onnx_builder_node(active, "Add", "x,b", "c");
+    onnx_builder_node(active, "Relu", "c", "z");
+    assert_stays(active, "Conv Add");
+}
+
+static void nothing_goes_behind_what_is_added_last(void)
+{
+    OnnxBuilder *builder = test_model(13), *factor = test_model(13);
+    add_conv(builder, "x", "a");
+    onnx_builder_node(builder, "Relu", "a", "b");
+    onnx_builder_node(builder, "Add", "x,b", "c");
+    onnx_builder_node(builder, "GlobalAveragePool", "x", "style");
+    onnx_builder_node(builder, "Mul", "c,style", "z");
+    assert_stays(builder, "Conv GlobalAveragePool Mul");
+
+    onnx_builder_float(factor, "two", 2);
+    add_conv(factor, "x", "a");
+    onnx_builder_node(factor, "Relu", "a", "b");
+    onnx_builder_node(factor, "Add", "x,b", "c");
+    onnx_builder_node(factor, "Mul", "c,two", "z");
+    assert_stays(factor, "Conv Mul");
 }
 
 static void a_residual_that_is_broadcast_stays(void)
@@ -247,7 +282,8 @@ int main(int argc, char **argv)
     PASS_TEST(a_residual_goes_into_the_epilogue);
     PASS_TEST(of_two_convolutions_the_last_takes_the_residual);
     PASS_TEST(a_residual_that_comes_later_is_waited_for);
-    PASS_TEST(a_residual_behind_an_activation_stays);
+    PASS_TEST(a_residual_behind_an_activation_comes_last);
+    PASS_TEST(nothing_goes_behind_what_is_added_last);
     PASS_TEST(a_residual_that_is_broadcast_stays);
     PASS_TEST(a_result_added_to_itself_stays);
     return g_test_run();
