@@ -198,11 +198,16 @@ static gsize staged_b(const ConvJob *job, gint32 rows)
            (gsize)staged_columns(job) * (gsize)job->shape.c;
 }
 
+static gsize most_local_b(const ConvJob *job)
+{
+    return MIN(MAX_LOCAL_B, nn_recorder_device(job->recorder)->local_memory_b);
+}
+
 gboolean nn_conv_staged_fits(gconstpointer data)
 {
     const ConvJob *job = data;
     return known_floats(job) && job->shape.groups == 1 && writes_vectors(job) &&
-           staged_b(job, 1) <= MIN(MAX_LOCAL_B, nn_recorder_device(job->recorder)->local_memory_b);
+           staged_b(job, 1) <= most_local_b(job);
 }
 
 gboolean nn_conv_depthwise_rows_fits(gconstpointer data)
@@ -303,7 +308,7 @@ gboolean nn_conv_staged_record(gconstpointer data, GError **error)
     const NnView weights = pack_products(job, &tile), bias = pack_bias(job, &tile);
     g_autofree char *products = product_options(&tile), *epilogue = epilogue_options(job);
     gint32 rows = band_rows(job, y.h, 1, 2 * job->shape.kh);
-    while (rows > 1 && staged_b(job, rows) > MAX_LOCAL_B)
+    while (rows > 1 && staged_b(job, rows) > most_local_b(job))
         rows--;
 
     NnLaunch *launch = nn_recorder_launch(job->recorder, job->node, "conv_rows.cl", "conv_staged",
@@ -358,11 +363,6 @@ static gsize ring_b(const ConvJob *windows, const Tile *tile)
 {
     return sizeof(float) * (gsize)windows->shape.kh * (gsize)window_columns(windows) *
            (gsize)(tile->vectors * tile->vw);
-}
-
-static gsize most_local_b(const ConvJob *job)
-{
-    return MIN(MAX_LOCAL_B, nn_recorder_device(job->recorder)->local_memory_b);
 }
 
 /* Columns of the first convolution that the windows of the second reach. */

@@ -284,7 +284,8 @@ static GHashTable *open_devices;
 
 static OclClass class_of(const OclDevice *device)
 {
-    if (device->type & CL_DEVICE_TYPE_CPU)
+    /* A simulator may say that it is everything; as for "auto", it is a GPU then. */
+    if ((device->type & CL_DEVICE_TYPE_CPU) && !(device->type & CL_DEVICE_TYPE_GPU))
         return OCL_CLASS_CPU;
     return device->compute_capability >= MIN_TENSOR_CORE_CAPABILITY ? OCL_CLASS_NVIDIA
                                                                     : OCL_CLASS_GENERIC;

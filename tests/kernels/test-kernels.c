@@ -2,7 +2,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * test-kernels [--filter TEXT] [--all] [--part K/N] [--seed N] [--list] [--device SPEC]
+ * test-kernels [--filter TEXT ...] [--all] [--part K/N] [--seed N] [--list] [--device SPEC]
+ *     [--class cpu|generic] [--samples N]
  *
  * Each case becomes a small model, dressed so that its tensors lie in memory in several ways, built
  * in both precisions with each variant forced, and run over one, two and three samples. Besides the
@@ -25,6 +26,7 @@
 static OclDevice *device;
 static OclQueue *queue;
 static guint32 seed = 1;
+static guint most_samples = MAX_SAMPLES; /* that are run at once */
 
 /* ---------------------------------------------------------------- random numbers */
 
@@ -597,7 +599,7 @@ static gboolean run_network(NnModel *model, const Expectation *e, const char *va
                     nn_network_n_launches(network));
         ok = FALSE;
     }
-    for (guint n = 1; n <= MAX_SAMPLES && ok; n++)
+    for (guint n = 1; n <= most_samples && ok; n++)
         ok = run_samples(network, slot, e, n, tolerance, &alone, worst, error);
     for (guint i = 0; i < MAX_INPUTS; i++)
         g_clear_pointer(&alone.alone[i], nn_array_unref);
@@ -654,15 +656,24 @@ static guint n_run, n_failed;
 static gboolean all;                        /* cases in every dress */
 static guint part = 1, n_parts = 1, n_seen; /* every n_parts-th case is run, from the part-th on */
 
+/* Without filters everything passes. */
+static gboolean passes(const char *name, char *const *filters)
+{
+    for (guint i = 0; filters && filters[i]; i++)
+        if (strstr(name, filters[i]))
+            return TRUE;
+    return !filters;
+}
+
 static void run_one(const Case *c, Dress dress, const char *variant, gboolean fp16,
-                    const char *filter, gboolean list)
+                    char *const *filters, gboolean list)
 {
     g_autofree char *name =
         g_strdup_printf("%s-%d (%s) %s %s %s %s", c->type, c->opset, c->inputs, c->attributes,
                         *variant ? variant : "any", dress_names[dress], fp16 ? "fp16" : "fp32");
     g_autoptr(GError) error = NULL;
     double worst = 0;
-    if (n_seen++ % n_parts != part - 1 || (filter && !strstr(name, filter)))
+    if (n_seen++ % n_parts != part - 1 || !passes(name, filters))
         return;
     n_run++;
     if (list) {
@@ -689,7 +700,7 @@ static gboolean is_chosen(guint index, Dress dress, gboolean fp16)
            (!fp16 || (index / 4 + dress) % 2 == 0);
 }
 
-static void run_all(const char *filter, gboolean list)
+static void run_all(char *const *filters, gboolean list)
 {
     for (guint i = 0; i < n_cases; i++) {
         g_auto(GStrv) variants =
@@ -701,18 +712,33 @@ static void run_all(const char *filter, gboolean list)
                 for (int fp16 = 0; fp16 < 2; fp16++)
                     if (is_chosen(i + v, dress, fp16))
                         run_one(&cases[i], dress, *cases[i].variants ? variants[v] : "", fp16,
-                                filter, list);
+                                filters, list);
         }
     }
 }
 
+/* Lets kernels of another class of devices run: those for CPUs on a simulated GPU, those for GPUs
+ * on a CPU. FALSE if there is no such class. */
+static gboolean set_class(const char *class_name)
+{
+    if (g_strcmp0(class_name, "cpu") == 0)
+        device->device_class = OCL_CLASS_CPU;
+    else if (g_strcmp0(class_name, "generic") == 0)
+        device->device_class = OCL_CLASS_GENERIC;
+    else
+        return !class_name;
+    return TRUE;
+}
+
 int main(int argc, char **argv)
 {
-    g_autofree char *filter = NULL, *spec = NULL, *parts = NULL;
+    g_auto(GStrv) filters = NULL;
+    g_autofree char *spec = NULL, *parts = NULL, *class_name = NULL;
     gboolean list = FALSE;
-    int seed_option = 1;
+    int seed_option = 1, samples = MAX_SAMPLES;
     const GOptionEntry entries[] = {
-        { "filter", 'f', 0, G_OPTION_ARG_STRING, &filter, "Only names that hold TEXT", "TEXT" },
+        { "filter", 'f', 0, G_OPTION_ARG_STRING_ARRAY, &filters,
+          "Only names that hold TEXT, or one of several", "TEXT" },
         { "all", 'a', 0, G_OPTION_ARG_NONE, &all, "Every case in every dress; --filter implies it",
           NULL },
         { "part", 'p', 0, G_OPTION_ARG_STRING, &parts, "Only every Nth case, from the Kth on",
@@ -720,6 +746,9 @@ int main(int argc, char **argv)
         { "seed", 's', 0, G_OPTION_ARG_INT, &seed_option, "Of the random numbers", "N" },
         { "list", 'l', 0, G_OPTION_ARG_NONE, &list, "Names only", NULL },
         { "device", 'd', 0, G_OPTION_ARG_STRING, &spec, "As in ocl_device_open()", "SPEC" },
+        { "class", 'c', 0, G_OPTION_ARG_STRING, &class_name, "Take the device for one of these",
+          "cpu|generic" },
+        { "samples", 'n', 0, G_OPTION_ARG_INT, &samples, "At once, at most; default 3", "N" },
         G_OPTION_ENTRY_NULL,
     };
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
@@ -733,7 +762,8 @@ int main(int argc, char **argv)
         g_printerr("--part wants K/N, as 1/4, not %s\n", parts);
         return 2;
     }
-    all |= filter != NULL;
+    all |= filters != NULL;
+    most_samples = (guint)CLAMP(samples, 1, MAX_SAMPLES);
     seed = (guint32)seed_option;
     device = ocl_device_open(spec, &error);
     queue = device ? ocl_queue_new(device, "test", FALSE, &error) : NULL;
@@ -741,7 +771,11 @@ int main(int argc, char **argv)
         g_print("Bail out! %s\n", error->message);
         return 1;
     }
-    run_all(filter, list);
+    if (!set_class(class_name)) {
+        g_printerr("--class wants cpu or generic, not %s\n", class_name);
+        return 2;
+    }
+    run_all(filters, list);
     if (!list)
         g_print("1..%u\n", n_run);
     ocl_queue_free(queue);

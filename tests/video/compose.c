@@ -317,8 +317,10 @@ static void thresholds_and_gamma_bend_alpha(void)
     g_assert_cmpuint(gray_of(&matte, values, &controls, 16, 16, 5, 5), ==, 255);
     values = (g_free(values), constant_matte(&matte, 0.35f));
     g_assert_cmpuint(gray_of(&matte, values, &controls, 16, 16, 5, 5), ==, 64);
+    /* sqrt(0.1) is between two grays, not on their border: devices' pow() may be off by 16 ulp. */
+    values = (g_free(values), constant_matte(&matte, 0.26f));
     controls.gamma = 2;
-    g_assert_cmpuint(gray_of(&matte, values, &controls, 16, 16, 5, 5), ==, 128);
+    g_assert_cmpuint(gray_of(&matte, values, &controls, 16, 16, 5, 5), ==, 81);
 }
 
 /* A matte that is 1 right of @edge. */
