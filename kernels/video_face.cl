@@ -51,7 +51,9 @@ static inline float mask_at(float u, float v, float blur)
     const float radius = 0.25f, half_side = 0.5f - 0.03125f;
     const float x = fabs(u - 0.5f) - (half_side - radius);
     const float y = fabs(v - 0.5f) - (half_side - radius);
-    const float outside = hypot(fmax(x, 0.0f), fmax(y, 0.0f)) + fmin(fmax(x, y), 0.0f) - radius;
+    const float beyond_x = fmax(x, 0.0f), beyond_y = fmax(y, 0.0f);
+    const float outside =
+        sqrt(beyond_x * beyond_x + beyond_y * beyond_y) + fmin(fmax(x, y), 0.0f) - radius;
     return smoothstep(0.0f, fmax(blur, 1e-3f), -outside);
 }
 

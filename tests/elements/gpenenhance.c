@@ -183,6 +183,7 @@ static void a_face_is_restored_and_nothing_else_is_touched(void)
         g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
         g_autofree guint8 *after = pixels_of(result);
         assert_one_white_face(before, after, 4 + 3 * i, 5 + i);
+        g_assert_cmpuint(fakecl_calls("clEnqueueNDRangeKernel:face_crop"), ==, i + 1);
     }
     g_assert_cmpuint(stage_stat(stage, "faces"), ==, 3);
     g_assert_cmpuint(stage_stat(stage, "faces-restored"), ==, 3);
@@ -224,6 +225,14 @@ static void frames_without_faces_pass_bit_for_bit(void)
         g_assert_cmpuint(n_different(before, after), ==, 0);
     }
     g_assert_cmpuint(stage_stat(stage, "frames-with-faces"), ==, 0);
+    /* The detector has run, and nothing else. */
+    g_assert_cmpuint(fakecl_calls("clEnqueueNDRangeKernel:video_rows"), >, 0);
+    static const char *const none[] = { "face_crop",   "face_blocks", "face_judge",
+                                        "face_decide", "face_keep",   "face_paste" };
+    for (guint i = 0; i < G_N_ELEMENTS(none); i++) {
+        g_autofree char *call = g_strconcat("clEnqueueNDRangeKernel:", none[i], NULL);
+        g_assert_cmpuint(fakecl_calls(call), ==, 0);
+    }
 }
 
 static void blend_of_nothing_leaves_faces_as_they_are(void)
