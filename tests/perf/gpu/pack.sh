@@ -21,6 +21,7 @@ for deb in "$out"/debs/*.deb; do dpkg-deb -x "$deb" "$out/root"; done
 rm -rf "$out/debs" "$out"/root/usr/share "$out"/root/etc
 cp "$build"/gst/libgst*.so "$out/plugins/" 2>/dev/null || true
 find "$build/tests" -maxdepth 2 -type f -executable ! -name '*.so*' -exec cp {} "$out/bin/" \;
+cp "$build/tests/perf/cl-memory.so" "$out/bin/"
 strip --strip-debug "$out"/bin/* "$out"/plugins/* 2>/dev/null || true
 [ $# -eq 0 ] || cp "$@" "$out/files/"
 
