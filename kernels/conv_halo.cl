@@ -25,7 +25,7 @@
  *           PATCHES        2, or 1 where there is one block of channels
  *           SPLITS         parts that the blocks are divided among (split-K); above 1 the sums
  *                          go to `partial` and conv_reduce finishes
- *           ACT, SCALED, RESIDUAL  epilogue, see common.clh
+ *           ACT, SCALED, RESIDUAL, POOLED  see common.clh and conv_epilogue.clh
  * Buffers   in   Map, halves, channels dense, pixel strides and offset multiples of 8
  *           w    [channel tile][block][tap][BN][CHUNKS * 8] halves, zero beyond the last; each
  *                [BN][CHUNKS * 8] swizzled (hopper.clh)
@@ -226,5 +226,9 @@ conv_halo(CONV_PARAMETERS)
     barrier(CLK_LOCAL_MEM_FENCE);
     write_rows(rows, thread, first, n0, sample, RESIDUAL_ARGUMENTS out_base, out,
                FINISH_AT(0));
+#ifdef POOLED
+    barrier(CLK_LOCAL_MEM_FENCE);
+    pool_rows(rows, thread, first, n0, sample, pooled_base, pooled, out);
+#endif
 #endif
 }

@@ -13,7 +13,7 @@
  *           BN             channels: 16, 32 or 64
  *           ROWS, COLUMNS  of the filter
  *           CHUNKS         input channels / 8, rounded up: 2, 4 or 8
- *           ACT, SCALED, RESIDUAL  epilogue, see common.clh
+ *           ACT, SCALED, RESIDUAL, POOLED  see common.clh and conv_epilogue.clh
  * Buffers   in   Map, halves, channels dense, pixel strides and offset multiples of 8
  *           w    [tap][BN][CHUNKS * 8] halves, zero beyond the last; each [BN][CHUNKS * 8] swizzled
  *                (hopper.clh)
@@ -150,5 +150,9 @@ conv_held(CONV_PARAMETERS)
         WARPGROUP_BARRIER(warpgroup);
         write_rows(rows, thread, number, 0, sample, RESIDUAL_ARGUMENTS out_base, out,
                FINISH_AT(0));
+#ifdef POOLED
+        WARPGROUP_BARRIER(warpgroup);
+        pool_rows(rows, thread, number, 0, sample, pooled_base, pooled, out);
+#endif
     }
 }

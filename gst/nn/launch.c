@@ -35,6 +35,7 @@ NnRecorder *nn_recorder_new(OclDevice *device, gboolean fp16, const char *varian
     recorder->storages = g_ptr_array_new_with_free_func(g_free);
     recorder->launches = g_ptr_array_new_with_free_func(launch_free);
     recorder->constants = g_hash_table_new(NULL, NULL);
+    recorder->elided = g_hash_table_new(NULL, NULL);
     recorder->host_arrays = g_ptr_array_new_with_free_func((GDestroyNotify)nn_array_unref);
     recorder->host_blocks = g_ptr_array_new_with_free_func(g_free);
     recorder->views = g_ptr_array_new_with_free_func(g_free);
@@ -50,6 +51,7 @@ void nn_recorder_free(NnRecorder *recorder)
     g_ptr_array_unref(recorder->launches);
     g_ptr_array_unref(recorder->storages);
     g_hash_table_unref(recorder->constants);
+    g_hash_table_unref(recorder->elided);
     g_ptr_array_unref(recorder->host_arrays);
     g_ptr_array_unref(recorder->host_blocks);
     g_ptr_array_unref(recorder->views);
@@ -96,12 +98,11 @@ static void give_launches(NnRecorder *recorder)
 
 gboolean nn_recorder_record(NnRecorder *recorder, NnGraph *graph, GError **error)
 {
-    g_autoptr(GHashTable) elided = g_hash_table_new(NULL, NULL);
-    if (!nn_layout(recorder, graph, elided, error))
+    if (!nn_layout(recorder, graph, recorder->elided, error))
         return FALSE;
     for (guint i = 0; i < graph->nodes->len; i++) {
         const NnNode *node = graph->nodes->pdata[i];
-        if (!g_hash_table_contains(elided, node) && !record_node(recorder, node, error))
+        if (!g_hash_table_contains(recorder->elided, node) && !record_node(recorder, node, error))
             return FALSE;
         if (recorder->builder)
             give_launches(recorder);
@@ -124,6 +125,11 @@ gboolean nn_recorder_fp16(const NnRecorder *recorder)
 guint nn_recorder_max_samples(const NnRecorder *recorder)
 {
     return recorder->max_samples;
+}
+
+void nn_recorder_elide(NnRecorder *recorder, const NnNode *node)
+{
+    g_hash_table_add(recorder->elided, (gpointer)node);
 }
 
 const char *nn_recorder_forced_variant(const NnRecorder *recorder)

@@ -50,6 +50,9 @@ const char *nn_recorder_forced_variant(const NnRecorder *recorder);
 const NnView *nn_recorder_input(NnRecorder *recorder, const NnNode *node, guint i);
 const NnView *nn_recorder_output(NnRecorder *recorder, const NnNode *node, guint i);
 
+/* What is being recorded computes @node, which comes later, too. */
+void nn_recorder_elide(NnRecorder *recorder, const NnNode *node);
+
 /* ---- memory beside the tensors */
 
 /* Read-only data of the launcher's own making: repacked weights, tables. Copied now, uploaded once

@@ -720,19 +720,30 @@ static gboolean ends_pair(NnRecorder *recorder, const NnNode *node)
     }
 }
 
-/* The MaxPool of 2x2, without overlap or padding, that alone uses what @node computes. */
+/* Of 2x2, without overlap or padding. */
+static gboolean halves_maps(const NnNode *pool, NnPoolParams *params)
+{
+    if (!nn_is_type(pool, "MaxPool") || nn_node_output(pool, 1) || pool->residual >= 0 ||
+        pool->activation.type != NN_ACT_NONE || !nn_pool_params(pool, params, NULL) ||
+        params->n_spatial != 2 || params->batch != 1)
+        return FALSE;
+    for (int i = 0; i < 2; i++)
+        if (params->kernel[i] != 2 || params->stride[i] != 2 || params->dilation[i] != 1 ||
+            params->pad_begin[i] != 0 || params->out[i] < 1)
+            return FALSE;
+    return TRUE;
+}
+
+/* The MaxPool of whole 2x2 that alone uses what @node computes. */
 static const NnNode *sole_pool(const NnNode *node)
 {
     const NnValue *out = nn_node_output(node, 0);
     const NnNode *pool = out && nn_has_single_use(out) ? out->consumers->pdata[0] : NULL;
     NnPoolParams params;
-    if (!pool || !nn_is_type(pool, "MaxPool") || nn_node_output(pool, 1) || node->added >= 0 ||
-        pool->residual >= 0 || pool->activation.type != NN_ACT_NONE ||
-        !nn_pool_params(pool, &params, NULL) || params.n_spatial != 2 || params.batch != 1)
+    if (!pool || node->added >= 0 || !halves_maps(pool, &params))
         return NULL;
     for (int i = 0; i < 2; i++)
-        if (params.kernel[i] != 2 || params.stride[i] != 2 || params.dilation[i] != 1 ||
-            params.pad_begin[i] != 0 || params.out[i] < 1 || params.out[i] != params.in[i] / 2)
+        if (params.out[i] != params.in[i] / 2)
             return NULL;
     return pool;
 }
@@ -778,28 +789,53 @@ static gboolean record_pair(NnRecorder *recorder, const NnNode *node, GError **e
 
 /* ---------------------------------------------------------------- from the node */
 
-/* What the kernel that would run @job adds behind its activation. */
-static gboolean takes_addend(const ConvJob *job)
+/* The pool that the first half of a U-Net has beside the next use of what @node computes. */
+static const NnNode *find_pool(const NnNode *node)
 {
-    const NnVariant *variant =
-        nn_variant_choose(job->recorder, variants, G_N_ELEMENTS(variants), job);
-    return variant->record == nn_conv_tensor_record || variant->record == nn_conv_wgmma_record ||
-           variant->record == nn_conv_halo_record || variant->record == nn_conv_held_record;
+    const NnValue *out = nn_node_output(node, 0);
+    NnPoolParams params;
+    for (guint i = 0; i < out->consumers->len; i++)
+        if (halves_maps(out->consumers->pdata[i], &params))
+            return out->consumers->pdata[i];
+    return NULL;
 }
 
-/* Has @job add what comes last in its node, if it can. */
-static gboolean add_last(ConvJob *job, const NnConvParams *params)
+static gboolean fits_tensor_cores(const ConvJob *job)
+{
+    return nn_conv_tensor_fits(job) || nn_conv_wgmma_fits(job) || nn_conv_halo_fits(job) ||
+           nn_conv_held_fits(job);
+}
+
+/* Records @job with what is added last and with a pool, as far as the kernel that runs it can do
+ * that. *recorded: it did. */
+static gboolean record_with_more(const ConvJob *job, gboolean *recorded, GError **error)
 {
     const NnNode *node = job->node;
-    if (node->added < 0 || job->has_residual || params->transposed || params->batch != 1)
-        return FALSE;
-    ConvJob adding = *job;
-    adding.residual = view_2d(nn_recorder_input(job->recorder, node, (guint)node->added));
-    adding.has_residual = adding.residual_last = TRUE;
-    if (!takes_addend(&adding))
-        return FALSE;
-    *job = adding;
-    return TRUE;
+    const NnNode *pool = find_pool(node);
+    ConvJob more = *job;
+    if (node->added >= 0 && job->has_residual)
+        return TRUE;
+    if (node->added >= 0) {
+        more.residual = view_2d(nn_recorder_input(job->recorder, node, (guint)node->added));
+        more.has_residual = more.residual_last = TRUE;
+    }
+    more.pooled_too = pool ? nn_recorder_output(job->recorder, pool, 0) : NULL;
+    if ((node->added < 0 && !pool) || !fits_tensor_cores(&more))
+        return TRUE;
+
+    const NnVariant *variant =
+        nn_variant_choose(job->recorder, variants, G_N_ELEMENTS(variants), &more);
+    const gboolean pools =
+        variant->record == nn_conv_halo_record || variant->record == nn_conv_held_record;
+    if (!pools && variant->record != nn_conv_tensor_record &&
+        variant->record != nn_conv_wgmma_record)
+        return TRUE;
+    if (pools && pool)
+        nn_recorder_elide(job->recorder, pool);
+    else
+        more.pooled_too = NULL;
+    *recorded = TRUE;
+    return variant->record(&more, error);
 }
 
 /* @added: whether node->added is in the result. */
@@ -827,7 +863,13 @@ static gboolean record_node(NnRecorder *recorder, const NnNode *node, gboolean *
         return FALSE;
     if (!add_scales(job, error))
         return FALSE;
-    *added = add_last(job, &conv.params);
+    gboolean recorded = FALSE;
+    if (!conv.params.transposed && conv.params.batch == 1 &&
+        !record_with_more(job, &recorded, error))
+        return FALSE;
+    *added = recorded && node->added >= 0;
+    if (recorded)
+        return TRUE;
     for (gint64 i = 0; i < conv.params.batch; i++)
         if (!record_entry(&conv.job, &conv.params, i, error))
             return FALSE;

@@ -33,6 +33,7 @@ typedef struct {
     guint scaled;                 /* SCALED in common.clh: which of the next two there are */
     NnView out_scale, post_scale; /* dense floats; one of them stands in for the other */
     const NnView *pooled; /* (nullable): the largest of each 2x2 of y are stored there, y is not */
+    const NnView *pooled_too; /* (nullable): the same beside y, and of what there is of 2x2 */
 } ConvJob;
 
 /* The options and arguments of a convolution's epilogue. */
@@ -56,6 +57,8 @@ gboolean nn_conv_tensor_fits(gconstpointer job);
 gboolean nn_conv_tensor_record(gconstpointer job, GError **error);
 /* What any tensor core asks of a convolution, on whatever device. */
 gboolean nn_conv_tensor_fits_sums(const ConvJob *job);
+/* And of what it pools. */
+gboolean nn_conv_tensor_fits_pooled(const ConvJob *job);
 /* There are none: a test asks for the kernel by name, or has a CPU stand in for a GPU. */
 gboolean nn_conv_tensor_emulated(const ConvJob *job);
 /* The four phases of a transposed convolution with stride 2 at once. */
@@ -93,6 +96,9 @@ typedef struct {
  * splits the launch that adds their parts. @options: what is the kernel's own. */
 void nn_conv_tensor_launch(const ConvJob *job, const ConvGrid *grid, const NnView *weights,
                            const char *options);
+
+/* Between two launches, on an H200. */
+#define NN_LAUNCH_US 3.5
 
 /* How long a work-group of a tile takes on one multiprocessor of an H200: a step by itself, a step
  * of each where it takes turns with others, and start and end of as many as are resident. */

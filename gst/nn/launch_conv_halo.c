@@ -108,7 +108,8 @@ static double choose_cut(const ConvJob *job, Cut *best)
         Cut cut;
         if (!may_take(job, &tiles[i]) || !make_cut(job, &tiles[i], &cut))
             continue;
-        for (; cut.splits <= MIN(MAX_SPLITS, cut.blocks); cut.splits *= 2) {
+        const int most = job->pooled_too ? 1 : MIN(MAX_SPLITS, cut.blocks);
+        for (; cut.splits <= most; cut.splits *= 2) {
             const double us = nn_conv_wgmma_expected_us(
                 job, &cut.tile->pace, map_tiles(&cut) * channel_tiles(&cut),
                 (double)cut.blocks * cut.taps * cut.chunks / MAX_CHUNKS, cut.splits);
@@ -128,7 +129,8 @@ gboolean nn_conv_halo_fits(gconstpointer data)
     Cut cut;
     return nn_conv_wgmma_fits_device(job, NAME) && nn_conv_wgmma_fits_sums(job) &&
            shape->stride_h == 1 && shape->stride_w == 1 && shape->dilation_h == 1 &&
-           shape->dilation_w == 1 && choose_cut(job, &cut) < G_MAXDOUBLE;
+           shape->dilation_w == 1 && nn_conv_tensor_fits_pooled(job) &&
+           choose_cut(job, &cut) < G_MAXDOUBLE;
 }
 
 double nn_conv_halo_us(const ConvJob *job)
@@ -141,7 +143,7 @@ gboolean nn_conv_halo_pays(gconstpointer data)
 {
     const ConvJob *job = data;
     return !nn_recorder_forced_variant(job->recorder) &&
-           nn_conv_halo_us(job) < nn_conv_wgmma_us(job);
+           nn_conv_halo_us(job) < nn_conv_wgmma_us(job) + (job->pooled_too ? NN_LAUNCH_US : 0);
 }
 
 /* [tile of BN outputs][block][tap][output][channel of the block], the 16-byte chunks of an output

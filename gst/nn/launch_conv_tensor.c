@@ -106,6 +106,11 @@ gboolean nn_conv_tensor_fits_sums(const ConvJob *job)
            is_aligned(&job->residual);
 }
 
+gboolean nn_conv_tensor_fits_pooled(const ConvJob *job)
+{
+    return !job->pooled_too || is_aligned(job->pooled_too);
+}
+
 static gboolean fits_device(const ConvJob *job, const char *name)
 {
     const OclDevice *device = nn_recorder_device(job->recorder);
@@ -221,17 +226,19 @@ void nn_conv_tensor_launch(const ConvJob *job, const ConvGrid *grid, const NnVie
     const NnMap y = nn_map_of(&job->y);
     const NnView bias = pack_bias(job);
     g_autofree char *file = g_strconcat(grid->kernel, ".cl", NULL);
-    NnLaunch *launch =
-        nn_recorder_launch(job->recorder, job->node, file, grid->kernel,
-                           "-DFP16 -DSPLITS=%d %s%s%s%s" CONV_EPILOGUE_OPTION, grid->splits,
-                           options, residual_option(job), grid->taps ? " -DPHASES" : "",
-                           grid->emulated ? " -DEMULATE" : "", CONV_EPILOGUE(job));
+    NnLaunch *launch = nn_recorder_launch(
+        job->recorder, job->node, file, grid->kernel,
+        "-DFP16 -DSPLITS=%d %s%s%s%s%s" CONV_EPILOGUE_OPTION, grid->splits, options,
+        residual_option(job), grid->taps ? " -DPHASES" : "", job->pooled_too ? " -DPOOLED" : "",
+        grid->emulated ? " -DEMULATE" : "", CONV_EPILOGUE(job));
     nn_launch_map(launch, &job->x);
     nn_launch_buffer(launch, weights);
     nn_launch_buffer(launch, &bias);
     if (job->has_residual)
         nn_launch_map(launch, &job->residual);
     nn_launch_map(launch, &job->y);
+    if (job->pooled_too)
+        nn_launch_map(launch, job->pooled_too);
     NnView partial;
     if (grid->splits > 1) {
         partial = nn_recorder_scratch(job->recorder, NN_FLOAT32,

@@ -33,8 +33,6 @@ static const Tile tiles[] = {
 };
 #define LARGEST_TILE 0
 
-/* Between two launches. */
-#define LAUNCH_US 3.5
 /* What the launch that adds the parts of a cut inner dimension and they move, in bytes per us. */
 #define REDUCE_BANDWIDTH 3e6
 #define MAX_SPLITS 16
@@ -99,7 +97,7 @@ double nn_conv_wgmma_expected_us(const ConvJob *job, const ConvPace *pace, gint6
     const gint64 waves = round_up(turns, pace->resident) / pace->resident;
     const double moved_b = 2.0 * 4 * splits * samples * y.h * y.w * y.c;
     return turns * ceil(steps / splits) * (turns == 1 ? pace->alone_us : pace->shared_us) +
-           waves * pace->edge_us + (splits > 1 ? LAUNCH_US + moved_b / REDUCE_BANDWIDTH : 0);
+           waves * pace->edge_us + (splits > 1 ? NN_LAUNCH_US + moved_b / REDUCE_BANDWIDTH : 0);
 }
 
 static gboolean may_take(const Tile *tile, const char *forced)
@@ -277,7 +275,7 @@ gboolean nn_conv_wgmma_phases_pays(gconstpointer data)
 {
     const ConvPhases *phases = data;
     const ConvJob *whole = phases->whole;
-    double us, one_by_one_us = (N_PHASES - 1) * LAUNCH_US;
+    double us, one_by_one_us = (N_PHASES - 1) * NN_LAUNCH_US;
     choose_cut(whole, phases->phases, N_PHASES, &us);
     for (int i = 0; i < N_PHASES; i++)
         one_by_one_us +=

@@ -19,8 +19,9 @@ typedef enum {
     DRESS_POOLED,     /* the same, then MaxPool of 2x2 */
     DRESS_SEPARABLE,  /* LeakyRelu, then a 1x1 convolution, + residual, Relu */
     DRESS_PRELU,      /* PRelu: fused into convolutions */
-    DRESS_HEADS, /* Sigmoid, and beside it another convolution of input 0 without: one of both */
-    DRESS_ADDED, /* LeakyRelu, then + residual: fused into convolutions */
+    DRESS_HEADS,  /* Sigmoid, and beside it another convolution of input 0 without: one of both */
+    DRESS_ADDED,  /* LeakyRelu, then + residual: fused into convolutions */
+    DRESS_HALVED, /* LeakyRelu, + residual, and beside that its MaxPool of 2x2 */
     N_DRESSES,
 } Dress;
 
@@ -30,6 +31,7 @@ typedef enum {
 #define EPILOGUES (LAYOUTS | 1u << DRESS_EPILOGUE | 1u << DRESS_ACTIVATION)
 
 #define ADDED (1u << DRESS_ADDED)
+#define HALVED (1u << DRESS_HALVED)
 #define EXPANDED (1u << DRESS_EXPANDED)
 #define POOLED (EXPANDED | 1u << DRESS_POOLED)
 #define SEPARABLE (1u << DRESS_SEPARABLE)

@@ -284,6 +284,15 @@ static void add_second_convolution(OnnxBuilder *builder, const NnValue *x, Dress
     onnx_builder_output(builder, "dressed");
 }
 
+static void add_pool(OnnxBuilder *builder, const char *map)
+{
+    Onnx__NodeProto *node = onnx_builder_node(builder, "MaxPool", map, "halved");
+    onnx_node_ints(node, "kernel_shape", "2,2");
+    onnx_node_ints(node, "strides", "2,2");
+    onnx_node_int(node, "ceil_mode", 1);
+    onnx_builder_output(builder, "halved");
+}
+
 static void add_outputs(OnnxBuilder *builder, const Case *c, Dress dress)
 {
     for (int i = dress == DRESS_PLAIN || dress == DRESS_ROW_MAJOR ? 0 : 1; i < MAX(c->n_outputs, 1);
@@ -305,10 +314,12 @@ static void add_outputs(OnnxBuilder *builder, const Case *c, Dress dress)
         onnx_node_float(onnx_builder_node(builder, "LeakyRelu", "added", "active"), "alpha", 0.2f);
         onnx_builder_node(builder, "Mul", "post_scale,active", "dressed");
         onnx_builder_output(builder, "dressed");
-    } else if (dress == DRESS_ADDED) {
+    } else if (dress == DRESS_ADDED || dress == DRESS_HALVED) {
         onnx_node_float(onnx_builder_node(builder, "LeakyRelu", "out0", "active"), "alpha", 0.2f);
         onnx_builder_node(builder, "Add", "active,residual", "dressed");
         onnx_builder_output(builder, "dressed");
+        if (dress == DRESS_HALVED)
+            add_pool(builder, "dressed");
     } else if (dress == DRESS_PRELU) {
         onnx_builder_node(builder, "PRelu", "out0,slopes", "dressed");
         onnx_builder_output(builder, "dressed");
@@ -341,7 +352,8 @@ static void add_companions(OnnxBuilder *builder, const NnValue *shape, Dress dre
 {
     NnArray array = { .rank = shape->rank };
     memcpy(array.dims, shape->dims, sizeof array.dims);
-    if (dress == DRESS_EPILOGUE || dress == DRESS_SCALED || dress == DRESS_ADDED) {
+    if (dress == DRESS_EPILOGUE || dress == DRESS_SCALED || dress == DRESS_ADDED ||
+        dress == DRESS_HALVED) {
         g_autofree char *dims = dims_text(&array, 0);
         onnx_builder_input(builder, "residual", shape->type, dims);
     }
@@ -609,8 +621,8 @@ static gboolean run_network(NnModel *model, const Expectation *e, const char *va
 /* ---------------------------------------------------------------- the list of tests */
 
 static const char *const dress_names[N_DRESSES] = {
-    "plain",    "sliced", "row-major", "residual-relu", "hardswish", "scaled",
-    "expanded", "pooled", "separable", "prelu",         "heads",     "added",
+    "plain",  "sliced",    "row-major", "residual-relu", "hardswish", "scaled", "expanded",
+    "pooled", "separable", "prelu",     "heads",         "added",     "halved",
 };
 
 static double tolerance_of(const Case *c, gboolean fp16)
