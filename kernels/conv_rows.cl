@@ -18,7 +18,7 @@
  *   last tile of a row overlaps the one before.
  *   Windows: KH KW; STRIDE_W; PD pixels held in registers, at most OW. LANES: fewer channels than VW, in
  *   conv_expanded without SCALED. POOL: 2 if conv_expanded stores the largest of each 2x2 of its
- *   results alone; PD is even then.
+ *   results, and with KEPT those, too; PD is even then.
  * Buffers: x [C][H][W], residual and y [K][OH][OW] as maps with sc == 1.
  *   Vector i of n channels, n >= VW, begins at channel min(i * VW, n - VW): the last one may overlap
  *   the one before, and both compute the same there. Weights and bias lie in this order:
@@ -111,6 +111,17 @@ typedef struct {
 
 #ifndef POOL
 #define POOL 1
+#endif
+
+/* What is pooled, where it is stored as well; `kept` points to channel 0 of a pixel. */
+#ifdef KEPT
+#define KEPT_PARAMETERS __global REAL *kept, int kept_step,
+#define KEPT_AT(p, step) p, step,
+#define KEEP(v, p, c) VSTORE_REAL(v, kept + (p)*kept_step + (c))
+#else
+#define KEPT_PARAMETERS
+#define KEPT_AT(p, step)
+#define KEEP(v, p, c)
 #endif
 
 /* Where vector @i of @channels begins. */
@@ -223,14 +234,17 @@ static inline void add_window(V acc[PD], WINDOWS_IN *x, int row_step, int step,
  * pixels, of which each has the largest so far if this is not the first row. */
 static inline void finish_window(V acc[PD], __global const float *bias, int c,
                                  __global const REAL *residual, int residual_step, WINDOWS_OUT *y,
-                                 int step, bool first_row, WINDOWS_PARAMETERS)
+                                 int step, bool first_row, KEPT_PARAMETERS WINDOWS_PARAMETERS)
 {
     const V b = VLOAD(bias);
 #pragma unroll
     for (int p = 0; p < PD; p += POOL) {
         V v = FINISH_WINDOWS(acc[p], b, c, residual + p * residual_step + c);
 #if POOL == 2
-        v = fmax(v, FINISH_WINDOWS(acc[p + 1], b, c, residual + (p + 1) * residual_step + c));
+        const V w = FINISH_WINDOWS(acc[p + 1], b, c, residual + (p + 1) * residual_step + c);
+        KEEP(v, p, c);
+        KEEP(w, p + 1, c);
+        v = fmax(v, w);
         if (!first_row)
             v = fmax(v, VLOAD_REAL(y + p / 2 * step + c));
 #endif
@@ -475,6 +489,12 @@ static inline void expand_rows(__global const REAL *x, Map xm, __global const fl
                    columns, ring + i % KH * columns * step, alpha, beta);
 }
 
+#ifdef KEPT
+#define KEPT_MAP , __global REAL *kept, Map fm
+#else
+#define KEPT_MAP
+#endif
+
 /* One work-item: @rows_each rows of y and @blocks_each blocks of KB vectors. @conv: the windows.
  * rings: [blocks_each][KH][columns][KB * VW], columns being (OW - 1) * stride + KW. Row i of the first
  * convolution lies at i + pad modulo KH, with zeros around it; the next rows take the place of those
@@ -486,7 +506,7 @@ __kernel void conv_expanded(__global const REAL *restrict x, Map xm,
                             __global const float *restrict bias, __global const REAL *residual,
                             Map rm, __global REAL *y, Map ym, Conv conv, int rows_each,
                             int blocks_each, __local float *restrict rings, float first_alpha,
-                            float first_beta, EPILOGUE_PARAMETERS)
+                            float first_beta, EPILOGUE_PARAMETERS KEPT_MAP)
 {
     const int n = get_global_id(2);
     const int start = get_global_id(1) * rows_each, stop = min(start + rows_each, ym.h);
@@ -499,6 +519,9 @@ __kernel void conv_expanded(__global const REAL *restrict x, Map xm,
     residual += rm.offset + n * rm.sample;
     y += ym.offset + n * ym.sample;
     EPILOGUE_OF(n);
+#ifdef KEPT
+    kept += fm.offset + n * fm.sample;
+#endif
     for (int i = 0; i < blocks * KH * row_step; i += VW)
         VSTORE((V)(0.0f), rings + i);
 
@@ -523,7 +546,8 @@ __kernel void conv_expanded(__global const REAL *restrict x, Map xm,
                         finish_window(acc, bias + vector * VW, first_channel(vector, ym.c),
                                       residual + (oy * POOL + part) * rm.sh + ox * rm.sw, rm.sw,
                                       y + oy * ym.sh + ox / POOL * ym.sw, ym.sw, part == 0,
-                                      FINISH_AT(0));
+                                      KEPT_AT(kept + (oy * POOL + part) * fm.sh + ox * fm.sw, fm.sw)
+                                          FINISH_AT(0));
                     }
                 }
             }

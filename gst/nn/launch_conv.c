@@ -721,58 +721,53 @@ static gboolean ends_pair(NnRecorder *recorder, const NnNode *node)
 }
 
 /* Of 2x2, without overlap or padding. */
-static gboolean halves_maps(const NnNode *pool, NnPoolParams *params)
+static gboolean halves_maps(const NnNode *pool)
 {
+    NnPoolParams params;
     if (!nn_is_type(pool, "MaxPool") || nn_node_output(pool, 1) || pool->residual >= 0 ||
-        pool->activation.type != NN_ACT_NONE || !nn_pool_params(pool, params, NULL) ||
-        params->n_spatial != 2 || params->batch != 1)
+        pool->activation.type != NN_ACT_NONE || !nn_pool_params(pool, &params, NULL) ||
+        params.n_spatial != 2 || params.batch != 1)
         return FALSE;
     for (int i = 0; i < 2; i++)
-        if (params->kernel[i] != 2 || params->stride[i] != 2 || params->dilation[i] != 1 ||
-            params->pad_begin[i] != 0 || params->out[i] < 1)
+        if (params.kernel[i] != 2 || params.stride[i] != 2 || params.dilation[i] != 1 ||
+            params.pad_begin[i] != 0 || params.out[i] < 1)
             return FALSE;
     return TRUE;
 }
 
-/* The MaxPool of whole 2x2 that alone uses what @node computes. */
-static const NnNode *sole_pool(const NnNode *node)
+/* The first pool that uses what @node computes. */
+static const NnNode *find_pool(const NnNode *node)
 {
     const NnValue *out = nn_node_output(node, 0);
-    const NnNode *pool = out && nn_has_single_use(out) ? out->consumers->pdata[0] : NULL;
-    NnPoolParams params;
-    if (!pool || node->added >= 0 || !halves_maps(pool, &params))
-        return NULL;
-    for (int i = 0; i < 2; i++)
-        if (params.out[i] != params.in[i] / 2)
-            return NULL;
-    return pool;
+    for (guint i = 0; i < out->consumers->len; i++)
+        if (halves_maps(out->consumers->pdata[i]))
+            return out->consumers->pdata[i];
+    return NULL;
 }
 
 /* Lets a pair pool what it computes if it can. @node: the second convolution. */
 static void add_pool(NnRecorder *recorder, const NnNode *node, const ConvJob *first,
                      ConvJob *second)
 {
-    const NnNode *pool = sole_pool(node);
+    const NnNode *pool = node->added < 0 ? find_pool(node) : NULL;
+    const NnView *y = pool ? nn_recorder_output(recorder, pool, 0) : NULL;
     ConvJob pooled = *second;
-    if (!pool)
+    /* Whole 2x2 alone. */
+    if (!pool || y->dims[2] != pooled.y.dims[2] / 2 || y->dims[3] != pooled.y.dims[3] / 2)
         return;
-    pooled.pooled = nn_recorder_output(recorder, pool, 0);
-    pooled.y.dims[2] &= ~(gint64)1;
-    pooled.y.dims[3] &= ~(gint64)1;
-    if (choose_pair(recorder, first, &pooled))
-        *second = pooled;
-}
-
-gboolean nn_conv_takes_pool(NnRecorder *recorder, const NnNode *pool)
-{
-    g_auto(Convolution) first = { 0 }, second = { 0 };
-    const NnNode *node = nn_node_input(pool, 0) ? nn_node_input(pool, 0)->producer : NULL;
-    if (!node || sole_pool(node) != pool || !ends_pair(recorder, node))
-        return FALSE;
-    describe_plain(recorder, nn_node_input(node, 0)->producer, &first);
-    describe_plain(recorder, node, &second);
-    add_pool(recorder, node, &first.job, &second.job);
-    return second.job.pooled != NULL;
+    if (nn_has_single_use(nn_node_output(node, 0))) {
+        pooled.pooled = y;
+        pooled.y.dims[2] = 2 * y->dims[2];
+        pooled.y.dims[3] = 2 * y->dims[3];
+    } else if (pooled.y.dims[2] % 2 == 0 && pooled.y.dims[3] % 2 == 0) {
+        pooled.pooled_too = y;
+    } else {
+        return;
+    }
+    if (!choose_pair(recorder, first, &pooled))
+        return;
+    *second = pooled;
+    nn_recorder_elide(recorder, pool);
 }
 
 static gboolean record_pair(NnRecorder *recorder, const NnNode *node, GError **error)
@@ -788,17 +783,6 @@ static gboolean record_pair(NnRecorder *recorder, const NnNode *node, GError **e
 }
 
 /* ---------------------------------------------------------------- from the node */
-
-/* The pool that the first half of a U-Net has beside the next use of what @node computes. */
-static const NnNode *find_pool(const NnNode *node)
-{
-    const NnValue *out = nn_node_output(node, 0);
-    NnPoolParams params;
-    for (guint i = 0; i < out->consumers->len; i++)
-        if (halves_maps(out->consumers->pdata[i], &params))
-            return out->consumers->pdata[i];
-    return NULL;
-}
 
 static gboolean fits_tensor_cores(const ConvJob *job)
 {

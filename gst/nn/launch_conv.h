@@ -179,9 +179,6 @@ void nn_conv_expanded_record(const ConvJob *first, const ConvJob *second);
 gboolean nn_conv_separable_fits(const ConvJob *first, const ConvJob *second);
 void nn_conv_separable_record(const ConvJob *first, const ConvJob *second);
 
-/* launch_conv.c: whether two convolutions in one launch compute @pool, a MaxPool, too. */
-gboolean nn_conv_takes_pool(NnRecorder *recorder, const NnNode *pool);
-
 /* launch_conv_winograd.c: 3x3 on CPUs, in one launch with a tile's numbers in the cache, or in
  * three through memory. */
 gboolean nn_conv_winograd_fused_fits(gconstpointer job);

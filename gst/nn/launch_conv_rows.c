@@ -387,10 +387,10 @@ static gboolean writes_lanes(const ConvJob *job)
            job->node->out_scale < 0 && job->node->post_scale < 0;
 }
 
-/* Where the results of two convolutions are stored. */
-static const NnView *stored(const ConvJob *second)
+/* The pool of what two convolutions compute, NULL if it is not asked for. */
+static const NnView *pool_of(const ConvJob *second)
 {
-    return second->pooled ? second->pooled : &second->y;
+    return second->pooled ? second->pooled : second->pooled_too;
 }
 
 gboolean nn_conv_expanded_fits(const ConvJob *first, const ConvJob *second)
@@ -400,7 +400,8 @@ gboolean nn_conv_expanded_fits(const ConvJob *first, const ConvJob *second)
         !is_depthwise(&second->shape) || !(writes_vectors(second) || writes_lanes(second)) ||
         columns_used(first, second) < 1)
         return FALSE;
-    if (second->pooled && (!has_vectors(second, second->pooled) || nn_map_of(&second->y).w < 2))
+    if (pool_of(second) && (!has_vectors(second, pool_of(second)) || !writes_vectors(second) ||
+                            nn_map_of(&second->y).w < 2))
         return FALSE;
     const NnMap x = nn_map_of(&first->x);
     const Tile tile = expanded_tile(first, second);
@@ -414,8 +415,8 @@ static gsize between_b(const ConvJob *windows)
 
 gboolean nn_conv_separable_fits(const ConvJob *first, const ConvJob *second)
 {
-    return !second->pooled && known_floats(first) && known_floats(second) && !first->has_residual &&
-           is_depthwise(&first->shape) && is_pointwise(&second->shape) &&
+    return !pool_of(second) && known_floats(first) && known_floats(second) &&
+           !first->has_residual && is_depthwise(&first->shape) && is_pointwise(&second->shape) &&
            second->shape.stride_h == 1 && second->shape.stride_w == 1 &&
            has_vectors(first, &first->x) && writes_vectors(second) &&
            between_b(first) <= most_local_b(first);
@@ -430,7 +431,7 @@ static void finish_pair(NnLaunch *launch, const ConvJob *first, const ConvJob *s
     nn_launch_buffer(launch, weights);
     nn_launch_buffer(launch, bias);
     nn_launch_map(launch, &second->residual);
-    nn_launch_map(launch, stored(second));
+    nn_launch_map(launch, pool_of(second) ? pool_of(second) : &second->y);
     nn_launch_bytes(launch, windows, sizeof *windows);
     nn_launch_int(launch, rows);
     if (blocks > 0)
@@ -456,7 +457,7 @@ void nn_conv_expanded_record(const ConvJob *first, const ConvJob *second)
     const gboolean together =
         height >= 2 * cores * least && tile.blocks * ring_b(second, &tile) <= most_local_b(second);
     const gint32 each = together ? tile.blocks : 1, parts = tile.blocks / each;
-    const gint32 pool = second->pooled ? 2 : 1;
+    const gint32 pool = pool_of(second) ? 2 : 1;
     const gint32 half = (height * parts + 2 * cores - 1) / (2 * cores);
     const gint32 rows =
         band_rows(second, height / pool, parts, CLAMP(half, least, 2 * least) / pool);
@@ -464,17 +465,18 @@ void nn_conv_expanded_record(const ConvJob *first, const ConvJob *second)
     const gint32 lanes = MIN(first->shape.k, LEAST_LANES);
     g_autofree char *few =
         lanes < LEAST_LANES ? g_strdup_printf(" -DLANES=%d", lanes) : g_strdup("");
-    NnLaunch *launch =
-        nn_recorder_launch(second->recorder, second->node, "conv_rows.cl", "conv_expanded",
-                           "-DCONV_EXPANDED %s %s %s -DFIRST_ACT=%d -DPOOL=%d%s", products, windows,
-                           epilogue, first->node->activation.type, pool, few);
+    NnLaunch *launch = nn_recorder_launch(
+        second->recorder, second->node, "conv_rows.cl", "conv_expanded",
+        "-DCONV_EXPANDED %s %s %s -DFIRST_ACT=%d -DPOOL=%d%s%s", products, windows, epilogue,
+        first->node->activation.type, pool, few, second->pooled_too ? " -DKEPT" : "");
     nn_launch_map(launch, &first->x);
     nn_launch_buffer(launch, &first_weights);
     nn_launch_buffer(launch, &first_bias);
     finish_pair(launch, first, second, &weights, &bias, &second->shape, rows, each,
                 (gsize)each * ring_b(second, &tile));
-    nn_launch_tiles(second->recorder, launch, stored(second), parts,
-                    (height / pool + rows - 1) / rows);
+    if (second->pooled_too)
+        nn_launch_map(launch, &second->y);
+    nn_launch_tiles(second->recorder, launch, &second->y, parts, (height / pool + rows - 1) / rows);
 }
 
 void nn_conv_separable_record(const ConvJob *first, const ConvJob *second)

@@ -5,7 +5,6 @@
  * A window that covers the whole map is a reduction and runs as one.
  */
 #include "launch_pool.h"
-#include "launch_conv.h"
 #include "launch_wide.h"
 
 /* Mirrors kernels/pool.cl. */
@@ -149,8 +148,6 @@ gboolean nn_launch_pool(NnRecorder *recorder, const NnNode *node, GError **error
     NnPoolParams params;
     if (!nn_pool_params(node, &params, error))
         return FALSE;
-    if (nn_conv_takes_pool(recorder, node))
-        return TRUE;
     const NnView *x = nn_recorder_input(recorder, node, 0);
     const NnView *y = nn_recorder_output(recorder, node, 0);
     const NnView *indices = nn_recorder_output(recorder, node, 1);

@@ -63,6 +63,8 @@ const Case cases[] = {
     /* ---- two convolutions in one launch: rows in several bands, one row, more rows than the ring */
     { "Conv", 13, "f:1,3,37,13 !f:16,3,1,1 !f:16", "", "conv_expanded", .dresses = POOLED },
     { "Conv", 13, "f:1,19,8,41 !f:40,19,1,1", "", "conv_expanded", .dresses = POOLED },
+    { "Conv", 13, "f:1,19,36,42 !f:40,19,1,1", "", "conv_expanded", .dresses = POOLED | KEPT },
+    { "Conv", 13, "f:1,24,8,14 !f:16,24,1,1 !f:16", "", "conv_expanded", .dresses = KEPT },
     { "Conv", 13, "f:1,16,1,5 !f:72,16,1,1 !f:72", "", "conv_expanded", .dresses = EXPANDED },
     { "Conv", 13, "f:1,24,70,3 !f:10,24,1,1 !f:10", "", "conv_expanded", .dresses = POOLED },
     { "Conv", 13, "f:1,40,19,13 !f:1,40,1,1 !f:1", "", "conv_expanded", .dresses = EXPANDED },

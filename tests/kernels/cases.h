@@ -17,6 +17,7 @@ typedef enum {
                          residual and LeakyRelu; fused into convolutions */
     DRESS_EXPANDED,   /* LeakyRelu, then a convolution of each channel, + residual, Relu */
     DRESS_POOLED,     /* the same, then MaxPool of 2x2 */
+    DRESS_KEPT,       /* the same, what is pooled being a result, too */
     DRESS_SEPARABLE,  /* LeakyRelu, then a 1x1 convolution, + residual, Relu */
     DRESS_PRELU,      /* PRelu: fused into convolutions */
     DRESS_HEADS,  /* Sigmoid, and beside it another convolution of input 0 without: one of both */
@@ -34,6 +35,7 @@ typedef enum {
 #define HALVED (1u << DRESS_HALVED)
 #define EXPANDED (1u << DRESS_EXPANDED)
 #define POOLED (EXPANDED | 1u << DRESS_POOLED)
+#define KEPT (1u << DRESS_KEPT)
 #define SEPARABLE (1u << DRESS_SEPARABLE)
 
 typedef struct {

@@ -245,14 +245,16 @@ static void add_case_node(OnnxBuilder *builder, const Case *c, const Input *inpu
 
 static gboolean takes_two_convolutions(Dress dress)
 {
-    return dress == DRESS_EXPANDED || dress == DRESS_POOLED || dress == DRESS_SEPARABLE;
+    return dress == DRESS_EXPANDED || dress == DRESS_POOLED || dress == DRESS_KEPT ||
+           dress == DRESS_SEPARABLE;
 }
 
 /* A second convolution behind the node's, and what is behind that; @x is what the node computes. */
 static void add_second_convolution(OnnxBuilder *builder, const NnValue *x, Dress dress)
 {
     const gint64 channels = x->dims[1], rows = x->dims[2], columns = x->dims[3];
-    const gboolean expanded = dress != DRESS_SEPARABLE, pooled = dress == DRESS_POOLED;
+    const gboolean expanded = dress != DRESS_SEPARABLE;
+    const gboolean pooled = dress == DRESS_POOLED || dress == DRESS_KEPT;
     const gint64 dims[2][4] = { { channels, 1, 5, 3 }, { 21, channels, 1, 1 } };
     const gint64 bias_dims[1] = { expanded ? channels : 21 };
     g_autoptr(NnArray) weights = nn_array_new(NN_FLOAT32, 4, dims[!expanded]);
@@ -281,6 +283,8 @@ static void add_second_convolution(OnnxBuilder *builder, const NnValue *x, Dress
         onnx_node_ints(pool, "kernel_shape", "2,2");
         onnx_node_ints(pool, "strides", "2,2");
     }
+    if (dress == DRESS_KEPT)
+        onnx_builder_output(builder, "active");
     onnx_builder_output(builder, "dressed");
 }
 
@@ -621,8 +625,8 @@ static gboolean run_network(NnModel *model, const Expectation *e, const char *va
 /* ---------------------------------------------------------------- the list of tests */
 
 static const char *const dress_names[N_DRESSES] = {
-    "plain",  "sliced",    "row-major", "residual-relu", "hardswish", "scaled", "expanded",
-    "pooled", "separable", "prelu",     "heads",         "added",     "halved",
+    "plain",  "sliced", "row-major", "residual-relu", "hardswish", "scaled", "expanded",
+    "pooled", "kept",   "separable", "prelu",         "heads",     "added",  "halved",
 };
 
 static double tolerance_of(const Case *c, gboolean fp16)
