@@ -161,12 +161,13 @@ static gboolean may_copy_meta(const GstMetaInfo *info)
 {
     const char *const *tags = gst_meta_api_type_get_tags(info->api);
     for (; tags && *tags; tags++)
-        /* Of the input's memory; orientation stays as it is, so those metas hold. */
+        /* Of the input's memory; orientation stays as it is, so those metas hold, and what has been
+         * cropped away does not come out. */
         if (g_str_equal(*tags, GST_META_TAG_MEMORY_STR) ||
             g_str_equal(*tags, GST_META_TAG_MEMORY_REFERENCE_STR) ||
             g_str_equal(*tags, GST_META_TAG_VIDEO_COLORSPACE_STR))
             return FALSE;
-    return info->transform_func != NULL;
+    return info->transform_func != NULL && info->api != GST_VIDEO_CROP_META_API_TYPE;
 }
 
 typedef struct {
@@ -200,11 +201,34 @@ static gboolean copy_meta(GstBuffer *in, GstMeta **meta, gpointer data)
     return TRUE;
 }
 
+/* To where @length pixels from @at on are once @cropped are gone. */
+static void crop_range(guint cropped, guint *at, guint *length)
+{
+    const guint gone = cropped > *at ? cropped - *at : 0;
+    *length -= MIN(gone, *length);
+    *at -= MIN(cropped, *at);
+}
+
+static void crop_regions(GstBuffer *out, const GstVideoCropMeta *crop)
+{
+    gpointer state = NULL;
+    GstMeta *meta;
+    while ((meta = gst_buffer_iterate_meta_filtered(out, &state,
+                                                    GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE))) {
+        GstVideoRegionOfInterestMeta *region = (GstVideoRegionOfInterestMeta *)meta;
+        crop_range(crop->x, &region->x, &region->w);
+        crop_range(crop->y, &region->y, &region->h);
+    }
+}
+
 static void copy_metadata(GstClBatchFilterPrivate *p, GstBuffer *in, GstBuffer *out)
 {
+    const GstVideoCropMeta *crop = gst_buffer_get_video_crop_meta(in);
     MetaCopy copy = { out, { &p->in_info, &p->out_info } };
     gst_buffer_copy_into(out, in, GST_BUFFER_COPY_FLAGS | GST_BUFFER_COPY_TIMESTAMPS, 0, -1);
     gst_buffer_foreach_meta(in, copy_meta, &copy);
+    if (crop)
+        crop_regions(out, crop);
     GST_BUFFER_FLAG_UNSET(out, GST_BUFFER_FLAG_GAP);
 }
 

@@ -44,6 +44,7 @@ struct FaceBatch {
     FaceControls *controls; /* [max_frames] */
     GArray **faces;         /* [max_frames] VideoFace */
     gboolean *detected;     /* [max_frames] */
+    VideoPoint *origins;    /* [max_frames] of what is shown of a frame */
     GArray *jobs;           /* VideoFaceJob, those of one frame side by side */
     gint *first_job;        /* [max_frames]; -1: none of its faces is restored */
 };
@@ -206,6 +207,7 @@ FaceBatch *face_batch_new(FaceBuild *build, GError **error)
     self->list = video_face_list_new(build->device);
     self->controls = g_new0(FaceControls, n);
     self->detected = g_new0(gboolean, n);
+    self->origins = g_new0(VideoPoint, n);
     self->first_job = g_new0(gint, n);
     self->jobs = g_array_new(FALSE, TRUE, sizeof(VideoFaceJob));
     self->faces = g_new0(GArray *, n);
@@ -229,6 +231,7 @@ void face_batch_free(FaceBatch *self)
     g_free(self->faces);
     g_free(self->controls);
     g_free(self->detected);
+    g_free(self->origins);
     g_free(self->first_job);
     g_free(self);
 }
@@ -343,8 +346,9 @@ static VideoFace enlarge_face(const VideoFace *face, float factor)
     return large;
 }
 
-/* Upstream's regions are where they were in the frame as it came. */
-static void enlarge_metas(GstBuffer *buffer, guint factor)
+/* Upstream's regions are where they were in the frame as it came, their landmarks also count from
+ * the corner of what was cropped away: @origin is where the frame begins there. */
+static void move_metas(GstBuffer *buffer, VideoPoint origin, guint factor)
 {
     gpointer state = NULL;
     GstMeta *meta;
@@ -359,6 +363,8 @@ static void enlarge_metas(GstBuffer *buffer, guint factor)
         region->h *= factor;
         for (guint i = 0; structure && i < VIDEO_FACE_POINTS; i++)
             if (get_point(structure, point_names[i], &point)) {
+                point.x -= origin.x;
+                point.y -= origin.y;
                 point = enlarge_point(point, (float)factor);
                 set_point(structure, point_names[i], &point);
             }
@@ -390,6 +396,9 @@ static void attach_meta(GstBuffer *buffer, const GstVideoInfo *info, const Video
 gboolean face_batch_upload(FaceBatch *self, OclQueue *upload, guint index, GstVideoFrame *frame,
                            GError **error)
 {
+    const GstVideoCropMeta *crop = gst_buffer_get_video_crop_meta(frame->buffer);
+    self->origins[index] =
+        crop ? (VideoPoint){ (float)crop->x, (float)crop->y } : (VideoPoint){ 0, 0 };
     if (self->build->restorer && !self->build->detector && self->state != BATCH_DECIDED)
         read_metas(frame->buffer, self->faces[index]);
     return video_frames_upload(self->frames, upload, index, frame, error);
@@ -511,8 +520,7 @@ void face_batch_finish(FaceBatch *self, guint index, GstBuffer *buffer, FaceCoun
     counts->frames++;
     counts->frames_with_faces += faces->len > 0;
     counts->faces += faces->len;
-    if (self->build->factor > 1)
-        enlarge_metas(buffer, self->build->factor);
+    move_metas(buffer, self->origins[index], self->build->factor);
     for (guint i = 0; i < faces->len; i++) {
         const gint at = self->first_job[index];
         const VideoFaceJob *job = at < 0 ? NULL : &jobs[at + (gint)i];

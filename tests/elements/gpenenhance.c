@@ -647,6 +647,36 @@ static void faces_may_come_as_metas(void)
     g_assert_cmpuint(stage_stat(stage, "faces-restored"), ==, 1);
 }
 
+/* Of four pixels, outside, of no size, and partly outside. */
+static void odd_faces_do_no_harm(void)
+{
+    g_autoptr(Model) restorer = tinynet_restorer(0, 1);
+    g_autoptr(Stage) stage = faces_new(restorer, NULL, "batch-size=1 faces=meta min-face-size=0");
+    GstBuffer *frame = frame_new(0);
+    const guint boxes[][4] = {
+        { 40, 40, 4, 4 }, { 4000, 4000, 20, 20 }, { 9, 9, 0, 5 }, { 190, 126, 2, 2 }
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(boxes); i++)
+        gst_buffer_add_video_region_of_interest_meta(frame, "face", boxes[i][0], boxes[i][1],
+                                                     boxes[i][2], boxes[i][3]);
+    g_autofree guint8 *before = pixels_of(frame);
+    push(stage, frame);
+    g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
+    g_autofree guint8 *after = pixels_of(result);
+    guint n_changed = 0;
+    for (guint i = 0; i < FACES_B; i++) {
+        const guint x = i / 3 % WIDTH, y = i / 3 / WIDTH;
+        const gboolean near_small = x >= 32 && x < 52 && y >= 32 && y < 52;
+        const gboolean near_corner = x >= 182 && y >= 118;
+        n_changed += before[i] != after[i];
+        if (!near_small && !near_corner)
+            g_assert_cmpuint(after[i], ==, before[i]);
+    }
+    g_assert_cmpuint(after[(42 * WIDTH + 42) * 3], ==, 255);
+    g_assert_cmpuint(n_changed, >, 3 * 16);
+    g_assert_cmpuint(stage_stat(stage, "faces"), ==, 3);
+}
+
 static void landmarks_of_metas_count(void)
 {
     g_autoptr(Model) restorer = tinynet_restorer(0, 1);
@@ -829,6 +859,45 @@ static void before_the_network_is_read_any_size_may_come_out(void)
     g_assert_cmpstr(text, ==, "video/x-raw, format=(string)RGB");
 }
 
+/* 20 pixels are left out at the left, 9 above, as decoders and croppers tell. */
+static void what_is_cropped_stays_away(void)
+{
+    g_autoptr(Model) restorer = tinynet_restorer(0, 1), detector = tinynet_detector();
+    g_autoptr(Stage) stage = faces_new(restorer, detector, "batch-size=1 attach-meta=true");
+    const guint width = WIDTH + 32, height = HEIGHT + 16, pitch = 3 * width;
+    guint8 *pixels = g_malloc0(pitch * height);
+    g_autoptr(GstBuffer) shown = frame_new(0);
+    add_face(shown, 6, 5, 1);
+    g_autofree guint8 *before = pixels_of(shown);
+    for (guint y = 0; y < HEIGHT; y++)
+        memcpy(pixels + (y + 9) * pitch + 3 * 20, before + 3 * y * WIDTH, 3 * WIDTH);
+    GstBuffer *frame = gst_buffer_new_wrapped(pixels, pitch * height);
+    gst_buffer_add_video_meta(frame, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_RGB, width,
+                              height);
+    GstVideoCropMeta *crop = gst_buffer_add_video_crop_meta(frame);
+    crop->x = 20;
+    crop->y = 9;
+    crop->width = WIDTH;
+    crop->height = HEIGHT;
+    gst_video_region_of_interest_meta_add_param(
+        gst_buffer_add_video_region_of_interest_meta(frame, "cat", 10, 19, 40, 30),
+        gst_structure_new("face", "nose-x", G_TYPE_DOUBLE, 31.0, "nose-y", G_TYPE_DOUBLE, 33.0,
+                          NULL));
+    push(stage, frame);
+    g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
+    GstVideoRegionOfInterestMeta *cat = face_meta(result);
+    g_assert_cmpuint(cat->x, ==, 0);
+    g_assert_cmpuint(cat->y, ==, 10);
+    g_assert_cmpuint(cat->w, ==, 30);
+    g_assert_cmpuint(cat->h, ==, 30);
+    g_assert_cmpfloat(number_of(cat, "nose-x"), ==, 11);
+    g_assert_cmpfloat(number_of(cat, "nose-y"), ==, 24);
+    g_assert_null(gst_buffer_get_video_crop_meta(result));
+    g_autofree guint8 *after = pixels_of(result);
+    assert_one_white_face(before, after, 6, 5);
+    g_assert_cmpuint(stage_stat(stage, "faces"), ==, 1);
+}
+
 /* ---------------------------------------------------------------- while playing, and mistakes */
 
 static void properties_change_from_frame_to_frame(void)
@@ -945,6 +1014,7 @@ int main(int argc, char **argv)
     stage_add("after a flush faces are new", after_a_flush_faces_are_new);
     stage_add("a still face does not flicker", a_still_face_does_not_flicker);
     stage_add("faces may come as metas", faces_may_come_as_metas);
+    stage_add("odd faces do no harm", odd_faces_do_no_harm);
     stage_add("landmarks of metas count", landmarks_of_metas_count);
     stage_add("frames leave as large as the network makes them",
               frames_leave_as_large_as_the_network_makes_them);
@@ -956,6 +1026,7 @@ int main(int argc, char **argv)
     stage_add("before the network is read any size may come out",
               before_the_network_is_read_any_size_may_come_out);
     stage_add("what does not enlarge frames is an error", what_does_not_enlarge_frames_is_an_error);
+    stage_add("what is cropped stays away", what_is_cropped_stays_away);
     stage_add("properties change from frame to frame", properties_change_from_frame_to_frame);
     stage_add("a damaged detector is an error", a_damaged_detector_is_an_error);
     stage_add("networks of another kind are errors", networks_of_another_kind_are_errors);

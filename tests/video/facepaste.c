@@ -66,6 +66,23 @@ static Net linear_net(float gain, float offset)
     return linear_net_of(gain, offset, NN_PRECISION_FP32);
 }
 
+/* As it is, twice as large: every pixel becomes four. */
+static Net enlarging_net(void)
+{
+    g_autoptr(OnnxBuilder) builder = onnx_builder_new(13);
+    float weights[12 * 3] = { 0 };
+    for (guint i = 0; i < 12; i++)
+        weights[3 * i + i / 4] = 1;
+    onnx_builder_input(builder, "input", NN_FLOAT32, "1,3,64,64");
+    onnx_builder_floats(builder, "w", "12,3,1,1", weights);
+    onnx_builder_node(builder, "Conv", "input,w", "x");
+    Onnx__NodeProto *shuffle = onnx_builder_node(builder, "DepthToSpace", "x", "output");
+    onnx_node_int(shuffle, "blocksize", 2);
+    onnx_node_string(shuffle, "mode", "CRD");
+    onnx_builder_output(builder, "output");
+    return build_net(builder, NN_PRECISION_FP32);
+}
+
 /* White in the upper half of the crop, black in the lower one. */
 static Net halves_net(void)
 {
@@ -354,6 +371,25 @@ static void a_network_that_changes_nothing_changes_little(void)
         g_assert_cmpuint(difference, <=, 1);
         for (guint i = 0; i < 2; i++)
             g_assert_cmpfloat(jobs[i].similarity, >, 0.999);
+    }
+}
+
+static void the_picture_of_a_network_may_be_larger_than_its_input(void)
+{
+    g_auto(Net) net = enlarging_net();
+    GstVideoInfo info = harness_info(GST_VIDEO_FORMAT_RGB, WIDTH, HEIGHT, NULL);
+    g_autoptr(GstVideoFrame) frame = harness_frame_new(&info, 0);
+    g_autoptr(GstVideoFrame) result = harness_frame_new(&info, 0);
+    fill_waves(frame, 0);
+    /* Two of its pixels for one of the frame, and one for one. */
+    const float sides[] = { 64, 108 };
+    for (guint i = 0; i < 2; i++) {
+        VideoFaceJob job = face_at(0, 80, 60, sides[i], 25);
+        restore_one(&net, frame, &job, &plain, result);
+        const guint difference = harness_difference(frame, result);
+        g_test_message("%g px: %u", sides[i], difference);
+        g_assert_cmpuint(difference, <=, 2);
+        g_assert_cmpfloat(job.similarity, >, 0.999);
     }
 }
 
@@ -711,6 +747,8 @@ int main(int argc, char **argv)
     harness_add("a crop is the face turned upright", a_crop_is_the_face_turned_upright);
     harness_add("a network that changes nothing changes little",
                 a_network_that_changes_nothing_changes_little);
+    harness_add("the picture of a network may be larger than its input",
+                the_picture_of_a_network_may_be_larger_than_its_input);
     harness_add("half precision changes little", half_precision_changes_little);
     harness_add("a turned face is pasted the way it was", a_turned_face_is_pasted_the_way_it_was);
     harness_add("where faces overlap the stronger mask decides",
