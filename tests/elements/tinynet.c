@@ -5,6 +5,7 @@
 #include "tinynet.h"
 
 #include <glib/gstdio.h>
+#include <math.h>
 #include <string.h>
 
 #include <face.h>
@@ -145,6 +146,22 @@ char *tinynet_restorer(float gain, float offset)
     return restorer(gain, offset, "1,3,32,32");
 }
 
+char *tinynet_striping_restorer(void)
+{
+    const float same[9] = { 1, 0, 0, 0, 1, 0, 0, 0, 1 };
+    float stripes[3 * TINYNET_FACE * TINYNET_FACE];
+    for (guint i = 0; i < G_N_ELEMENTS(stripes); i++)
+        stripes[i] = 0.16f * sinf(0.25f * (float)G_PI * (float)(i % TINYNET_FACE));
+    g_autoptr(OnnxBuilder) builder = onnx_builder_new(13);
+    onnx_builder_input(builder, "image", NN_FLOAT32, "1,3,32,32");
+    onnx_builder_floats(builder, "w", "3,3,1,1", same);
+    onnx_builder_floats(builder, "stripes", "1,3,32,32", stripes);
+    onnx_builder_node(builder, "Conv", "image,w", "x");
+    onnx_builder_node(builder, "Add", "x,stripes", "picture");
+    onnx_builder_output(builder, "picture");
+    return save_model(builder, PICTURE "[picture]\ndir=output\nrole=image\nranges=0,1\n");
+}
+
 char *tinynet_oblong(void)
 {
     return restorer(1, 0, "1,3,32,24");
@@ -225,7 +242,8 @@ char *tinynet_undescribed(void)
     return save_bare(builder);
 }
 
-char *tinynet_detector(void)
+/* @tremble: cells that all landmarks move by for each step of noise. */
+static char *detector(float tremble)
 {
     /* exp(1.0986123) cells of 8 px; the middle of a cell is half a cell on. */
     const float box[4] = { 0.5f, 0.5f, 1.0986123f, 1.0986123f };
@@ -238,6 +256,12 @@ char *tinynet_detector(void)
     }
     g_autoptr(OnnxBuilder) builder = onnx_builder_new(13);
     onnx_builder_input(builder, "input", NN_FLOAT32, "1,3,?,?");
+    /* By how much the blue of corners across from each other differs. */
+    float corners[2 * VIDEO_FACE_POINTS * 3 * 64] = { 0 };
+    for (guint i = 0; i < 2 * VIDEO_FACE_POINTS; i++) {
+        corners[i * 3 * 64 + (i % 2 ? 7 : 0)] = tremble;
+        corners[i * 3 * 64 + (i % 2 ? 56 : 63)] = -tremble;
+    }
     for (guint stride = 8; stride <= 32; stride *= 2) {
         g_autofree char *class = g_strdup_printf("cls_%u", stride);
         g_autofree char *object = g_strdup_printf("obj_%u", stride);
@@ -246,9 +270,22 @@ char *tinynet_detector(void)
         add_score(builder, class, stride);
         add_score(builder, object, stride);
         add_constant(builder, boxes, stride, 4, 4, box);
-        add_constant(builder, landmarks, stride, 10, 10, numbers);
+        if (stride == 8)
+            add_head(builder, landmarks, stride, 10, 10, corners, numbers);
+        else
+            add_constant(builder, landmarks, stride, 10, 10, numbers);
     }
     return save_bare(builder);
+}
+
+char *tinynet_detector(void)
+{
+    return detector(0);
+}
+
+char *tinynet_trembling_detector(void)
+{
+    return detector(0.03f);
 }
 
 char *tinynet_boxes(void)

@@ -30,6 +30,8 @@ char *tinynet_negative(void);
 char *tinynet_restorer(float gain, float offset);
 /* Every pixel becomes 2 x 2 of the same, in pictures of any size; without a description. */
 char *tinynet_enlarger(void);
+/* A restorer that adds upright stripes of 8 pixels, +-40 of 255: what moves is seen. */
+char *tinynet_striping_restorer(void);
 /* A restorer whose picture is not square. */
 char *tinynet_oblong(void);
 /* A detector of YuNet's form for frames of any size: a red cell of 8 x 8 pixels in column c, row r
@@ -37,6 +39,9 @@ char *tinynet_oblong(void);
  * its green and blue, 0..1, and its landmarks are where GPEN's template wants them in the 32 x 32
  * pixels from (8 c - 12, 8 r - 12) on. */
 char *tinynet_detector(void);
+/* The same, whose landmarks tremble with the noise in the cell: by 1.5 % of the face, where bytes are
+ * off by up to 4. */
+char *tinynet_trembling_detector(void);
 /* The same without its landmarks, as SCRFD has them. */
 char *tinynet_boxes(void);
 /* A file that is no model. */
