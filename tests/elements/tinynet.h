@@ -39,8 +39,8 @@ char *tinynet_oblong(void);
  * its green and blue, 0..1, and its landmarks are where GPEN's template wants them in the 32 x 32
  * pixels from (8 c - 12, 8 r - 12) on. */
 char *tinynet_detector(void);
-/* The same, whose landmarks tremble with the noise in the cell: by 1.5 % of the face, where bytes are
- * off by up to 4. */
+/* The same, whose landmarks tremble with the noise in the cell: by 1.5 % of the face, where bytes
+ * are off by up to 4. */
 char *tinynet_trembling_detector(void);
 /* The same without its landmarks, as SCRFD has them. */
 char *tinynet_boxes(void);
