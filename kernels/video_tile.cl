@@ -12,8 +12,7 @@
 #include "video_planes.clh"
 
 /* One axis of the tiles: @n of @side pixels each, spread evenly over @length so that the first
- * begins and the last ends with the frame. Where two of them meet, the result goes from one to the
- * other over @fade pixels in the middle of what they share. */
+ * begins and the last ends with the frame. */
 typedef struct {
     int length, side, n;
     float fade;
@@ -24,26 +23,12 @@ static inline int span_start(const Span *span, int i)
     return span->n > 1 ? i * (span->length - span->side) / (span->n - 1) : 0;
 }
 
-/* Which two tiles a pixel comes from: @i, and @share of the one after it. */
+/* Which two tiles a column or a row of the result comes from: @tile, and @share of the one after
+ * it; where it is in them. */
 typedef struct {
-    int i;
+    int tile, at, next_at;
     float share;
 } Place;
-
-/* @at: in pixels, that of the middle of the first one is 0.5. */
-static inline Place place_at(const Span *span, float at)
-{
-    Place place = { 0, 0.0f };
-    if (span->n < 2)
-        return place;
-    const float pitch = (float)(span->length - span->side) / (float)(span->n - 1);
-    const int k = clamp((int)floor((at - 0.5f * (float)span->side) / pitch), 0, span->n - 2);
-    const float meet = 0.5f * (float)(span_start(span, k) + span->side + span_start(span, k + 1));
-    const float share = (at - meet) / fmax(span->fade, 1e-3f) + 0.5f;
-    place.i = share >= 1.0f ? k + 1 : k;
-    place.share = share >= 1.0f ? 0.0f : fmax(share, 0.0f);
-    return place;
-}
 
 /* Tiles @first and on of the frames from @first_frame on into the samples of a tensor; where the
  * frame is smaller than a tile, its edge repeats.
@@ -73,33 +58,31 @@ __kernel void tile_keep(__global const REAL *restrict src, Map map, Channels cha
     vstore_half4((float4)(rgb, 0.0f), ((ulong)(first + n) * map.h + y) * map.w + x, kept);
 }
 
-/* @x, @y: of the enlarged frame; @row, @column: of a tile, whose picture starts at @tile. */
-static inline float3 tile_pixel(__global const half *frame, const Span *across, const Span *down,
-                                int factor, int column, int row, int x, int y)
+/* The kept pictures of a frame: [down.n][across.n][height][width]. */
+typedef struct {
+    int columns, width, height;
+} Sheet;
+
+/* The colour in row @at_y of the tiles of row @row: of one, or of two beside each other. */
+static inline float3 row_pixel(__global const half *kept, Sheet sheet, int row, Place across,
+                               int at_y)
 {
-    const int width = factor * across->side, height = factor * down->side;
-    const int at_x = clamp(x - factor * span_start(across, column), 0, width - 1);
-    const int at_y = clamp(y - factor * span_start(down, row), 0, height - 1);
-    return vload_half4(((ulong)(row * across->n + column) * height + at_y) * width + at_x, frame)
-        .xyz;
+    const ulong tile = (ulong)row * sheet.columns + across.tile;
+    const ulong at = (tile * sheet.height + at_y) * sheet.width;
+    const float3 color = vload_half4(at + across.at, kept).xyz;
+    if (across.share == 0.0f)
+        return color;
+    const ulong next = at + (ulong)sheet.height * sheet.width;
+    return mix(color, vload_half4(next + across.next_at, kept).xyz, across.share);
 }
 
 /* The colour at a pixel of the enlarged frame, of the up to four tiles there. */
-static inline float3 tiles_at(__global const half *frame, const Span *across, const Span *down,
-                              int factor, int x, int y)
+static inline float3 tiles_at(__global const half *kept, Sheet sheet, Place across, Place down)
 {
-    const Place h = place_at(across, ((float)x + 0.5f) / (float)factor);
-    const Place v = place_at(down, ((float)y + 0.5f) / (float)factor);
-    float3 color = tile_pixel(frame, across, down, factor, h.i, v.i, x, y);
-    if (h.share > 0.0f)
-        color = mix(color, tile_pixel(frame, across, down, factor, h.i + 1, v.i, x, y), h.share);
-    if (v.share == 0.0f)
+    const float3 color = row_pixel(kept, sheet, down.tile, across, down.at);
+    if (down.share == 0.0f)
         return color;
-    float3 below = tile_pixel(frame, across, down, factor, h.i, v.i + 1, x, y);
-    if (h.share > 0.0f)
-        below =
-            mix(below, tile_pixel(frame, across, down, factor, h.i + 1, v.i + 1, x, y), h.share);
-    return mix(color, below, v.share);
+    return mix(color, row_pixel(kept, sheet, down.tile + 1, across, down.next_at), down.share);
 }
 
 static inline void store_byte(__global uchar *p, float value)
@@ -133,23 +116,26 @@ static inline float alpha_at(__global const uchar *src, const Alpha *alpha, cons
                mix((float)lower[x0], (float)lower[x1], u - left), v - top);
 }
 
-/* All pixels of the enlarged frames from @first_frame on, from their kept tiles. A cell is the
- * pixels that share a chroma sample. Global: cells of a row, rows of cells, frames. */
+/* All pixels of the enlarged frames from @first_frame on, from their kept tiles. @columns, @rows:
+ * of the enlarged frame. A cell is the pixels that share a chroma sample. Global: cells of a row,
+ * rows of cells, frames. */
 __kernel void tile_join(__global const half *restrict kept, Span across, Span down, int factor,
+                        __global const Place *restrict columns, __global const Place *restrict rows,
                         int first_frame, __global const uchar *restrict src, ulong src_frame,
                         Alpha alpha, __global uchar *restrict dst, Format format, int halved_x,
                         int halved_y, float16 from_rgb)
 {
     const int cell_x = get_global_id(0), cell_y = get_global_id(1), n = get_global_id(2);
-    kept += (ulong)n * across.n * down.n * 4 * factor * down.side * factor * across.side;
+    const Sheet sheet = { across.n, factor * across.side, factor * down.side };
+    kept += (ulong)n * across.n * down.n * 4 * sheet.height * sheet.width;
     src += (first_frame + n) * src_frame;
     dst += (first_frame + n) * format.frame;
     float2 chroma = 0.0f;
     int n_pixels = 0;
-    for (int y = cell_y << halved_y; y < min((cell_y + 1) << halved_y, format.height[0]); y++)
+    for (int y = cell_y << halved_y; y < min((cell_y + 1) << halved_y, format.height[0]); y++) {
+        const Place v = rows[y];
         for (int x = cell_x << halved_x; x < min((cell_x + 1) << halved_x, format.width[0]); x++) {
-            const float3 color =
-                apply_matrix(from_rgb, tiles_at(kept, &across, &down, factor, x, y));
+            const float3 color = apply_matrix(from_rgb, tiles_at(kept, sheet, columns[x], v));
             store_byte(dst + format.offset[0] + (ulong)y * format.pitch[0] + x * format.step[0],
                        color.x);
             if (alpha.to_step)
@@ -158,6 +144,7 @@ __kernel void tile_join(__global const half *restrict kept, Span across, Span do
             chroma += color.yz;
             n_pixels++;
         }
+    }
     chroma /= (float)n_pixels;
     store_byte(dst + format.offset[1] + (ulong)cell_y * format.pitch[1] + cell_x * format.step[1],
                chroma.x);

@@ -8,6 +8,8 @@
  */
 #include "tiles.h"
 
+#include <math.h>
+
 #include "color.h"
 #include "frames.h"
 
@@ -34,6 +36,9 @@ struct VideoTiles {
     cl_float16 to_rgb, from_rgb;
     gint32 factor;
     VideoSpan across, down;
+    VideoTilePlace *places; /* of the columns, then of the rows */
+    cl_mem columns, rows;   /* the same on the device, from the first run on */
+    guint n_columns, n_rows;
     OclKernel *cut, *keep, *join;
     cl_mem kept; /* [frames_at_once][down.n][across.n][height][width][4] half */
 };
@@ -61,6 +66,29 @@ guint video_span_side(guint length, guint most, guint overlap, guint multiple)
     const guint n = least_n(length, side, shared);
     const guint least = (length + (n - 1) * shared + n - 1) / n;
     return MIN(side, (least + multiple - 1) / multiple * multiple);
+}
+
+static gint32 span_start(const VideoSpan *span, gint32 i)
+{
+    return span->n > 1 ? i * (span->length - span->side) / (span->n - 1) : 0;
+}
+
+VideoTilePlace video_span_place(const VideoSpan *span, guint factor, guint at)
+{
+    if (span->n < 2)
+        return (VideoTilePlace){ .at = (gint32)at };
+    /* The seam that is nearest. */
+    const double middle = (at + 0.5) / factor;
+    const double pitch = (double)(span->length - span->side) / (span->n - 1);
+    const gint32 k = (gint32)CLAMP(floor((middle - 0.5 * span->side) / pitch), 0, span->n - 2);
+    const gint32 start = span_start(span, k), next = span_start(span, k + 1);
+    const double meet = 0.5 * (start + span->side + next);
+    const double share = (middle - meet) / MAX(span->fade, 1e-3) + 0.5;
+    const gint32 n = (gint32)factor, own = share >= 1 ? next : start;
+    return (VideoTilePlace){ .tile = share >= 1 ? k + 1 : k,
+                             .at = CLAMP((gint32)at - n * own, 0, n * span->side - 1),
+                             .next_at = CLAMP((gint32)at - n * next, 0, n * span->side - 1),
+                             .share = share >= 1 ? 0 : (float)MAX(share, 0) };
 }
 
 /* ---------------------------------------------------------------- building */
@@ -139,6 +167,17 @@ static void set_formats(VideoTiles *self, const GstVideoInfo *in, const GstVideo
     self->out_channels = video_channels(info->out_mean, info->out_std, info->bgr);
 }
 
+static void set_places(VideoTiles *self, guint n_columns, guint n_rows)
+{
+    self->n_columns = n_columns;
+    self->n_rows = n_rows;
+    self->places = g_new(VideoTilePlace, n_columns + n_rows);
+    for (guint x = 0; x < n_columns; x++)
+        self->places[x] = video_span_place(&self->across, (guint)self->factor, x);
+    for (guint y = 0; y < n_rows; y++)
+        self->places[n_columns + y] = video_span_place(&self->down, (guint)self->factor, y);
+}
+
 VideoTiles *video_tiles_new(OclDevice *device, const GstVideoInfo *in, const GstVideoInfo *out,
                             const VideoFaceNetwork *network, guint factor, guint overlap,
                             guint max_samples, GError **error)
@@ -158,6 +197,7 @@ VideoTiles *video_tiles_new(OclDevice *device, const GstVideoInfo *in, const Gst
     set_formats(self, in, out, info);
     self->across = video_span(GST_VIDEO_INFO_WIDTH(in), (guint)self->in_map.w, overlap);
     self->down = video_span(GST_VIDEO_INFO_HEIGHT(in), (guint)self->in_map.h, overlap);
+    set_places(self, GST_VIDEO_INFO_WIDTH(out), GST_VIDEO_INFO_HEIGHT(out));
     self->frames_at_once = MAX(1, max_samples / tiles_of_frame(self));
     const gsize picture_b = 4 * sizeof(guint16) * self->out_map.w * self->out_map.h;
     self->kept = ocl_buffer_new(device, OCL_BUFFER_READ_WRITE,
@@ -173,6 +213,9 @@ void video_tiles_free(VideoTiles *self)
     ocl_kernel_free(self->keep);
     ocl_kernel_free(self->join);
     ocl_buffer_clear(&self->kept);
+    ocl_buffer_clear(&self->columns);
+    ocl_buffer_clear(&self->rows);
+    g_free(self->places);
     ocl_device_unref(self->device);
     g_free(self);
 }
@@ -211,19 +254,11 @@ static gboolean run_join(VideoTiles *self, OclQueue *compute, const VideoFrames 
     cl_mem src = video_frames_memory(in), dst = video_frames_memory(out);
     const gint32 halved_x = (gint32)self->halved_x, halved_y = (gint32)self->halved_y;
     const VideoArgument arguments[] = {
-        VIDEO_ARG(self->kept),
-        VIDEO_ARG(self->across),
-        VIDEO_ARG(self->down),
-        VIDEO_ARG(self->factor),
-        VIDEO_ARG(first_frame),
-        VIDEO_ARG(src),
-        VIDEO_ARG(self->in_planes.frame),
-        VIDEO_ARG(self->alpha),
-        VIDEO_ARG(dst),
-        VIDEO_ARG(self->out_planes),
-        VIDEO_ARG(halved_x),
-        VIDEO_ARG(halved_y),
-        VIDEO_ARG(self->from_rgb),
+        VIDEO_ARG(self->kept),   VIDEO_ARG(self->across),  VIDEO_ARG(self->down),
+        VIDEO_ARG(self->factor), VIDEO_ARG(self->columns), VIDEO_ARG(self->rows),
+        VIDEO_ARG(first_frame),  VIDEO_ARG(src),           VIDEO_ARG(self->in_planes.frame),
+        VIDEO_ARG(self->alpha),  VIDEO_ARG(dst),           VIDEO_ARG(self->out_planes),
+        VIDEO_ARG(halved_x),     VIDEO_ARG(halved_y),      VIDEO_ARG(self->from_rgb),
     };
     const guint cells_x = ((guint)picture->width + (1u << halved_x) - 1) >> halved_x;
     const guint cells_y = ((guint)picture->height + (1u << halved_y) - 1) >> halved_y;
@@ -231,9 +266,22 @@ static gboolean run_join(VideoTiles *self, OclQueue *compute, const VideoFrames 
                         n_frames, error);
 }
 
+static gboolean upload_places(VideoTiles *self, OclQueue *compute, const VideoTilePlace *places,
+                              guint n, cl_mem *memory, GError **error)
+{
+    if (*memory)
+        return TRUE;
+    *memory = ocl_buffer_new(self->device, OCL_BUFFER_READ_WRITE, n * sizeof *places, error);
+    return *memory && ocl_write(compute, *memory, 0, places, n * sizeof *places, NULL, error);
+}
+
 gboolean video_tiles_run(VideoTiles *self, OclQueue *compute, const VideoFrames *in,
                          const VideoFrames *out, guint n_frames, GError **error)
 {
+    if (!upload_places(self, compute, self->places, self->n_columns, &self->columns, error) ||
+        !upload_places(self, compute, self->places + self->n_columns, self->n_rows, &self->rows,
+                       error))
+        return FALSE;
     for (guint frame = 0; frame < n_frames; frame += self->frames_at_once) {
         const guint n = MIN(self->frames_at_once, n_frames - frame);
         const guint n_tiles = n * tiles_of_frame(self);

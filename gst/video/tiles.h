@@ -23,6 +23,16 @@ VideoSpan video_span(guint length, guint side, guint overlap);
 /* The least side, a multiple of @multiple, with which no more tiles are needed than with @most. */
 guint video_span_side(guint length, guint most, guint overlap, guint multiple);
 
+/* Which two tiles a column or a row of the result comes from: @tile, and @share of the one after
+ * it; where it is in them. Also in kernels/video_tile.cl. */
+typedef struct {
+    gint32 tile, at, next_at;
+    float share;
+} VideoTilePlace;
+
+/* Place @at of a result that is @factor times as long. */
+VideoTilePlace video_span_place(const VideoSpan *span, guint factor, guint at);
+
 /* Everything for one device and one format and size of frames; its memory is written by every run,
  * so runs must be enqueued on one queue. */
 typedef struct VideoTiles VideoTiles;
