@@ -25,7 +25,7 @@
  *           PATCHES        2, or 1 where there is one block of channels
  *           SPLITS         parts that the blocks are divided among (split-K); above 1 the sums
  *                          go to `partial` and conv_reduce finishes
- *           ACT, SCALED, RESIDUAL, POOLED  see common.clh and conv_epilogue.clh
+ *           ACT, SCALED, RESIDUAL, POOLED, MOMENTS  see common.clh and conv_epilogue.clh
  * Buffers   in   Map, halves, channels dense, pixel strides and offset multiples of 8
  *           w    [channel tile][block][tap][BN][CHUNKS * 8] halves, zero beyond the last; each
  *                [BN][CHUNKS * 8] swizzled (hopper.clh)
@@ -64,6 +64,9 @@
     ((int2)((first) % TILES_X(out) * TILE_W + ((row) >> 6 & 1) * 8 + ((row)&7),                    \
             (first) / TILES_X(out) * TILE_H + ((row) >> 7) * 8 + ((row) >> 3 & 7)))
 #define TILES_X(out) (((out).w + TILE_W - 1) / TILE_W)
+
+#define IS_INSIDE(first, row, out)                                                                 \
+    (PLACE_OF_ROW(first, row, out).x < (out).w && PLACE_OF_ROW(first, row, out).y < (out).h)
 
 #include "tensor_core.clh"
 #include "hopper.clh"
@@ -229,6 +232,9 @@ conv_halo(CONV_PARAMETERS)
 #ifdef POOLED
     barrier(CLK_LOCAL_MEM_FENCE);
     pool_rows(rows, thread, first, n0, sample, pooled_base, pooled, out);
+#endif
+#ifdef MOMENTS
+    FINISH_MOMENTS(rows, first);
 #endif
 #endif
 }

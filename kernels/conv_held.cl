@@ -13,7 +13,7 @@
  *           BN             channels: 16, 32 or 64
  *           ROWS, COLUMNS  of the filter
  *           CHUNKS         input channels / 8, rounded up: 2, 4 or 8
- *           ACT, SCALED, RESIDUAL, POOLED  see common.clh and conv_epilogue.clh
+ *           ACT, SCALED, RESIDUAL, POOLED, MOMENTS  see common.clh and conv_epilogue.clh
  * Buffers   in   Map, halves, channels dense, pixel strides and offset multiples of 8
  *           w    [tap][BN][CHUNKS * 8] halves, zero beyond the last; each [BN][CHUNKS * 8] swizzled
  *                (hopper.clh)
@@ -47,6 +47,9 @@
 #define PLACE_OF_ROW(first, row, out)                                                              \
     ((int2)((first) % TILES_X(out) * TILE_W + ((row) >> 6) * 8 + ((row)&7),                        \
             (first) / TILES_X(out) * TILE_H + ((row) >> 3 & 7)))
+
+#define IS_INSIDE(first, row, out)                                                                 \
+    (PLACE_OF_ROW(first, row, out).x < (out).w && PLACE_OF_ROW(first, row, out).y < (out).h)
 
 #include "tensor_core.clh"
 #include "hopper.clh"
@@ -103,6 +106,9 @@ conv_held(CONV_PARAMETERS)
     BULK_WAIT(barrier_address, 0);
     EPILOGUE_OF(sample);
 
+#ifdef MOMENTS
+    Moments sums;
+#endif
     for (int round = 0; round < rounds; round++, number += walkers) {
         const uint patch = patches + (round & 1) * PATCH_BYTES;
         COPY_WAIT(0);
@@ -154,5 +160,18 @@ conv_held(CONV_PARAMETERS)
         WARPGROUP_BARRIER(warpgroup);
         pool_rows(rows, thread, number, 0, sample, pooled_base, pooled, out);
 #endif
+#ifdef MOMENTS
+        if (round == 0)
+            sums = no_moments(rows, thread);
+        sums = add_moments(sums, rows, thread, number, 0, out, first_moment);
+#endif
     }
+#ifdef MOMENTS
+    __local float *kept = (__local float *)(tile + (patches - weights));
+    WARPGROUP_BARRIER(warpgroup);
+    keep_moments(kept, thread, sums);
+    WARPGROUP_BARRIER(warpgroup);
+    write_moments(kept, thread, sums, get_group_id(0) * WARPGROUPS + warpgroup, 0, sample, out.c,
+                  moments, moments_at, first_moment);
+#endif
 }

@@ -14,7 +14,7 @@
  *           STAGES         tiles on their way from global memory at once
  *           SPLITS         parts that the inner dimension is cut into (split-K); above 1 the sums
  *                          go to `partial` and conv_reduce finishes
- *           ACT, SCALED, RESIDUAL, PHASES  see common.clh and conv_epilogue.clh
+ *           ACT, SCALED, RESIDUAL, PHASES, MOMENTS  see common.clh and conv_epilogue.clh
  * Buffers   in   Map, halves, channels dense, pixel strides and offset multiples of 8
  *           w    [K][R][S][C8] halves, C8 = C rounded up to 8, the rest zero
  *           bias [K] floats
@@ -199,5 +199,8 @@ conv_tensor(CONV_PARAMETERS)
     barrier(CLK_LOCAL_MEM_FENCE);
     write_rows(rows, thread, m0, n0, sample, RESIDUAL_ARGUMENTS out_base, out,
                FINISH_AT(0));
+#ifdef MOMENTS
+    FINISH_MOMENTS(rows, m0);
+#endif
 #endif
 }

@@ -17,7 +17,7 @@
  *           STAGES         tiles in local memory, those on their way included; at least 3
  *           SPLITS         parts that the inner dimension is cut into (split-K); above 1 the sums
  *                          go to `partial` and conv_reduce finishes
- *           ACT, SCALED, RESIDUAL, PHASES  see common.clh and conv_epilogue.clh
+ *           ACT, SCALED, RESIDUAL, PHASES, MOMENTS  see common.clh and conv_epilogue.clh
  * Buffers   in   Map, halves, channels dense, pixel strides and offset multiples of 8
  *           w    [channel tile][step][BN][BK] halves, zero beyond the last; each [BN][BK] swizzled
  *                (hopper.clh)
@@ -202,5 +202,8 @@ conv_wgmma(CONV_PARAMETERS)
     barrier(CLK_LOCAL_MEM_FENCE);
     write_rows(rows, thread, m0, n0, sample, RESIDUAL_ARGUMENTS out_base, out,
                FINISH_AT(0));
+#ifdef MOMENTS
+    FINISH_MOMENTS(rows, m0);
+#endif
 #endif
 }

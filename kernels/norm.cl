@@ -10,6 +10,7 @@
  *   along one, SHIFTED 0 or 1 (0: no differences, and sums of absolute values).
  *   norm_parts_columns: VW, FP16. norm_parts_wide: T, the type of x, GROUP work-items that take CB
  *   blocks of eight lanes, both powers of 2.
+ *   norm_apply: T, GROUP, LANES, ACT.
  *   norm_fold: TS TB, types of scale and bias, SCALE and BIAS 0 or 1, KIND one of INSTANCE (mean and
  *   deviation, epsilon within the root), DEVIATION (epsilon outside of it), LP1, LP2 (the norm
  *   alone); SHARE of GROUP work-items, powers of 2, add up one channel.
@@ -126,6 +127,61 @@ norm_parts_wide(__global const T *restrict x, Strided xs, __global float *parts,
     }
     if (part == 0 && thread < CB && lane < lanes)
         WIDE_WRITE(float, parts + 2 * n_parts * lanes, first);
+}
+
+#elif defined(LANES)
+
+#include "wide.clh"
+
+#define SHARE (GROUP / LANES) /* work-items that fold a lane */
+
+/* Normalises lanes whose like elements lie side by side, in whole aligned blocks, by the moments of
+ * their parts, which a convolution has left (conv_epilogue.clh); where they lie. Every group folds
+ * all parts for itself, always in the same order, and then takes @chunk elements of each lane.
+ * Global: ceil(n_lane / chunk) * GROUP. */
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
+norm_apply(__global const float *restrict moments, Strided ms, __global const float *scale,
+           Strided ss, __global const float *bias, Strided bs, __global T *x, Strided xs, int row,
+           int n_lane, int n_parts, int chunk, float epsilon, float alpha, float beta)
+{
+    __local float all[3][GROUP], factors[LANES], shifts[LANES];
+    const int n = get_global_id(2), thread = get_local_id(0);
+    const int lane = thread % LANES, share = thread / LANES;
+    moments += ms.offset + n * ms.sample + lane;
+    const float first = moments[LANES]; /* the mean of part 0, from which means differ little */
+    float sum[3] = { 0.0f, 0.0f, 0.0f };
+    for (int part = share; share < SHARE && part < n_parts; part += SHARE) {
+        const float count = moments[part * 3 * LANES];
+        const float difference = moments[(part * 3 + 1) * LANES] - first;
+        sum[0] += count;
+        sum[1] += count * difference;
+        sum[2] += moments[(part * 3 + 2) * LANES] + count * difference * difference;
+    }
+    for (int i = 0; i < 3; i++)
+        all[i][thread] = sum[i];
+    barrier(CLK_LOCAL_MEM_FENCE);
+    if (share == 0) {
+        for (int from = thread + LANES; from < SHARE * LANES; from += LANES)
+            for (int i = 0; i < 3; i++)
+                sum[i] += all[i][from];
+        const float difference = sum[1] / sum[0];
+        const float variance = fmax(sum[2] / sum[0] - difference * difference, 0.0f);
+        const float factor = scale[ss.offset + lane * ss.stride[0]] / sqrt(variance + epsilon);
+        factors[lane] = factor;
+        shifts[lane] =
+            bias[bs.offset + lane * bs.stride[0]] - (first + difference) * factor;
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+
+    const int start = get_group_id(0) * chunk, left = min(chunk, n_lane - start);
+    x += xs.offset + n * xs.sample + (size_t)start * row;
+#pragma unroll 4
+    for (int q = thread; q < left * (LANES / WIDE); q += GROUP) {
+        const int c = q % (LANES / WIDE) * WIDE;
+        __global T *at = x + (size_t)(q / (LANES / WIDE)) * row + c;
+        const float8 v = fma(WIDE_READ(T, at), vload8(0, factors + c), vload8(0, shifts + c));
+        WIDE_WRITE(T, at, ACTIVATE(v, alpha, beta));
+    }
 }
 
 #elif defined(KIND)

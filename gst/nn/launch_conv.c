@@ -790,6 +790,14 @@ static gboolean fits_tensor_cores(const ConvJob *job)
            nn_conv_held_fits(job);
 }
 
+/* The normalisation of some channels that alone uses what @node computes, as in MODNet. */
+static const NnNode *find_norm(const NnNode *node)
+{
+    const NnValue *out = nn_node_output(node, 0);
+    const NnNode *norm = nn_has_single_use(out) ? out->consumers->pdata[0] : NULL;
+    return norm && norm->op == &nn_part_instance_norm && node->added < 0 ? norm : NULL;
+}
+
 /* Records @job with what is added last and with a pool, as far as the kernel that runs it can do
  * that. *recorded: it did. */
 static gboolean record_with_more(const ConvJob *job, gboolean *recorded, GError **error)
@@ -847,6 +855,8 @@ static gboolean record_node(NnRecorder *recorder, const NnNode *node, gboolean *
         return FALSE;
     if (!add_scales(job, error))
         return FALSE;
+    if (!conv.params.transposed && conv.params.batch == 1 && !job->has_residual)
+        job->norm = find_norm(node);
     gboolean recorded = FALSE;
     if (!conv.params.transposed && conv.params.batch == 1 &&
         !record_with_more(job, &recorded, error))

@@ -30,6 +30,7 @@ typedef struct {
     const float *bias_values;   /* (nullable) */
     gboolean prescaled;         /* the kernel multiplies the input by in_scale, dense floats */
     NnView in_scale;
+    const NnNode *norm;           /* (nullable): the PartInstanceNorm that alone uses y */
     guint scaled;                 /* SCALED in common.clh: which of the next two there are */
     NnView out_scale, post_scale; /* dense floats; one of them stands in for the other */
     const NnView *pooled; /* (nullable): the largest of each 2x2 of y are stored there, y is not */
@@ -83,6 +84,13 @@ gboolean nn_conv_phases_fit(const ConvPhases *phases);
 /* All but where their weights are. */
 ConvPhaseTaps nn_conv_phase_taps(const ConvPhases *phases);
 
+/* launch_norm.c: the most parts that it takes the moments of, 0 if it takes none. */
+gint64 nn_norm_most_parts(NnRecorder *recorder, const NnNode *norm);
+/* PartInstanceNorm by the moments of @n_parts, [part][3][channel] floats, see
+ * kernels/conv_epilogue.clh. */
+void nn_launch_norm_by_moments(NnRecorder *recorder, const NnNode *norm, const NnView *moments,
+                               gint64 n_parts);
+
 /* How a kernel on tensor cores is launched for a sample. */
 typedef struct {
     const char *kernel; /* "conv_tensor", which is in conv_tensor.cl */
@@ -91,6 +99,7 @@ typedef struct {
     gint64 tiles, channel_tiles; /* of the map and of its channels: a work-group each */
     int splits;                  /* parts of the inner dimension, a work-group each, too */
     int threads;                 /* of a work-group */
+    int parts;                   /* of a work-group, as it leaves moments */
 } ConvGrid;
 /* What all of those kernels take (CONV_PARAMETERS in kernels/conv_epilogue.clh), and with several
  * splits the launch that adds their parts. @options: what is the kernel's own. */

@@ -182,7 +182,8 @@ gboolean nn_conv_halo_record(gconstpointer data, GError **error)
                             .tiles = map_tiles(&cut),
                             .channel_tiles = channel_tiles(&cut),
                             .splits = cut.splits,
-                            .threads = THREADS };
+                            .threads = THREADS,
+                            .parts = 1 };
     g_autofree char *options = g_strdup_printf(
         "-DTILE_H=%d -DBN=%d -DROWS=%d -DCOLUMNS=%d -DCHUNKS=%d -D%s=%d -DPATCHES=%d",
         cut.tile->rows, cut.tile->bn, job->shape.kh, job->shape.kw, cut.chunks,

@@ -128,7 +128,8 @@ gboolean nn_conv_held_record(gconstpointer data, GError **error)
                             .tiles = count_groups(job, &cut),
                             .channel_tiles = 1,
                             .splits = 1,
-                            .threads = cut.warpgroups * WARPGROUP };
+                            .threads = cut.warpgroups * WARPGROUP,
+                            .parts = cut.warpgroups };
     g_autofree char *options =
         g_strdup_printf("-DWARPGROUPS=%d -DBN=%d -DROWS=%d -DCOLUMNS=%d -DCHUNKS=%d",
                         cut.warpgroups, cut.bn, job->shape.kh, job->shape.kw, cut.chunks);

@@ -219,18 +219,27 @@ static double count_taps(const ConvGrid *grid, const ConvShape *shape)
                 : shape->kh * shape->kw;
 }
 
+/* That moments are left of, for the normalisation behind; 0 for none. */
+static gint64 count_parts(const ConvJob *job, const ConvGrid *grid)
+{
+    const gint64 n = grid->tiles * grid->parts;
+    return job->norm && grid->splits == 1 && n <= nn_norm_most_parts(job->recorder, job->norm) ? n
+                                                                                               : 0;
+}
+
 void nn_conv_tensor_launch(const ConvJob *job, const ConvGrid *grid, const NnView *weights,
                            const char *options)
 {
     const ConvShape *shape = &job->shape;
     const NnMap y = nn_map_of(&job->y);
     const NnView bias = pack_bias(job);
+    const gint64 n_parts = count_parts(job, grid);
     g_autofree char *file = g_strconcat(grid->kernel, ".cl", NULL);
     NnLaunch *launch = nn_recorder_launch(
         job->recorder, job->node, file, grid->kernel,
-        "-DFP16 -DSPLITS=%d %s%s%s%s%s" CONV_EPILOGUE_OPTION, grid->splits, options,
+        "-DFP16 -DSPLITS=%d %s%s%s%s%s%s" CONV_EPILOGUE_OPTION, grid->splits, options,
         residual_option(job), grid->taps ? " -DPHASES" : "", job->pooled_too ? " -DPOOLED" : "",
-        grid->emulated ? " -DEMULATE" : "", CONV_EPILOGUE(job));
+        n_parts > 0 ? " -DMOMENTS" : "", grid->emulated ? " -DEMULATE" : "", CONV_EPILOGUE(job));
     nn_launch_map(launch, &job->x);
     nn_launch_buffer(launch, weights);
     nn_launch_buffer(launch, &bias);
@@ -239,6 +248,14 @@ void nn_conv_tensor_launch(const ConvJob *job, const ConvGrid *grid, const NnVie
     nn_launch_map(launch, &job->y);
     if (job->pooled_too)
         nn_launch_map(launch, job->pooled_too);
+    NnView moments;
+    if (n_parts > 0) {
+        const gint64 first = nn_node_int(job->norm, "first", 0);
+        moments =
+            nn_recorder_scratch(job->recorder, NN_FLOAT32, (gsize)(n_parts * 3 * (y.c - first)));
+        nn_launch_strided(launch, &moments);
+        nn_launch_int(launch, (gint32)first);
+    }
     NnView partial;
     if (grid->splits > 1) {
         partial = nn_recorder_scratch(job->recorder, NN_FLOAT32,
@@ -258,6 +275,10 @@ void nn_conv_tensor_launch(const ConvJob *job, const ConvGrid *grid, const NnVie
                    2.0 * (double)nn_view_count(&job->y) * shape->c * count_taps(grid, shape));
     if (grid->splits > 1)
         record_reduce(job, &partial, grid->splits);
+    if (n_parts > 0) {
+        nn_recorder_elide(job->recorder, job->norm);
+        nn_launch_norm_by_moments(job->recorder, job->norm, &moments, n_parts);
+    }
 }
 
 static int depth_of(const ConvShape *shape)
@@ -275,7 +296,8 @@ static void record(const ConvJob *job, const Cut *cut, const NnView *weights, gi
                             .tiles = n_tiles,
                             .channel_tiles = ((gint64)cut->channels + tile->bn - 1) / tile->bn,
                             .splits = cut->splits,
-                            .threads = tile->bm / tile->wm * (tile->bn / tile->wn) * 32 };
+                            .threads = tile->bm / tile->wm * (tile->bn / tile->wn) * 32,
+                            .parts = 1 };
     g_autofree char *options =
         g_strdup_printf("-DBM=%d -DBN=%d -DBK=%d -DWM=%d -DWN=%d -DSTAGES=%d", tile->bm, tile->bn,
                         tile->bk, tile->wm, tile->wn, tile->stages);

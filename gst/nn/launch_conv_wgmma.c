@@ -235,7 +235,8 @@ static void record(const ConvJob *job, const Cut *cut, const NnView *weights, in
                             .tiles = n_jobs * pixel_tiles(cut),
                             .channel_tiles = channel_tiles(cut),
                             .splits = cut->splits,
-                            .threads = THREADS };
+                            .threads = THREADS,
+                            .parts = 1 };
     g_autofree char *options = g_strdup_printf("-DBM=%d -DBN=%d -DSTAGES=%d", cut->tile->bm,
                                                cut->tile->bn, cut->tile->stages);
     nn_conv_tensor_launch(job, &grid, weights, options);

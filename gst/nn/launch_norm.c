@@ -5,6 +5,7 @@
  * Each comes down to one scale and one shift per channel or lane: known to the host, or folded on
  * the device from sums over the lanes. Applying them is one elementwise launch.
  */
+#include "launch_conv.h"
 #include "launch_wide.h"
 
 #include <math.h>
@@ -330,18 +331,75 @@ static gboolean launch_instance_norm(NnRecorder *recorder, const NnNode *node, G
                          error);
 }
 
-/* The output is the input's memory, so that only the channels that change are touched. */
-gboolean nn_launch_part_instance_norm(NnRecorder *recorder, const NnNode *node, GError **error)
+/* The channels of @norm's input that change: its output is the same memory. */
+static NnView changed_part(NnRecorder *recorder, const NnNode *norm)
 {
-    const gint64 first = nn_node_int(node, "first", 0);
-    NnView x = *nn_recorder_input(recorder, node, 0);
+    const gint64 first = nn_node_int(norm, "first", 0);
+    NnView x = *nn_recorder_input(recorder, norm, 0);
     x.offset += first * x.strides[1];
     x.dims[1] -= first;
+    return x;
+}
+
+gboolean nn_launch_part_instance_norm(NnRecorder *recorder, const NnNode *node, GError **error)
+{
+    const NnView x = changed_part(recorder, node);
     Job job = make_job(recorder, node, "INSTANCE", &x, ~2u);
     job.scale = nn_recorder_input(recorder, node, 1);
     job.bias = nn_recorder_input(recorder, node, 2);
     const NnView folded = record_fold(&job);
     return record_affine_views(recorder, node, &x, &x, &folded, ~2u, error);
+}
+
+/* ---------------------------------------------------------------- by moments */
+
+/* Work-items of a group of norm_apply, and how many of them should be there: as many as four groups
+ * on each of an H200's multiprocessors. Every group reads all moments, which is more than the map
+ * itself where there are too many parts. */
+#define APPLY_GROUP 256
+#define APPLY_ITEMS (132 * 4 * APPLY_GROUP)
+#define MOST_LANES 128
+#define MOST_PARTS 512
+
+gint64 nn_norm_most_parts(NnRecorder *recorder, const NnNode *norm)
+{
+    const NnView x = changed_part(recorder, norm);
+    const Job job = make_job(recorder, norm, "INSTANCE", &x, ~2u);
+    const NnView *scale = nn_recorder_input(recorder, norm, 1);
+    const NnView *bias = nn_recorder_input(recorder, norm, 2);
+    return fits_columns(&job) && nn_view_is_wide(&job.across, 0) &&
+                   job.along.strides[0] % NN_WIDE == 0 && job.across.dims[0] <= MOST_LANES &&
+                   scale->type == NN_FLOAT32 && bias->type == NN_FLOAT32
+               ? MOST_PARTS
+               : 0;
+}
+
+void nn_launch_norm_by_moments(NnRecorder *recorder, const NnNode *norm, const NnView *moments,
+                               gint64 n_parts)
+{
+    const NnView x = changed_part(recorder, norm);
+    const Job job = make_job(recorder, norm, "INSTANCE", &x, ~2u);
+    const gint64 lanes = job.across.dims[0], n_lane = job.along.dims[0];
+    const gint64 items = n_lane * lanes / NN_WIDE;
+    const gint64 each = CLAMP(items * nn_recorder_max_samples(recorder) / APPLY_ITEMS, 1, 32);
+    const gint64 chunk = MAX(each * APPLY_GROUP * NN_WIDE / lanes, 1);
+    NnLaunch *launch = nn_recorder_launch(
+        recorder, norm, "norm.cl", "norm_apply", "-DT=%s -DGROUP=%d -DLANES=%d" NN_ACT_OPTION,
+        nn_kernel_type(x.type), APPLY_GROUP, (int)lanes, norm->activation.type);
+    nn_launch_strided(launch, moments);
+    nn_launch_strided(launch, nn_recorder_input(recorder, norm, 1));
+    nn_launch_strided(launch, nn_recorder_input(recorder, norm, 2));
+    nn_launch_strided(launch, &job.across);
+    nn_launch_int(launch, (gint32)job.along.strides[0]);
+    nn_launch_int(launch, (gint32)n_lane);
+    nn_launch_int(launch, (gint32)n_parts);
+    nn_launch_int(launch, (gint32)chunk);
+    nn_launch_float(launch, job.epsilon);
+    nn_launch_activation(launch, norm);
+    nn_launch_cost(launch, 4.0 * (double)(lanes * n_lane));
+    const gsize global[3] = { (gsize)((n_lane + chunk - 1) / chunk) * APPLY_GROUP, 1, 1 };
+    const gsize local[3] = { APPLY_GROUP, 1, 1 };
+    nn_launch_size(launch, 3, global, local, 2);
 }
 
 static gboolean launch_group_norm(NnRecorder *recorder, const NnNode *node, GError **error)

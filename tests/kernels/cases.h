@@ -23,6 +23,7 @@ typedef enum {
     DRESS_HEADS,  /* Sigmoid, and beside it another convolution of input 0 without: one of both */
     DRESS_ADDED,  /* LeakyRelu, then + residual: fused into convolutions */
     DRESS_HALVED, /* LeakyRelu, + residual, and beside that its MaxPool of 2x2 */
+    DRESS_NORMED, /* MODNet's IBNorm and Relu */
     N_DRESSES,
 } Dress;
 
@@ -32,6 +33,7 @@ typedef enum {
 #define EPILOGUES (LAYOUTS | 1u << DRESS_EPILOGUE | 1u << DRESS_ACTIVATION)
 
 #define ADDED (1u << DRESS_ADDED)
+#define NORMED (1u << DRESS_NORMED)
 #define HALVED (1u << DRESS_HALVED)
 #define EXPANDED (1u << DRESS_EXPANDED)
 #define POOLED (EXPANDED | 1u << DRESS_POOLED)

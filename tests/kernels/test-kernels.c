@@ -351,6 +351,36 @@ static void add_other_head(OnnxBuilder *builder, const Case *c, const Input *inp
         add_attribute(node, words[i]);
 }
 
+/* Half of the channels of out0 normalised per batch, half per picture. */
+static void add_normalisation(OnnxBuilder *builder, gint64 channels)
+{
+    const gint64 first = channels / 2 & ~(gint64)7, second = channels - first;
+    g_autofree char *middle = g_strdup_printf("%" G_GINT64_FORMAT, first);
+    g_autofree char *end = g_strdup_printf("%" G_GINT64_FORMAT, channels);
+    g_autofree char *n = g_strdup_printf("%" G_GINT64_FORMAT, second);
+    g_autoptr(NnArray) variance = nn_array_new(NN_FLOAT32, 1, &first);
+    guint32 state = seed | 1;
+    fill(variance, 0.5, 2, &state);
+    onnx_builder_ints(builder, "start", "0");
+    onnx_builder_ints(builder, "middle", middle);
+    onnx_builder_ints(builder, "end", end);
+    onnx_builder_ints(builder, "axis", "1");
+    onnx_builder_node(builder, "Slice", "out0,start,middle,axis", "half0");
+    onnx_builder_node(builder, "Slice", "out0,middle,end,axis", "half1");
+    onnx_builder_floats(builder, "bn_scale", middle, NULL);
+    onnx_builder_floats(builder, "bn_shift", middle, NULL);
+    onnx_builder_floats(builder, "bn_mean", middle, NULL);
+    onnx_builder_array(builder, "bn_variance", variance);
+    onnx_builder_node(builder, "BatchNormalization", "half0,bn_scale,bn_shift,bn_mean,bn_variance",
+                      "normal0");
+    onnx_builder_floats(builder, "in_scale", n, NULL);
+    onnx_builder_floats(builder, "in_shift", n, NULL);
+    onnx_builder_node(builder, "InstanceNormalization", "half1,in_scale,in_shift", "normal1");
+    onnx_node_int(onnx_builder_node(builder, "Concat", "normal0,normal1", "normal"), "axis", 1);
+    onnx_builder_node(builder, "Relu", "normal", "dressed");
+    onnx_builder_output(builder, "dressed");
+}
+
 /* What a dress needs beside the output is shaped like it: @shape is out0's. */
 static void add_companions(OnnxBuilder *builder, const NnValue *shape, Dress dress)
 {
@@ -361,6 +391,8 @@ static void add_companions(OnnxBuilder *builder, const NnValue *shape, Dress dre
         g_autofree char *dims = dims_text(&array, 0);
         onnx_builder_input(builder, "residual", shape->type, dims);
     }
+    if (dress == DRESS_NORMED)
+        add_normalisation(builder, array.dims[1]);
     if (dress == DRESS_PRELU) {
         g_autofree char *dims = g_strdup_printf("%" G_GINT64_FORMAT ",1,1", array.dims[1]);
         onnx_builder_floats(builder, "slopes", dims, NULL);
@@ -625,8 +657,8 @@ static gboolean run_network(NnModel *model, const Expectation *e, const char *va
 /* ---------------------------------------------------------------- the list of tests */
 
 static const char *const dress_names[N_DRESSES] = {
-    "plain",  "sliced", "row-major", "residual-relu", "hardswish", "scaled", "expanded",
-    "pooled", "kept",   "separable", "prelu",         "heads",     "added",  "halved",
+    "plain", "sliced",    "row-major", "residual-relu", "hardswish", "scaled", "expanded", "pooled",
+    "kept",  "separable", "prelu",     "heads",         "added",     "halved", "normed",
 };
 
 static double tolerance_of(const Case *c, gboolean fp16)
