@@ -7,8 +7,9 @@
  * each operand into local memory and each work-item has TM x TN sums in registers; the next tiles are
  * on their way from global memory while it adds.
  *
- * Defines: TX TR TY, types of x, residual and y; RESIDUAL 0 or 1; ACT, SCALED,
- *   see common.clh.
+ * Defines: TX TR TY, types of x, residual and y; RESIDUAL 0 or 1; ACT, SCALED, see common.clh;
+ *   BM BN, pixels and channels of a tile; TM TN, those of a work-item, multiples of 4;
+ *   WIDE_X: x has whole aligned blocks of eight channels; WIDE_Y: y and residual have.
  * Buffers: x [C][H][W], residual and y [K][OH][OW] as maps of any strides.
  *   weights: [kh * kw * C rounded up to BK][K rounded up to BN] floats, zero beyond.
  *   bias: [K] floats.
@@ -17,17 +18,35 @@
  */
 #include "common.clh"
 #include "types.clh"
+#include "wide.clh"
 
-/* Mirrored in launch_conv_wide.c. */
-#define BM 128
-#define BN 64
-#define BK 16
-#define GROUP 256
-#define TM 8
-#define TN 4
+#define BK 16 /* mirrored in launch_conv_tiled.c */
+#define GROUP (BM / TM * (BN / TN))
 
-#define A_PITCH (BM + 4) /* keeps the banks of neighbouring rows apart, and rows aligned */
-#define A_EACH (BM * BK / GROUP)
+/* What a work-item loads at once: eight channels of a pixel, or one. */
+#if WIDE_X
+#define EACH WIDE
+typedef float8 Load;
+#define LOAD_X(at) WIDE_READ(TX, x + (at))
+#define KEEP_X(to, v)                                                                              \
+    do {                                                                                           \
+        float keep[EACH];                                                                          \
+        vstore8(v, 0, keep);                                                                       \
+        _Pragma("unroll") for (int e = 0; e < EACH; e++)(to)[e * A_PITCH] = keep[e];               \
+    } while (0)
+#else
+#define EACH 1
+typedef float Load;
+#define LOAD_X(at) READ(TX, x, at)
+#define KEEP_X(to, v) *(to) = (v)
+#endif
+
+#define A_PITCH (BM + 4)              /* keeps the banks of neighbouring rows apart, and rows aligned */
+#define A_ACROSS (BK / EACH)          /* work-items side by side along the inner dimension */
+#define A_APART (GROUP / A_ACROSS)    /* pixels between the loads of one */
+#define A_LOADS (BM / A_APART)
+#define B_APART (GROUP / (BN / 4))    /* rows between a work-item's loads of four weights */
+#define B_LOADS (BK / B_APART)
 #define ITEMS_N (BN / TN)
 
 /* As in conv.cl; one group. */
@@ -50,13 +69,13 @@ conv_tiled(__global const TX *restrict x, Map xm, __global const float *restrict
     const int pitch = get_num_groups(1) * BN;
     x += xm.offset + n * xm.sample;
 
-    /* Each work-item loads one column of the inner dimension for several pixels. */
-    const int column = thread % BK, row = thread / BK;
+    /* Each work-item loads the same part of the inner dimension for several pixels. */
+    const int column = thread % A_ACROSS * EACH, row = thread / A_ACROSS;
     const int depth = conv.kh * conv.kw * xm.c;
-    int iy0[A_EACH], ix0[A_EACH];
+    int iy0[A_LOADS], ix0[A_LOADS];
 #pragma unroll
-    for (int i = 0; i < A_EACH; i++) {
-        const int m = m0 + row + i * (GROUP / BK), oy = m / ym.w;
+    for (int i = 0; i < A_LOADS; i++) {
+        const int m = m0 + row + i * A_APART, oy = m / ym.w;
         iy0[i] = oy < ym.h ? oy * conv.stride_h - conv.pad_h : -(1 << 28);
         ix0[i] = (m - oy * ym.w) * conv.stride_w - conv.pad_w;
     }
@@ -71,20 +90,21 @@ conv_tiled(__global const TX *restrict x, Map xm, __global const float *restrict
             sum[i][j] = 0.0f;
 
     const int item_m = thread / ITEMS_N * TM, item_n = thread % ITEMS_N * TN;
-    float a_next[A_EACH];
-    float4 b_next;
+    Load a_next[A_LOADS];
+    float4 b_next[B_LOADS];
 #define LOAD_NEXT(first)                                                                           \
     do {                                                                                           \
         const int r = tap / conv.kw, s = tap - r * conv.kw;                                        \
         const bool real = (first) + column < depth;                                                \
-        _Pragma("unroll") for (int i = 0; i < A_EACH; i++)                                         \
+        _Pragma("unroll") for (int i = 0; i < A_LOADS; i++)                                        \
         {                                                                                          \
             const int iy = iy0[i] + r * conv.dilation_h, ix = ix0[i] + s * conv.dilation_w;        \
             const bool inside = real && (uint)iy < (uint)xm.h && (uint)ix < (uint)xm.w;            \
-            const float v = READ(TX, x, inside ? c * xm.sc + iy * xm.sh + ix * xm.sw : 0);         \
-            a_next[i] = inside ? v : 0.0f;                                                         \
+            const Load v = LOAD_X(inside ? c * xm.sc + iy * xm.sh + ix * xm.sw : 0);               \
+            a_next[i] = inside ? v : (Load)(0.0f);                                                 \
         }                                                                                          \
-        b_next = *(__global const float4 *)weights;                                                \
+        _Pragma("unroll") for (int i = 0; i < B_LOADS; i++) b_next[i] =                            \
+            *(__global const float4 *)(weights + i * B_APART * pitch);                             \
         weights += BK * pitch;                                                                     \
         c += BK;                                                                                   \
         while (c >= xm.c) {                                                                        \
@@ -98,9 +118,11 @@ conv_tiled(__global const TX *restrict x, Map xm, __global const float *restrict
     for (int first = 0; first < depth; first += BK) {
         barrier(CLK_LOCAL_MEM_FENCE);
 #pragma unroll
-        for (int i = 0; i < A_EACH; i++)
-            a_tile[column * A_PITCH + row + i * (GROUP / BK)] = a_next[i];
-        *(__local float4 *)(b_tile + thread * 4) = b_next;
+        for (int i = 0; i < A_LOADS; i++)
+            KEEP_X(a_tile + column * A_PITCH + row + i * A_APART, a_next[i]);
+#pragma unroll
+        for (int i = 0; i < B_LOADS; i++)
+            *(__local float4 *)(b_tile + (thread + i * GROUP) * 4) = b_next[i];
         barrier(CLK_LOCAL_MEM_FENCE);
         if (first + BK < depth)
             LOAD_NEXT(first + BK);
@@ -110,7 +132,9 @@ conv_tiled(__global const TX *restrict x, Map xm, __global const float *restrict
 #pragma unroll
             for (int i = 0; i < TM; i += 4)
                 vstore4(*(__local const float4 *)(a_tile + k * A_PITCH + item_m + i), 0, a + i);
-            vstore4(*(__local const float4 *)(b_tile + k * BN + item_n), 0, b);
+#pragma unroll
+            for (int j = 0; j < TN; j += 4)
+                vstore4(*(__local const float4 *)(b_tile + k * BN + item_n + j), 0, b + j);
 #pragma unroll
             for (int i = 0; i < TM; i++)
 #pragma unroll
@@ -125,15 +149,30 @@ conv_tiled(__global const TX *restrict x, Map xm, __global const float *restrict
 #pragma unroll
     for (int i = 0; i < TM; i++) {
         const int m = m0 + item_m + i, oy = m / ym.w, ox = m - oy * ym.w;
+        if (oy >= ym.h)
+            continue;
+#if WIDE_Y
+#pragma unroll
+        for (int j = 0; j < TN; j += 4) {
+            const int k = k0 + item_n + j;
+            if (k >= conv.k)
+                continue;
+            float4 v = SCALED_SUM(vload4(0, sum[i] + j), vload4(0, scale + k)) + vload4(0, bias + k);
+            if (RESIDUAL)
+                v += QUAD_READ(TR, residual + k + oy * rm.sh + ox * rm.sw);
+            QUAD_WRITE(TY, y + k + oy * ym.sh + ox * ym.sw, FINISHED(v, vload4(0, post + k)));
+        }
+#else
 #pragma unroll
         for (int j = 0; j < TN; j++) {
             const int k = k0 + item_n + j;
-            if (oy < ym.h && k < conv.k) {
-                float v = SCALED_SUM(sum[i][j], scale[k]) + bias[k];
-                if (RESIDUAL)
-                    v += READ(TR, residual, k * rm.sc + oy * rm.sh + ox * rm.sw);
-                WRITE(TY, y, k * ym.sc + oy * ym.sh + ox * ym.sw, FINISHED(v, post[k]));
-            }
+            if (k >= conv.k)
+                continue;
+            float v = SCALED_SUM(sum[i][j], scale[k]) + bias[k];
+            if (RESIDUAL)
+                v += READ(TR, residual, k * rm.sc + oy * rm.sh + ox * rm.sw);
+            WRITE(TY, y, k * ym.sc + oy * ym.sh + ox * ym.sw, FINISHED(v, post[k]));
         }
+#endif
     }
 }

@@ -257,6 +257,12 @@ static gboolean record_depthwise(gconstpointer data, GError **error)
         "conv_tensor:" tile, nn_conv_tensor_fits, nn_conv_tensor_record, nn_variant_never          \
     }
 
+/* The same of launch_conv_tiled.c. */
+#define TILED(tile)                                                                                \
+    {                                                                                              \
+        "conv_tiled:" tile, nn_conv_tiled_fits, nn_conv_tiled_record, nn_variant_never             \
+    }
+
 /* The number of warpgroups of launch_conv_held.c. */
 #define HELD_BY(warpgroups)                                                                        \
     {                                                                                              \
@@ -296,6 +302,11 @@ static const NnVariant variants[] = {
     { "conv_depthwise_wide", nn_conv_depthwise_wide_fits, nn_conv_depthwise_wide_record, NULL },
     { "conv_few", nn_conv_few_fits, nn_conv_few_record, NULL },
     { "conv_tiled", nn_conv_tiled_fits, nn_conv_tiled_record, nn_conv_tiled_pays },
+    TILED("128x128"),
+    TILED("128x64"),
+    TILED("64x64"),
+    TILED("128x32"),
+    TILED("64x32"),
     { "conv_winograd_fused", nn_conv_winograd_fused_fits, nn_conv_winograd_fused_record,
       nn_conv_winograd_fused_pays },
     { "conv_winograd", nn_conv_winograd_fits, nn_conv_winograd_record, nn_conv_winograd_pays },

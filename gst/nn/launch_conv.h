@@ -157,6 +157,8 @@ gboolean nn_conv_depthwise_wide_fits(gconstpointer job);
 gboolean nn_conv_depthwise_wide_record(gconstpointer job, GError **error);
 gboolean nn_conv_few_fits(gconstpointer job);
 gboolean nn_conv_few_record(gconstpointer job, GError **error);
+
+/* launch_conv_tiled.c: on GPUs without tensor cores, and in float32. */
 gboolean nn_conv_tiled_fits(gconstpointer job);
 gboolean nn_conv_tiled_pays(gconstpointer job);
 gboolean nn_conv_tiled_record(gconstpointer job, GError **error);

@@ -1,5 +1,5 @@
-/* launch_conv_wide.c - convolutions on GPUs, beside those on tensor cores: depthwise ones, those
- * with few outputs, and all others in tiles.
+/* launch_conv_wide.c - convolutions on GPUs, beside those on tensor cores: depthwise ones, and
+ * those with few outputs.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -107,8 +107,9 @@ gboolean nn_conv_depthwise_wide_record(gconstpointer data, GError **error)
 gboolean nn_conv_few_fits(gconstpointer data)
 {
     const ConvJob *job = data;
-    return nn_gpu_variant(job->recorder, "conv_few") && job->shape.groups == 1 &&
-           job->shape.k <= FEW && has_constants(job) && nn_view_is_wide(&job->x, 1);
+    return nn_gpu_variant(job->recorder, "conv_few") && nn_group_fits(job->recorder, GROUP) &&
+           job->shape.groups == 1 && job->shape.k <= FEW && has_constants(job) &&
+           nn_view_is_wide(&job->x, 1);
 }
 
 static NnView pack_few(const ConvJob *job)
@@ -151,66 +152,6 @@ gboolean nn_conv_few_record(gconstpointer data, GError **error)
     const gint64 per_group = GROUP / lanes * pixels;
     const gsize global[3] = { (gsize)((all + per_group - 1) / per_group) * GROUP, 1, 1 };
     const gsize local[3] = { GROUP, 1, 1 };
-    nn_launch_size(launch, 3, global, local, 2);
-    return TRUE;
-}
-
-/* ---------------------------------------------------------------- in tiles */
-
-/* BM, BN, BK and GROUP in conv_tiled.cl. */
-#define TILE_PIXELS 128
-#define TILE_OUTPUTS 64
-#define TILE_DEPTH 16
-#define TILE_GROUP 256
-
-gboolean nn_conv_tiled_fits(gconstpointer data)
-{
-    const ConvJob *job = data;
-    return nn_gpu_variant(job->recorder, "conv_tiled") && job->shape.groups == 1 &&
-           has_constants(job) && nn_type_is_float(job->x.type) && nn_type_is_float(job->y.type) &&
-           nn_type_is_float(job->residual.type);
-}
-
-/* Fewer outputs leave three quarters of a tile and more unused. */
-gboolean nn_conv_tiled_pays(gconstpointer data)
-{
-    const ConvJob *job = data;
-    return job->shape.k >= TILE_OUTPUTS / 4;
-}
-
-static gint64 padded_outputs(const ConvJob *job)
-{
-    return ((gint64)job->shape.k + TILE_OUTPUTS - 1) / TILE_OUTPUTS * TILE_OUTPUTS;
-}
-
-static NnView pack_tiled(const ConvJob *job)
-{
-    const gint64 taps = (gint64)job->shape.kh * job->shape.kw, c_n = job->shape.c;
-    const gint64 rows = (taps * c_n + TILE_DEPTH - 1) / TILE_DEPTH * TILE_DEPTH;
-    const gint64 pitch = padded_outputs(job);
-    const gsize n = (gsize)MAX(rows * pitch, 1);
-    g_autofree float *packed = g_new0(float, n);
-    for (gint64 t = 0; t < taps; t++)
-        for (gint64 c = 0; c < c_n; c++)
-            for (gint64 k = 0; k < job->shape.k; k++)
-                packed[(t * c_n + c) * pitch + k] = weight_at(job, 0, k, c, t);
-    return nn_recorder_constant(job->recorder, NN_FLOAT32, n, packed);
-}
-
-gboolean nn_conv_tiled_record(gconstpointer data, GError **error)
-{
-    const ConvJob *job = data;
-    const NnView weights = pack_tiled(job), bias = pack_bias(job);
-    NnLaunch *launch =
-        nn_recorder_launch(job->recorder, job->node, "conv_tiled.cl", "conv_tiled",
-                           "-DTX=%s -DTR=%s -DTY=%s -DRESIDUAL=%d" CONV_EPILOGUE_OPTION,
-                           nn_kernel_type(job->x.type), nn_kernel_type(job->residual.type),
-                           nn_kernel_type(job->y.type), job->has_residual, CONV_EPILOGUE(job));
-    add_arguments(launch, job, &weights, &bias);
-    const gint64 pixels = job->y.dims[2] * job->y.dims[3];
-    const gsize global[3] = { (gsize)((pixels + TILE_PIXELS - 1) / TILE_PIXELS) * TILE_GROUP,
-                              (gsize)(padded_outputs(job) / TILE_OUTPUTS), 1 };
-    const gsize local[3] = { TILE_GROUP, 1, 1 };
     nn_launch_size(launch, 3, global, local, 2);
     return TRUE;
 }

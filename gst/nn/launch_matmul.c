@@ -103,7 +103,8 @@ static gboolean fits_wide(gconstpointer data)
 {
     const Job *job = data;
     const int column = job->n_batch + 1;
-    return nn_gpu_variant(job->recorder, "matmul_wide") && nn_type_is_float(job->a.type) &&
+    return nn_gpu_variant(job->recorder, "matmul_wide") &&
+           nn_group_fits(job->recorder, WIDE_GROUP) && nn_type_is_float(job->a.type) &&
            nn_type_is_float(job->bias.type) && rows_of(job) <= WIDE_ROWS &&
            nn_view_is_wide(&job->b, column) && nn_view_is_wide(&job->y, column);
 }

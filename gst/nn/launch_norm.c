@@ -91,7 +91,8 @@ static NnView record_general(const Job *job, gint64 *n_parts)
 
 static gboolean fits_wide(const Job *job)
 {
-    return nn_gpu_variant(job->recorder, "norm_parts_wide") && fits_columns(job) &&
+    return nn_gpu_variant(job->recorder, "norm_parts_wide") &&
+           nn_group_fits(job->recorder, WIDE_GROUP) && fits_columns(job) &&
            nn_view_is_wide(&job->across, 0) && job->along.strides[0] % NN_WIDE == 0;
 }
 

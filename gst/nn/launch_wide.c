@@ -10,6 +10,11 @@ gboolean nn_gpu_variant(const NnRecorder *recorder, const char *name)
            g_strcmp0(nn_recorder_forced_variant(recorder), name) == 0;
 }
 
+gboolean nn_group_fits(const NnRecorder *recorder, guint n)
+{
+    return n <= nn_recorder_device(recorder)->max_work_group;
+}
+
 gboolean nn_view_is_wide(const NnView *view, int axis)
 {
     for (int i = 0; i < view->rank; i++)

@@ -13,6 +13,8 @@ G_BEGIN_DECLS
 
 /* Whether a variant that is made for GPUs may run: on one, and where a test forces it by @name. */
 gboolean nn_gpu_variant(const NnRecorder *recorder, const char *name);
+/* Whether the device runs work-groups of @n: not all have room for 256. */
+gboolean nn_group_fits(const NnRecorder *recorder, guint n);
 /* Whether @view holds floats that lie side by side along @axis, in whole blocks of NN_WIDE that
  * start on a block's boundary. */
 gboolean nn_view_is_wide(const NnView *view, int axis);

@@ -23,6 +23,7 @@ FOR_GPUS = '''
 Conv-13 (f:1,5,6,7 f:4,5,3,3 f:4) pads=1,1,1,1 conv_general plain fp16
 Conv-13 (f:1,5,9,4 !f:2,5,1,1)  conv_vector scaled fp16
 Conv-13 (f:1,40,9,7 !f:12,40,1,1 !f:12)  conv_tiled plain fp16
+Conv-13 (f:1,19,9,8 !f:35,19,1,1)  conv_tiled:64x32 plain fp16
 Conv-13 (f:1,8,9,7 !f:1,8,3,3 !f:1) pads=1,1,1,1 conv_few scaled fp16
 Conv-13 (f:1,16,9,13 !f:16,1,3,3 !f:16) group=16 pads=1,1,1,1 conv_depthwise scaled fp16
 ConvTranspose-13 (f:1,2,4,5 !f:2,1,2,2) group=2 strides=3,4 conv_fir_up plain fp16
@@ -82,6 +83,14 @@ InstanceNormalization-13 (f:1,16,5,3 !f:16 !f:16) epsilon=0.01 norm_parts_column
 InstanceNormalization-13 (f:1,16,5,3 !f:16 !f:16) epsilon=0.01 norm_parts_wide plain fp16
 '''
 
+# Kernels that like large work-groups, on a device without: smaller ones or other kernels take over.
+LARGE_GROUPS = '''
+Conv-13 (f:1,40,9,7 !f:12,40,1,1 !f:12)  conv_tiled plain fp16
+Conv-13 (f:1,40,9,7 !f:8,40,1,1 !f:8)  conv_few plain fp16
+MatMul-13 (f:1,100 !f:100,64)  matmul_wide plain fp16
+InstanceNormalization-13 (f:1,16,5,3 !f:16 !f:16) epsilon=0.01 norm_parts_wide plain fp16
+'''
+
 # On CPUs local memory is a work-item's own.
 FOR_CPUS = '''
 Conv-13 (f:1,7,5,31 !f:5,7,3,3)  conv_staged plain fp16
@@ -102,6 +111,7 @@ CPU = {'OCLGRIND_LOCAL_MEM_SIZE': str(1 << 20)}
 GROUPS = {
     'gpu-races': (RACES, 'generic', FOR_GPUS + FOR_GPUS_MORE),
     'gpu-values': (UNINITIALIZED, 'generic', FOR_GPUS),
+    'small-groups': ({**RACES, 'OCLGRIND_MAX_WGSIZE': '64'}, 'generic', LARGE_GROUPS),
     'cpu-races': ({**RACES, **CPU}, 'cpu', FOR_CPUS),
     'cpu-values': ({**UNINITIALIZED, **CPU}, 'cpu', FOR_CPUS),
 }
