@@ -49,6 +49,11 @@ void nn_conv_launch_prescale(NnLaunch *launch, const ConvJob *job);
 /* launch_conv3d.c: three axes and any number of maps; the only way to run those. */
 gboolean nn_launch_conv_3d(NnRecorder *recorder, const NnNode *node, const NnConvParams *params);
 
+/* launch_conv_halves.c: rounds the weights of @job, of one group, to halves; such that the sum of
+ * the taps of each output and input stays what it is. @job then refers to the returned memory,
+ * which the caller frees. */
+float *nn_conv_round_weights(ConvJob *job);
+
 /* What follows "NAME:" where a test or a measurement forces a tile of the variant @name; "" where
  * it forces @name alone; else NULL. */
 const char *nn_conv_forced_tile(const ConvJob *job, const char *name);
