@@ -15,8 +15,9 @@ float nn_activate(const NnActivation *activation, float x)
 
     switch (activation->type) {
     case NN_ACT_NONE:
-    case NN_ACT_PRELU: /* these two know nothing of channels */
+    case NN_ACT_PRELU: /* these know nothing of channels */
     case NN_ACT_SOME_SIGMOID:
+    case NN_ACT_FLOOR:
         break;
     case NN_ACT_RELU:
         return x < 0 ? 0 : x;

@@ -44,6 +44,7 @@ typedef enum {
     NN_ACT_HARD_SWISH,   /* x * clamp(alpha * x + beta, 0, 1) */
     NN_ACT_PRELU,        /* of convolutions alone: slopes below 0, one per channel, in post_scale */
     NN_ACT_SOME_SIGMOID, /* of convolutions alone: of channels whose post_scale is not 0 */
+    NN_ACT_FLOOR,        /* of convolutions alone: at least post_scale, one number per channel */
 } NnActivationType;
 
 typedef struct {

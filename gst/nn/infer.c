@@ -369,6 +369,8 @@ static void activate_by_channel(NnArray *array, const NnArray *numbers, NnActiva
         const double x = nn_array_get(array, i), number = nn_array_get(numbers, i / per);
         if (type == NN_ACT_PRELU)
             nn_array_set(array, i, x < 0 ? x * number : x);
+        else if (type == NN_ACT_FLOOR)
+            nn_array_set(array, i, MAX(x, number));
         else if (number != 0)
             nn_array_set(array, i, nn_activate(&sigmoid, (float)x));
     }
@@ -432,7 +434,8 @@ gboolean nn_node_evaluate(const NnNode *node, const NnArray *const *in, NnArray 
     if (node->residual >= 0)
         add_residual(out[0], in[node->residual]);
     const NnActivationType type = node->activation.type;
-    const gboolean by_channel = type == NN_ACT_PRELU || type == NN_ACT_SOME_SIGMOID;
+    const gboolean by_channel =
+        type == NN_ACT_PRELU || type == NN_ACT_SOME_SIGMOID || type == NN_ACT_FLOOR;
     if (by_channel)
         activate_by_channel(out[0], in[node->post_scale], type);
     else if (type != NN_ACT_NONE)

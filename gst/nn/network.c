@@ -181,8 +181,9 @@ static gboolean record(NnNetwork *network, GError **error)
 NnNetwork *nn_network_build(NnModel *model, OclDevice *device, const NnNetworkParams *params,
                             GHashTable *measured, gint64 deadline_us, GError **error)
 {
+    const gboolean fp16 = choose_fp16(device, params->precision);
     g_autoptr(NnGraph) graph = build_graph(model, params, error);
-    if (!graph)
+    if (!graph || (fp16 && !nn_graph_centre(graph, error)))
         return NULL;
 
     g_autoptr(NnNetwork) network = g_new0(NnNetwork, 1);
@@ -196,8 +197,7 @@ NnNetwork *nn_network_build(NnModel *model, OclDevice *device, const NnNetworkPa
     network->profiling = params->profiling;
     network->recorded = choose_recording(device, params);
     network->deadline_us = deadline_us;
-    network->recorder =
-        nn_recorder_new(device, choose_fp16(device, params->precision), params->variant);
+    network->recorder = nn_recorder_new(device, fp16, params->variant);
     network->recorder->max_samples = network->max_samples;
     network->recorder->measured = measured;
     network->recorder->samples = device->device_class == OCL_CLASS_CPU ? 1 : network->max_samples;

@@ -78,5 +78,8 @@ gboolean nn_node_evaluate(const NnNode *node, const NnArray *const *in, NnArray 
  * HardSwish, Pad into Conv and pools, activation and residual into the epilogue of operators that
  * have one, common subexpressions, dead code. */
 gboolean nn_graph_optimize(NnGraph *graph, GError **error);
+/* fuse_centre.c: behind those, for a network that is to be stored as halves: takes the constant
+ * part off channels that are always on. */
+gboolean nn_graph_centre(NnGraph *graph, GError **error);
 
 G_END_DECLS

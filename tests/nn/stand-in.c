@@ -64,7 +64,8 @@ gboolean stand_in_print_launches(NnModel *model, OclDevice *device, const NnNetw
         (params->precision == NN_PRECISION_AUTO && device->device_class == OCL_CLASS_NVIDIA);
     g_autoptr(NnGraph) graph = nn_graph_copy(nn_model_graph(model));
     if (!nn_graph_infer(graph, params->inputs, params->n_inputs, error) ||
-        (!params->no_fusion && !nn_graph_optimize(graph, error)))
+        (!params->no_fusion && !nn_graph_optimize(graph, error)) ||
+        (fp16 && !nn_graph_centre(graph, error)))
         return FALSE;
     g_autoptr(NnRecorder) recorder = nn_recorder_new(device, fp16, params->variant);
     recorder->max_samples = params->max_samples;
