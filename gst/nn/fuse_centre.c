@@ -35,14 +35,13 @@ static gboolean is_known(const NnValue *value)
     return value && value->constant;
 }
 
+/* One of known weights and bias; without a bias there is no constant, and nobody to take it off. */
 static gboolean is_plain(const NnNode *node, NnConvParams *params)
 {
     return nn_is_type(node, "Conv") && node->in_scale < 0 && node->out_scale < 0 &&
-           is_known(nn_node_input(node, 1)) &&
-           (!nn_node_input(node, 2) || node->residual == 2 || node->post_scale == 2 ||
-            is_known(nn_node_input(node, 2))) &&
-           nn_conv_params(node, params, NULL) && params->n_spatial == 2 && params->batch == 1 &&
-           params->groups == 1;
+           is_known(nn_node_input(node, 1)) && is_known(nn_node_input(node, 2)) &&
+           !nn_node_is_fused_input(node, 2) && nn_conv_params(node, params, NULL) &&
+           params->n_spatial == 2 && params->batch == 1 && params->groups == 1;
 }
 
 /* ---------------------------------------------------------------- who reads a channel */
@@ -82,6 +81,15 @@ static gboolean is_channel_concat(const NnNode *node)
            (axis == 1 || axis == 1 - nn_node_output(node, 0)->rank);
 }
 
+/* Whether @value is what @conv convolves and nothing else of it. */
+static gboolean reads_once(const NnNode *conv, const NnValue *value)
+{
+    guint uses = 0;
+    for (guint i = 0; i < conv->inputs->len; i++)
+        uses += nn_node_input(conv, i) == value;
+    return uses == 1 && nn_node_input(conv, 0) == value;
+}
+
 /* All convolutions that read @value, maybe resized and beside others; FALSE if others read it. */
 static gboolean find_readers(const NnValue *value, gint64 first, GArray *readers)
 {
@@ -93,7 +101,7 @@ static gboolean find_readers(const NnValue *value, gint64 first, GArray *readers
         gboolean ok;
         if (nn_is_type(node, "Conv")) {
             const Reader reader = { node, first };
-            ok = nn_node_input(node, 0) == value && node->residual < 0 && is_plain(node, &params);
+            ok = reads_once(node, value) && is_plain(node, &params);
             g_array_append_val(readers, reader);
         } else if (is_channel_concat(node)) {
             const gint64 at = first_in_concat(node, value);
@@ -111,9 +119,7 @@ static gboolean find_readers(const NnValue *value, gint64 first, GArray *readers
 
 static double bias_of(const NnNode *conv, gint64 k)
 {
-    const NnValue *bias =
-        conv->residual == 2 || conv->post_scale == 2 ? NULL : nn_node_input(conv, 2);
-    return bias ? nn_array_get(bias->constant, (gsize)k) : 0;
+    return nn_array_get(nn_node_input(conv, 2)->constant, (gsize)k);
 }
 
 /* Weights of output @k, all inputs: their number, and where they begin. */
@@ -173,11 +179,7 @@ static void add_to_bias(NnGraph *graph, NnNode *node, const double *added)
     NnArray *bias = nn_array_new(NN_FLOAT32, 1, &channels);
     for (gint64 k = 0; k < channels; k++)
         nn_array_set(bias, (gsize)k, bias_of(node, k) + added[k]);
-    NnValue *value = nn_graph_constant(graph, NULL, bias);
-    if (node->inputs->len > 2)
-        nn_node_set_input(node, 2, value);
-    else
-        nn_node_add_input(node, value);
+    nn_node_set_input(node, 2, nn_graph_constant(graph, NULL, bias));
 }
 
 static void lower(NnGraph *graph, NnNode *conv, const double *constants)
@@ -218,7 +220,7 @@ static void centre(NnGraph *graph, NnNode *conv, GHashTable *edges)
 {
     NnConvParams params;
     if (!is_plain(conv, &params) || conv->activation.type != NN_ACT_RELU || conv->residual >= 0 ||
-        conv->post_scale >= 0)
+        conv->post_scale >= 0 || conv->added >= 0)
         return;
     g_autoptr(GArray) readers = g_array_new(FALSE, FALSE, sizeof(Reader));
     if (!find_readers(nn_node_output(conv, 0), 0, readers))

@@ -319,21 +319,10 @@ static const NnVariant variants[] = {
     { "conv_general", nn_variant_always, record_general, NULL },
 };
 
-/* Whether the kernel takes its weights as halves; others have floats. */
-static gboolean takes_halves(const NnVariant *variant, const ConvJob *job)
-{
-    return variant->record == nn_conv_held_record || variant->record == nn_conv_halo_record ||
-           variant->record == nn_conv_wgmma_record || variant->record == nn_conv_tensor_record ||
-           (variant->record == nn_conv_few_record && job->x.type == NN_FLOAT16);
-}
-
 static gboolean record_conv(const ConvJob *job, GError **error)
 {
-    const NnVariant *variant =
-        nn_variant_choose(job->recorder, variants, G_N_ELEMENTS(variants), job);
-    ConvJob halves = *job;
-    g_autofree float *rounded = takes_halves(variant, job) ? nn_conv_round_weights(&halves) : NULL;
-    return variant->record(&halves, error);
+    return nn_variant_choose(job->recorder, variants, G_N_ELEMENTS(variants), job)
+        ->record(job, error);
 }
 
 /* ---------------------------------------------------------------- as plain convolutions */

@@ -49,10 +49,9 @@ void nn_conv_launch_prescale(NnLaunch *launch, const ConvJob *job);
 /* launch_conv3d.c: three axes and any number of maps; the only way to run those. */
 gboolean nn_launch_conv_3d(NnRecorder *recorder, const NnNode *node, const NnConvParams *params);
 
-/* launch_conv_halves.c: rounds the weights of @job, of one group, to halves; such that the sum of
- * the taps of each output and input stays what it is. @job then refers to the returned memory,
- * which the caller frees. */
-float *nn_conv_round_weights(ConvJob *job);
+/* launch_conv_halves.c: @job, of one group, with its weights rounded to halves; such that the sum
+ * of the taps of each output and input stays what it is. @memory: (out): theirs, to be freed. */
+ConvJob nn_conv_rounded(const ConvJob *job, float **memory);
 
 /* What follows "NAME:" where a test or a measurement forces a tile of the variant @name; "" where
  * it forces @name alone; else NULL. */

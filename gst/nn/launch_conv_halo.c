@@ -150,6 +150,9 @@ gboolean nn_conv_halo_pays(gconstpointer data)
  * where the swizzle has them. */
 static NnView pack_weights(const ConvJob *job, const Cut *cut)
 {
+    g_autofree float *values = NULL;
+    const ConvJob rounded = nn_conv_rounded(job, &values);
+    job = &rounded;
     const ConvShape *shape = &job->shape;
     const gint64 *stride = job->weights.strides;
     const gint64 bn = cut->tile->bn, taps = shape->kh * shape->kw, per_block = cut->chunks * 8;

@@ -34,24 +34,25 @@ static void round_taps(float *taps, gint64 n, int *order)
     }
 }
 
-float *nn_conv_round_weights(ConvJob *job)
+ConvJob nn_conv_rounded(const ConvJob *job, float **memory)
 {
     const ConvShape *shape = &job->shape;
     const gint64 *from = job->weights.strides;
     const gint64 n = (gint64)shape->kh * shape->kw;
     const gint64 to[5] = { 0, shape->c * n, n, shape->kw, 1 };
     g_autofree int *order = g_new(int, MAX(n, 1));
-    float *rounded = g_new(float, MAX(shape->k * shape->c * n, 1));
+    *memory = g_new(float, MAX(shape->k * shape->c * n, 1));
     for (gint64 k = 0; k < shape->k; k++)
         for (gint64 c = 0; c < shape->c; c++) {
-            float *taps = rounded + k * to[1] + c * to[2];
+            float *taps = *memory + k * to[1] + c * to[2];
             for (gint64 i = 0; i < n; i++)
                 taps[i] = job->weight_values[job->weights.offset + k * from[1] + c * from[2] +
                                              i / shape->kw * from[3] + i % shape->kw * from[4]];
             round_taps(taps, n, order);
         }
-    job->weight_values = rounded;
-    job->weights = nn_view_strided(&job->weights, 5, job->weights.dims, to);
-    job->weights.offset = 0;
+    ConvJob rounded = *job;
+    rounded.weight_values = *memory;
+    rounded.weights = nn_view_strided(&job->weights, 5, job->weights.dims, to);
+    rounded.weights.offset = 0;
     return rounded;
 }

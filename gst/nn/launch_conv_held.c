@@ -99,6 +99,9 @@ gboolean nn_conv_held_pays(gconstpointer data)
 /* [tap][output][channel], the 16-byte chunks of an output where the swizzle has them. */
 static NnView pack_weights(const ConvJob *job, const Cut *cut)
 {
+    g_autofree float *values = NULL;
+    const ConvJob rounded = nn_conv_rounded(job, &values);
+    job = &rounded;
     const ConvShape *shape = &job->shape;
     const gint64 *stride = job->weights.strides;
     const gint64 channels = cut->chunks * 8;

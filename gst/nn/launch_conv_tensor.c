@@ -132,6 +132,9 @@ static gsize count_weights(const ConvShape *shape)
 /* [K][R][S][C8] halves, the channels filled up with zeros, which are there. */
 static void pack_weights(const ConvJob *job, guint16 *to)
 {
+    g_autofree float *values = NULL;
+    const ConvJob rounded = nn_conv_rounded(job, &values);
+    job = &rounded;
     const ConvShape *shape = &job->shape;
     const gint64 *stride = job->weights.strides;
     const gsize c8 = ((gsize)shape->c + 7) & ~(gsize)7;

@@ -192,6 +192,9 @@ static gsize count_weights(const ConvShape *shape, const Cut *cut)
  * 16-byte chunks of a row where the swizzle has them. */
 static void pack_weights(const ConvJob *job, const Cut *cut, guint16 *packed)
 {
+    g_autofree float *values = NULL;
+    const ConvJob rounded = nn_conv_rounded(job, &values);
+    job = &rounded;
     const ConvShape *shape = &job->shape;
     const gint64 *stride = job->weights.strides;
     const gint64 bn = cut->tile->bn, steps = count_steps(shape);

@@ -114,6 +114,10 @@ gboolean nn_conv_few_fits(gconstpointer data)
 
 static NnView pack_few(const ConvJob *job)
 {
+    const gboolean fp16 = job->x.type == NN_FLOAT16;
+    g_autofree float *values = NULL;
+    const ConvJob rounded = fp16 ? nn_conv_rounded(job, &values) : *job;
+    job = &rounded;
     const ConvShape *shape = &job->shape;
     const gint64 taps = (gint64)shape->kh * shape->kw, k_n = shape->k;
     const gsize n = (gsize)(k_n * taps * shape->c);
@@ -126,7 +130,6 @@ static NnView pack_few(const ConvJob *job)
     g_autofree guint16 *halves = g_new(guint16, MAX(n, 1));
     for (gsize i = 0; i < n; i++)
         halves[i] = nn_float_to_half(packed[i]);
-    const gboolean fp16 = job->x.type == NN_FLOAT16;
     return nn_recorder_constant(job->recorder, job->x.type, MAX(n, 1),
                                 fp16 ? (gconstpointer)halves : packed);
 }
