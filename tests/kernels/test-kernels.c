@@ -778,6 +778,15 @@ static gboolean set_class(const char *class_name)
     return TRUE;
 }
 
+/* Every function that kernels call is declared in kernels/builtins.cl. */
+static void fail_if_undeclared(const char *domain, GLogLevelFlags level, const char *message,
+                               gpointer data)
+{
+    if (strstr(message, "builtins.cl"))
+        g_error("%s", message);
+    g_log_default_handler(domain, level, message, data);
+}
+
 int main(int argc, char **argv)
 {
     g_auto(GStrv) filters = NULL;
@@ -813,6 +822,7 @@ int main(int argc, char **argv)
     all |= filters != NULL;
     most_samples = (guint)CLAMP(samples, 1, MAX_SAMPLES);
     seed = (guint32)seed_option;
+    g_log_set_handler(NULL, G_LOG_LEVEL_DEBUG, fail_if_undeclared, NULL);
     device = ocl_device_open(spec, &error);
     queue = device ? ocl_queue_new(device, "test", FALSE, &error) : NULL;
     if (!queue) {

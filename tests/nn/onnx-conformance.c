@@ -317,8 +317,18 @@ static gboolean open_device(Runner *runner, const char *spec, GError **error)
     return runner->queue != NULL;
 }
 
+/* Every function that kernels call is declared in kernels/builtins.cl. */
+static void fail_if_undeclared(const char *domain, GLogLevelFlags level, const char *message,
+                               gpointer data)
+{
+    if (strstr(message, "builtins.cl"))
+        g_error("%s", message);
+    g_log_default_handler(domain, level, message, data);
+}
+
 int main(int argc, char **argv)
 {
+    g_log_set_handler(NULL, G_LOG_LEVEL_DEBUG, fail_if_undeclared, NULL);
     static const char *const standard[] = { DATA "node", DATA "simple", DATA "pytorch-operator",
                                             DATA "pytorch-converted", NULL };
     Runner runner = { 0 };

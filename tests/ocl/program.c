@@ -433,6 +433,53 @@ static void only_embedded_files_are_found(void)
     g_assert_null(ocl_source_find("add.cl"));
 }
 
+/* ---------------------------------------------------------------- built-in functions */
+
+/* A folder with the project's builtins.cl and a kernel that calls @function.
+ * Returns: (transfer full) */
+static char *write_kernel(const char *function)
+{
+    g_autoptr(GError) error = NULL;
+    char *folder = g_dir_make_tmp("clmatte-kernels-XXXXXX", &error);
+    g_assert_no_error(error);
+    g_autofree char *builtins = g_build_filename(folder, "builtins.cl", NULL);
+    g_autofree char *kernel = g_build_filename(folder, "call.cl", NULL);
+    g_autofree char *text = g_strdup_printf("__kernel void call(__global float *x)\n{\n"
+                                            "    x[get_global_id(0)] = %s(x[0]);\n}\n",
+                                            function);
+    g_assert_true(g_file_set_contents(builtins, ocl_source_find("builtins.cl"), -1, &error));
+    g_assert_true(g_file_set_contents(kernel, text, -1, &error));
+    return folder;
+}
+
+/* How often call.cl is built until it succeeds. */
+static guint count_builds(const char *function)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *folder = write_kernel(function);
+    g_setenv("CLMATTE_KERNEL_DIR", folder, TRUE);
+    g_autoptr(OclDevice) device = harness_open();
+    g_autoptr(OclKernel) kernel = ocl_kernel_new(device, "call.cl", "call", "", &error);
+    g_assert_no_error(error);
+    g_setenv("CLMATTE_KERNEL_DIR", TEST_KERNEL_DIR, TRUE);
+    const char *const files[] = { "builtins.cl", "call.cl", "" };
+    for (guint i = 0; i < G_N_ELEMENTS(files); i++) {
+        g_autofree char *path = g_build_filename(folder, files[i], NULL);
+        g_assert_cmpint(g_remove(path), ==, 0);
+    }
+    return fakecl_calls("clBuildProgram");
+}
+
+static void pocl_is_spared_its_header(void)
+{
+    g_assert_cmpuint(count_builds("exp"), ==, 1);
+}
+
+static void what_is_not_declared_is_found_in_the_header(void)
+{
+    g_assert_cmpuint(count_builds("cospi"), ==, 2);
+}
+
 int main(int argc, char **argv)
 {
     harness_init(&argc, &argv);
@@ -467,6 +514,9 @@ int main(int argc, char **argv)
                 hidden_instructions_are_shown_to_the_assembler);
     harness_add("programs that hide nothing stay as they are",
                 programs_that_hide_nothing_stay_as_they_are);
+    harness_add("PoCL is spared its header", pocl_is_spared_its_header);
+    harness_add("what is not declared is found in the header",
+                what_is_not_declared_is_found_in_the_header);
     harness_add("embedded files are what the folder holds",
                 embedded_files_are_what_the_folder_holds);
     harness_add("only embedded files are found", only_embedded_files_are_found);

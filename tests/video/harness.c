@@ -10,10 +10,20 @@
 static OclDevice *the_device;
 static OclQueue *the_queue;
 
+/* Every function that kernels call is declared in kernels/builtins.cl. */
+static void fail_if_undeclared(const char *domain, GLogLevelFlags level, const char *message,
+                               gpointer data)
+{
+    if (strstr(message, "builtins.cl"))
+        g_error("%s", message);
+    g_log_default_handler(domain, level, message, data);
+}
+
 void harness_init(int *argc, char ***argv)
 {
     g_test_init(argc, argv, NULL);
     gst_init(argc, argv);
+    g_log_set_handler(NULL, G_LOG_LEVEL_DEBUG, fail_if_undeclared, NULL);
 }
 
 void harness_add(const char *sentence, void (*test)(void))
