@@ -15,7 +15,7 @@
  *
  * Faces are followed from frame to frame, and their landmarks smoothed, so that a still face does
  * not tremble; with `detect-interval` above 1 the detector only looks at every so many frames, and
- * faces move evenly between them.
+ * faces go on as they went between them, and are led gently to where they are seen again.
  *
  * A restored face that no longer looks like the one that was there is left out. The measure is the
  * contrast and structure term of SSIM (-1 to 1) between the two, each seen from so far away that
@@ -757,9 +757,11 @@ static void install_choice(GObjectClass *klass)
                            0, 1, DEFAULT_DETECTOR_SCORE, PER_FRAME));
     g_object_class_install_property(
         klass, PROP_DETECT_INTERVAL,
-        g_param_spec_uint("detect-interval", "Detect interval",
-                          "Look for faces in every so many frames; between them faces move evenly",
-                          1, 250, 1, ANY_TIME));
+        g_param_spec_uint(
+            "detect-interval", "Detect interval",
+            "Look for faces in every so many frames; between them faces go on as they "
+            "went",
+            1, 250, 1, ANY_TIME));
     g_object_class_install_property(
         klass, PROP_MIN_FACE_SIZE,
         g_param_spec_uint("min-face-size", "Least face size",

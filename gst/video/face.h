@@ -106,8 +106,9 @@ void video_face_tracker_reset(VideoFaceTracker *tracker);
 #define VIDEO_FACE_KEEP 0.5f
 /* The frames that follow those before: @faces[i] holds the detections of frame i, sorted by score
  * and down to VIDEO_FACE_KEEP of @threshold, if @detected[i]; else it is empty. Afterwards it holds
- * the faces there, with their numbers. Between two frames with detections faces move evenly; after
- * the last they go on as they went. @seconds: from one frame to the next. */
+ * the faces there, with their numbers. Between two frames with detections faces move from one to
+ * the other; after the last they go on as they went. When they are then seen elsewhere they do not
+ * jump. @seconds: from one frame to the next. */
 void video_face_tracker_run(VideoFaceTracker *tracker, GArray *const *faces,
                             const gboolean *detected, guint n_frames, double seconds,
                             float threshold);

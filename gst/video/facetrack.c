@@ -6,10 +6,16 @@
  * with the speed, so that a still face does not tremble and a moving one is not left behind. All
  * numbers of a face share one cutoff, so that smoothing does not bend it, and speed counts in faces
  * a second, so that it suits every size.
+ *
+ * A face that was shown ahead of its detection is shown elsewhere than that then says. It does not
+ * jump there: the difference, of place and of speed, fades out over the frames that follow, as a
+ * critically damped spring does. Restoring a face suffers less from a crop that is a little off
+ * than the eye from one that jumps.
  */
 #include "face.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Of a still face, Hz; with the detectors' usual noise of half a percent of the face. */
 #define STILL_CUTOFF_HZ 0.7
@@ -19,6 +25,8 @@
 #define RATE_CUTOFF_HZ 1.0
 /* A face goes on as it went for no longer than this after it was seen. */
 #define MOST_SECONDS_AHEAD 0.2
+/* Time constant of that spring. */
+#define FADE_SECONDS 0.05f
 /* A detection may be a followed face if the boxes share this much, or if the landmarks are off by
  * at most this share of its size. */
 #define LEAST_OVERLAP 0.3f
@@ -31,6 +39,10 @@ enum { N_NUMBERS = 4 + 2 * VIDEO_FACE_POINTS };
 typedef struct {
     VideoFace face;         /* smoothed, where it was last seen */
     float rates[N_NUMBERS]; /* smoothed, pixels a second */
+    /* of the last frame shown: how fast the way was that it was on, pixels a second, and by how
+     * much place and speed were off it */
+    float way_rates[N_NUMBERS];
+    float off[N_NUMBERS], off_rates[N_NUMBERS];
 } Track;
 
 struct VideoFaceTracker {
@@ -231,39 +243,97 @@ static void update(VideoFaceTracker *tracker, const GArray *faces, double second
 
 /* ---------------------------------------------------------------- a batch */
 
-static GArray *current_faces(const VideoFaceTracker *tracker)
+static Track *find_track(const GArray *tracks, guint64 number)
 {
-    GArray *faces = video_faces_new();
-    for (guint i = 0; i < tracker->tracks->len; i++)
-        g_array_append_val(faces, track_at(tracker, i)->face);
-    return faces;
-}
-
-static const VideoFace *find_track(const GArray *faces, guint64 track)
-{
-    for (guint i = 0; i < faces->len; i++)
-        if (video_faces_at(faces, i)->track == track)
-            return video_faces_at(faces, i);
+    for (guint i = 0; i < tracks->len; i++) {
+        Track *track = &g_array_index(tracks, Track, i);
+        if (track->face.track == number)
+            return track;
+    }
     return NULL;
 }
 
-/* A frame between two detections; who is gone in the second one stays where it was. */
-static void fill_between(const GArray *before, const GArray *after, float share, GArray *faces)
+/* @share of the way from a detection to the next one; who is gone then stays where it was. */
+static VideoFace on_the_way(const Track *from, const Track *to, float share)
 {
-    g_array_set_size(faces, 0);
-    for (guint i = 0; i < before->len; i++) {
-        const VideoFace *from = video_faces_at(before, i), *to = find_track(after, from->track);
-        const VideoFace face = to ? between(from, to, share) : *from;
-        g_array_append_val(faces, face);
+    return to && share > 0 ? between(&from->face, &to->face, share) : from->face;
+}
+
+/* From the next frame on the way has these speeds. */
+static void change_rates(Track *track, const float rates[N_NUMBERS])
+{
+    for (guint i = 0; i < N_NUMBERS; i++) {
+        track->off_rates[i] += track->way_rates[i] - rates[i];
+        track->way_rates[i] = rates[i];
     }
 }
 
-static void fill_ahead(const VideoFaceTracker *tracker, double seconds, GArray *faces)
+/* A detection, @n_frames after @from, says where the face is (@to) or that it is gone (NULL). The
+ * next frame to be shown is @frames after @from; those before it were shown without knowing. */
+static void change_ways(Track *from, const Track *to, guint frames, guint n_frames, double seconds)
 {
-    g_array_set_size(faces, 0);
+    float old[N_NUMBERS], new[N_NUMBERS], begin[N_NUMBERS], end[N_NUMBERS], rates[N_NUMBERS];
+    const VideoFace expected = ahead(from, (frames - 1) * seconds);
+    const VideoFace known = on_the_way(from, to, (float)(frames - 1) / (float)n_frames);
+    to_numbers(&expected, old);
+    to_numbers(&known, new);
+    to_numbers(&from->face, begin);
+    to_numbers(to ? &to->face : &from->face, end);
+    for (guint i = 0; i < N_NUMBERS; i++) {
+        from->off[i] += frames > 1 ? old[i] - new[i] : 0;
+        rates[i] = (end[i] - begin[i]) / (float)(n_frames * seconds);
+    }
+    change_rates(from, rates);
+}
+
+/* Shows @face in the next frame. */
+static void show(Track *track, VideoFace face, double seconds, GArray *faces)
+{
+    const float time = (float)seconds, rest = expf(-time / FADE_SECONDS);
+    float numbers[N_NUMBERS];
+    gboolean any = FALSE;
+    to_numbers(&face, numbers);
+    for (guint i = 0; i < N_NUMBERS; i++) {
+        const float slope = track->off_rates[i] + track->off[i] / FADE_SECONDS;
+        track->off[i] = (track->off[i] + slope * time) * rest;
+        track->off_rates[i] = (track->off_rates[i] - slope * time / FADE_SECONDS) * rest;
+        numbers[i] += track->off[i];
+        any |= track->off[i] != 0;
+    }
+    if (any)
+        from_numbers(numbers, &face);
+    g_array_append_val(faces, face);
+}
+
+/* The frames up to a detection, that one included: the last @n of @n_frames since the detection
+ * before, whose tracks were @before. */
+static void fill_up_to(VideoFaceTracker *tracker, const GArray *before, GArray *const *faces,
+                       guint n, guint n_frames, double seconds)
+{
+    /* Where all frames are looked at, smoothing is all that there is. */
+    for (guint i = 0; i < before->len && n_frames > 1; i++) {
+        Track *from = &g_array_index(before, Track, i);
+        change_ways(from, find_track(tracker->tracks, from->face.track), n_frames - n + 1, n_frames,
+                    seconds);
+    }
+    for (guint f = 0; f < n; f++) {
+        const guint frames = n_frames - n + 1 + f;
+        g_array_set_size(faces[f], 0);
+        for (guint i = 0; i < before->len && frames < n_frames; i++) {
+            Track *from = &g_array_index(before, Track, i);
+            const Track *to = find_track(tracker->tracks, from->face.track);
+            show(from, on_the_way(from, to, (float)frames / (float)n_frames), seconds, faces[f]);
+        }
+    }
     for (guint i = 0; i < tracker->tracks->len; i++) {
-        const VideoFace face = ahead(track_at(tracker, i), seconds);
-        g_array_append_val(faces, face);
+        Track *track = track_at(tracker, i);
+        const Track *from = find_track(before, track->face.track);
+        if (from) {
+            memcpy(track->way_rates, from->way_rates, sizeof track->way_rates);
+            memcpy(track->off, from->off, sizeof track->off);
+            memcpy(track->off_rates, from->off_rates, sizeof track->off_rates);
+        }
+        show(track, track->face, seconds, faces[n - 1]);
     }
 }
 
@@ -271,22 +341,25 @@ void video_face_tracker_run(VideoFaceTracker *tracker, GArray *const *faces,
                             const gboolean *detected, guint n_frames, double seconds,
                             float threshold)
 {
+    static const float stopped[N_NUMBERS];
     guint next = 0; /* the first frame that is not filled yet */
     for (guint i = 0; i < n_frames; i++) {
         tracker->frames_since++;
         if (!detected[i])
             continue;
-        g_autoptr(GArray) before = current_faces(tracker);
+        g_autoptr(GArray) before = g_array_copy(tracker->tracks);
         update(tracker, faces[i], tracker->frames_since * seconds, threshold);
-        g_autoptr(GArray) after = current_faces(tracker);
-        for (; next < i; next++)
-            fill_between(before, after, 1 - (float)(i - next) / (float)tracker->frames_since,
-                         faces[next]);
-        g_array_set_size(faces[i], 0);
-        g_array_append_vals(faces[i], after->data, after->len);
+        fill_up_to(tracker, before, faces + next, i + 1 - next, tracker->frames_since, seconds);
         tracker->frames_since = 0;
         next = i + 1;
     }
-    for (; next < n_frames; next++)
-        fill_ahead(tracker, (tracker->frames_since - (n_frames - 1 - next)) * seconds, faces[next]);
+    for (; next < n_frames; next++) {
+        const double time = (tracker->frames_since - (n_frames - 1 - next)) * seconds;
+        g_array_set_size(faces[next], 0);
+        for (guint i = 0; i < tracker->tracks->len; i++) {
+            Track *track = track_at(tracker, i);
+            change_rates(track, time <= MOST_SECONDS_AHEAD ? track->rates : stopped);
+            show(track, ahead(track, time), seconds, faces[next]);
+        }
+    }
 }
