@@ -7,7 +7,8 @@
  * each operand into local memory and each work-item has TM x TN sums in registers; the next tiles are
  * on their way from global memory while it adds.
  *
- * Defines: TX TR TY, types of x, residual and y; RESIDUAL 0 or 1; ACT, SCALED, see common.clh;
+ * Defines: TX TR TY, types of x, residual and y; RESIDUAL 0, 1 or, behind ACT, 2; ACT, SCALED, see
+ *   common.clh;
  *   BM BN, pixels and channels of a tile; TM TN, those of a work-item, multiples of 4;
  *   WIDE_X: x has whole aligned blocks of eight channels; WIDE_Y: y and residual have.
  * Buffers: x [C][H][W], residual and y [K][OH][OW] as maps of any strides.
@@ -158,9 +159,13 @@ conv_tiled(__global const TX *restrict x, Map xm, __global const float *restrict
             if (k >= conv.k)
                 continue;
             float4 v = SCALED_SUM(vload4(0, sum[i] + j), vload4(0, scale + k)) + vload4(0, bias + k);
-            if (RESIDUAL)
-                v += QUAD_READ(TR, residual + k + oy * rm.sh + ox * rm.sw);
-            QUAD_WRITE(TY, y + k + oy * ym.sh + ox * ym.sw, FINISHED(v, vload4(0, post + k)));
+            __global const TR *r = residual + k + oy * rm.sh + ox * rm.sw;
+            if (RESIDUAL == 1)
+                v += QUAD_READ(TR, r);
+            v = FINISHED(v, vload4(0, post + k));
+            if (RESIDUAL == 2)
+                v += QUAD_READ(TR, r);
+            QUAD_WRITE(TY, y + k + oy * ym.sh + ox * ym.sw, v);
         }
 #else
 #pragma unroll
@@ -169,9 +174,13 @@ conv_tiled(__global const TX *restrict x, Map xm, __global const float *restrict
             if (k >= conv.k)
                 continue;
             float v = SCALED_SUM(sum[i][j], scale[k]) + bias[k];
-            if (RESIDUAL)
-                v += READ(TR, residual, k * rm.sc + oy * rm.sh + ox * rm.sw);
-            WRITE(TY, y, k * ym.sc + oy * ym.sh + ox * ym.sw, FINISHED(v, post[k]));
+            const int r = k * rm.sc + oy * rm.sh + ox * rm.sw;
+            if (RESIDUAL == 1)
+                v += READ(TR, residual, r);
+            v = FINISHED(v, post[k]);
+            if (RESIDUAL == 2)
+                v += READ(TR, residual, r);
+            WRITE(TY, y, k * ym.sc + oy * ym.sh + ox * ym.sw, v);
         }
 #endif
     }

@@ -22,6 +22,11 @@ static double flops(const ConvJob *job)
     return 2.0 * nn_view_count(&job->y) * shape->c * shape->kh * shape->kw;
 }
 
+int nn_conv_residual(const ConvJob *job)
+{
+    return job->has_residual + (job->has_residual && job->residual_last);
+}
+
 void nn_conv_launch_epilogue(NnLaunch *launch, const ConvJob *job)
 {
     nn_launch_activation(launch, job->node);
@@ -795,10 +800,10 @@ static gboolean record_pair(NnRecorder *recorder, const NnNode *node, GError **e
 
 /* ---------------------------------------------------------------- from the node */
 
-static gboolean fits_tensor_cores(const ConvJob *job)
+static gboolean fits_gpu_tiles(const ConvJob *job)
 {
     return nn_conv_tensor_fits(job) || nn_conv_wgmma_fits(job) || nn_conv_halo_fits(job) ||
-           nn_conv_held_fits(job);
+           nn_conv_held_fits(job) || nn_conv_tiled_fits(job);
 }
 
 /* The normalisation of some channels that alone uses what @node computes, as in MODNet. */
@@ -823,7 +828,7 @@ static gboolean record_with_more(const ConvJob *job, gboolean *recorded, GError 
         more.has_residual = more.residual_last = TRUE;
     }
     more.pooled_too = pool ? nn_recorder_output(job->recorder, pool, 0) : NULL;
-    if ((node->added < 0 && !pool) || !fits_tensor_cores(&more))
+    if ((node->added < 0 && !pool) || !fits_gpu_tiles(&more))
         return TRUE;
 
     const NnVariant *variant =
@@ -831,7 +836,7 @@ static gboolean record_with_more(const ConvJob *job, gboolean *recorded, GError 
     const gboolean pools =
         variant->record == nn_conv_halo_record || variant->record == nn_conv_held_record;
     if (!pools && variant->record != nn_conv_tensor_record &&
-        variant->record != nn_conv_wgmma_record)
+        variant->record != nn_conv_wgmma_record && variant->record != nn_conv_tiled_record)
         return TRUE;
     if (pools && pool)
         nn_recorder_elide(job->recorder, pool);

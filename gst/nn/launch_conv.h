@@ -41,6 +41,8 @@ typedef struct {
 #define CONV_PRESCALE_OPTION " -DPRESCALED=%d"
 #define CONV_EPILOGUE_OPTION " -DACT=%d -DSCALED=%u"
 #define CONV_EPILOGUE(job) (job)->node->activation.type, (job)->scaled
+/* RESIDUAL, for kernels that take one behind the activation, too: 0, 1, or 2 there. */
+int nn_conv_residual(const ConvJob *job);
 /* launch_conv.c: alpha, beta and scales. */
 void nn_conv_launch_epilogue(NnLaunch *launch, const ConvJob *job);
 /* Behind it, where the kernel takes CONV_PRESCALE_OPTION. */

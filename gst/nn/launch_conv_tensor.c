@@ -193,7 +193,8 @@ static Cut choose_cut(const ConvJob *job, int depth)
 
 static const char *residual_option(const ConvJob *job)
 {
-    return !job->has_residual ? "" : job->residual_last ? " -DRESIDUAL=2" : " -DRESIDUAL=1";
+    static const char *const options[] = { "", " -DRESIDUAL=1", " -DRESIDUAL=2" };
+    return options[nn_conv_residual(job)];
 }
 
 /* Ends a convolution in @splits parts: @partial, [split][pixel][channel] floats per sample, to the

@@ -129,7 +129,7 @@ gboolean nn_conv_tiled_record(gconstpointer data, GError **error)
         "-DRESIDUAL=%d" CONV_EPILOGUE_OPTION,
         nn_kernel_type(job->x.type), nn_kernel_type(job->residual.type),
         nn_kernel_type(job->y.type), tile->pixels, tile->outputs, tile->item_pixels,
-        tile->item_outputs, nn_view_is_wide(&job->x, 1), wide_y, job->has_residual,
+        tile->item_outputs, nn_view_is_wide(&job->x, 1), wide_y, nn_conv_residual(job),
         CONV_EPILOGUE(job));
     nn_launch_map(launch, &job->x);
     nn_launch_buffer(launch, &weights);

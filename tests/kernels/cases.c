@@ -104,7 +104,7 @@ const Case cases[] = {
     /* ---- tiles of a GPU without them */
     { "Conv", 13, "f:1,3,17,13 !f:32,3,3,3 !f:32", "strides=2,2 " SAME, "conv_tiled", .dresses = SCALES },
     { "Conv", 13, "f:1,17,13,21 !f:67,17,3,3", "dilations=2,1 " SAME, "conv_tiled", .dresses = SCALES },
-    { "Conv", 13, "f:1,40,9,7 !f:12,40,1,1 !f:12", "", "conv_tiled", .dresses = SCALES },
+    { "Conv", 13, "f:1,40,9,7 !f:12,40,1,1 !f:12", "", "conv_tiled", .dresses = SCALES | ADDED },
     { "ConvTranspose", 13, "f:1,6,5,3 !f:6,20,4,4 !f:20", "strides=2,2 " SAME, "conv_tiled", .dresses = PLAIN },
     { "Conv", 13, "f:1,24,13,11 !f:136,24,3,3 !f:136", "strides=1,2 " SAME, "conv_tiled conv_tiled:128x128 "
       "conv_tiled:128x64 conv_tiled:64x64 conv_tiled:128x32 conv_tiled:64x32",
