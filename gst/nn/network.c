@@ -143,7 +143,7 @@ static void list_ports(NnNetwork *network)
 static gboolean choose_fp16(const OclDevice *device, NnPrecision precision)
 {
     if (precision == NN_PRECISION_AUTO)
-        return device->device_class == OCL_CLASS_NVIDIA;
+        return device->device_class != OCL_CLASS_CPU;
     return precision == NN_PRECISION_FP16;
 }
 

@@ -191,6 +191,14 @@ def check_launches_are_listed_as_another_device_would_have_them(folder):
     refuses(path, "--like", "toaster", saying="hopper, ampere or gpu")
 
 
+def check_gpus_take_halves_and_cpus_do_not(folder):
+    model = relu_model(folder, [1, 8, 4, 4])
+    found = {kind: json.loads(run_ok(model, "--device", "cpu", "--json", *like))["precision"]
+             for kind, like in (("cpu", []), ("gpu", ["--like", "gpu"]),
+                                ("hopper", ["--like", "hopper"]))}
+    assert found == {"cpu": "fp32", "gpu": "fp16", "hopper": "fp16"}, found
+
+
 def check_json_tells_memory_and_the_time_to_the_first_frame(folder):
     said = json.loads(run_ok(relu_model(folder, [1, 1 << 20]), "--json"))
     assert said["arena_b"] >= said["arena_lower_bound_b"] >= 2 * 4 << 20, said
