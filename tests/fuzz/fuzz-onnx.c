@@ -27,16 +27,17 @@ static void bind_open_dims(const NnGraph *graph, GArray *bindings)
     }
 }
 
-/* What launchers ask about: a CPU, and a GPU with tensor cores, of a generation before the one
- * whose launchers try a program on the device. */
-static OclDevice *make_device(OclClass device_class)
+/* What launchers ask about. A CPU that stands in for a GPU has all launchers of Hopper, which would
+ * try a program on a real one. */
+static OclDevice *make_device(OclClass device_class, guint compute_capability)
 {
     OclDevicePrivate *private = g_new0(OclDevicePrivate, 1);
     private->n_refs = 1;
     private->base = (OclDevice){ .device_class = device_class,
+                                 .type = CL_DEVICE_TYPE_CPU,
                                  .compute_units = 4,
                                  .vector_width = device_class == OCL_CLASS_CPU ? 16 : 4,
-                                 .compute_capability = device_class == OCL_CLASS_CPU ? 0 : 80,
+                                 .compute_capability = compute_capability,
                                  .max_allocation_b = 1 << 30,
                                  .local_memory_b = 48 << 10,
                                  .max_work_group = 1024,
@@ -48,6 +49,7 @@ static void record(NnGraph *graph, OclDevice *device, gboolean fp16)
 {
     g_autoptr(NnRecorder) recorder = nn_recorder_new(device, fp16, NULL);
     g_autoptr(GError) error = NULL;
+    recorder->max_samples = recorder->samples = 2;
     if (nn_recorder_record(recorder, graph, &error)) {
         g_assert_no_error(error);
         nn_plan_free(nn_plan_new(recorder, graph, 2, FALSE, &error));
@@ -70,8 +72,8 @@ static void prepare(const NnGraph *model)
         nn_graph_optimize(graph, &error)) {
         g_assert_no_error(error);
         g_autoptr(NnGraph) copy = nn_graph_copy(graph);
-        cpu = cpu ? cpu : make_device(OCL_CLASS_CPU);
-        gpu = gpu ? gpu : make_device(OCL_CLASS_NVIDIA);
+        cpu = cpu ? cpu : make_device(OCL_CLASS_CPU, 0);
+        gpu = gpu ? gpu : make_device(OCL_CLASS_NVIDIA, 90);
         record(graph, cpu, FALSE);
         if (nn_graph_infer(copy, NULL, 0, NULL))
             record(copy, gpu, TRUE);
