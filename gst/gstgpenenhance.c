@@ -39,7 +39,8 @@
  * mouth-left-x ... mouth-right-y, doubles in pixels) or without, which suits upright faces;
  * `attach-meta` makes such metas of what the detector finds. With `faces=aligned` the frame is an
  * aligned face and fills the network's input. With `faces=whole` it goes in as the network's
- * description says, which suits networks that enhance whole pictures.
+ * description says, which suits networks that enhance whole pictures: in one piece, and what comes
+ * out has the frame's size. For large frames, and to enlarge them, set `background-file` alone.
  *
  * ## Example launch lines
  * |[
