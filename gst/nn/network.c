@@ -185,6 +185,8 @@ NnNetwork *nn_network_build(NnModel *model, OclDevice *device, const NnNetworkPa
     g_autoptr(NnGraph) graph = build_graph(model, params, error);
     if (!graph || (fp16 && !nn_graph_centre(graph, error)))
         return NULL;
+    if (fp16)
+        nn_graph_make_room(graph);
 
     g_autoptr(NnNetwork) network = g_new0(NnNetwork, 1);
     g_atomic_ref_count_init(&network->ref_count);

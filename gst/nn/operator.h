@@ -81,5 +81,7 @@ gboolean nn_graph_optimize(NnGraph *graph, GError **error);
 /* fuse_centre.c: behind those, for a network that is to be stored as halves: takes the constant
  * part off channels that are always on. */
 gboolean nn_graph_centre(NnGraph *graph, GError **error);
+/* fuse_range.c: behind that: scales what would leave the range of halves within the network. */
+void nn_graph_make_room(NnGraph *graph);
 
 G_END_DECLS

@@ -67,6 +67,8 @@ gboolean stand_in_print_launches(NnModel *model, OclDevice *device, const NnNetw
         (!params->no_fusion && !nn_graph_optimize(graph, error)) ||
         (fp16 && !nn_graph_centre(graph, error)))
         return FALSE;
+    if (fp16)
+        nn_graph_make_room(graph);
     g_autoptr(NnRecorder) recorder = nn_recorder_new(device, fp16, params->variant);
     recorder->max_samples = params->max_samples;
     recorder->samples = params->max_samples;

@@ -169,6 +169,52 @@ static void test_a_channel_may_be_off_all_the_same(gconstpointer variant)
     g_assert_cmpfloat(always_on_error(1000, 1, variant), <, 2e-3);
 }
 
+/* ---------------------------------------------------------------- large numbers */
+
+static float *weights_times(const char *shape, float factor)
+{
+    g_autoptr(NnArray) random = onnx_random_array(shape, 8);
+    for (gsize i = 0; i < random->n; i++)
+        ((float *)random->data)[i] *= factor;
+    return g_memdup2(random->data, random->n * sizeof(float));
+}
+
+/* Sums of up to 2e5 between numbers of about 1, on the way through all that may scale them: bias,
+ * residual, Concat, Resize; and a gate, which may not. */
+static NnModel *large_model(void)
+{
+    g_autoptr(OnnxBuilder) builder = onnx_builder_new(13);
+    g_autofree float *u = weights_times("8,8,3,3", 200), *v = weights_times("8,8,3,3", 60);
+    g_autofree float *w = weights_times("8,16,1,1", 1e-5f);
+    onnx_builder_input(builder, "x", NN_FLOAT32, "1,8,12,12");
+    onnx_builder_floats(builder, "u", "8,8,3,3", u);
+    onnx_builder_floats(builder, "bias", "8", (const float[]){ 99, -99, 9, -9, 999, 0, 1, 50 });
+    onnx_builder_floats(builder, "v", "8,8,3,3", v);
+    onnx_builder_floats(builder, "w", "8,16,1,1", w);
+    onnx_builder_floats(builder, "scales", "4", (const float[]){ 1, 1, 2, 2 });
+    onnx_node_ints(onnx_builder_node(builder, "Conv", "x,u,bias", "a"), "pads", "1,1,1,1");
+    onnx_builder_node(builder, "Relu", "a", "b");
+    onnx_node_ints(onnx_builder_node(builder, "Conv", "b,v", "c"), "pads", "1,1,1,1");
+    onnx_builder_node(builder, "Add", "c,b", "d");
+    onnx_node_int(onnx_builder_node(builder, "Concat", "d,b", "e"), "axis", 1);
+    onnx_node_string(onnx_builder_node(builder, "Resize", "e,,scales", "f"), "mode", "linear");
+    onnx_builder_node(builder, "Conv", "f,w", "g");
+    onnx_builder_node(builder, "Sigmoid", "g", "h");
+    onnx_builder_node(builder, "Mul", "g,h", "y");
+    onnx_builder_output(builder, "y");
+    return model_of(builder);
+}
+
+static void test_numbers_beyond_halves_stay_finite(gconstpointer variant)
+{
+    g_autoptr(NnModel) model = large_model();
+    g_autoptr(NnArray) x = onnx_random_array("1,8,12,12", 2);
+    g_autoptr(NnArray) floats = run(model, NN_PRECISION_FP32, NULL, x);
+    g_autoptr(NnArray) halves = run(model, NN_PRECISION_FP16, variant, x);
+    for (gsize i = 0; i < floats->n; i++)
+        g_assert_cmpfloat_with_epsilon(nn_array_get(halves, i), nn_array_get(floats, i), 0.01);
+}
+
 static void add_test(const char *name, const char *variant, GTestDataFunc run_test)
 {
     g_autofree char *path = g_strdup_printf("/halves/%s by %s", name, variant ? variant : "rules");
@@ -196,6 +242,8 @@ int main(int argc, char **argv)
                  test_the_constant_ends_where_the_map_does);
         add_test("a channel that should be always on may be off", variants[i],
                  test_a_channel_may_be_off_all_the_same);
+        add_test("numbers beyond halves stay finite", variants[i],
+                 test_numbers_beyond_halves_stay_finite);
     }
     const int status = g_test_run();
     ocl_device_unref(device);
