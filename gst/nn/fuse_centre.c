@@ -24,6 +24,10 @@
  * reader. A half has 2048 steps; what is left of them says nothing of the others. */
 #define LEAST_SHARE 256
 
+/* Nodes between a convolution and its readers, and readers, beyond which it is left alone. */
+#define MOST_STEPS 8
+#define MOST_READERS 64
+
 /* A convolution, and the channel of its input that is channel 0 of what is looked at. */
 typedef struct {
     NnNode *conv;
@@ -91,9 +95,9 @@ static gboolean reads_once(const NnNode *conv, const NnValue *value)
 }
 
 /* All convolutions that read @value, maybe resized and beside others; FALSE if others read it. */
-static gboolean find_readers(const NnValue *value, gint64 first, GArray *readers)
+static gboolean find_readers(const NnValue *value, gint64 first, guint steps_left, GArray *readers)
 {
-    if (value->is_output || value->rank != 4)
+    if (value->is_output || value->rank != 4 || steps_left == 0 || readers->len > MOST_READERS)
         return FALSE;
     for (guint i = 0; i < value->consumers->len; i++) {
         NnNode *node = value->consumers->pdata[i];
@@ -105,9 +109,11 @@ static gboolean find_readers(const NnValue *value, gint64 first, GArray *readers
             g_array_append_val(readers, reader);
         } else if (is_channel_concat(node)) {
             const gint64 at = first_in_concat(node, value);
-            ok = at >= 0 && find_readers(nn_node_output(node, 0), first + at, readers);
+            ok = at >= 0 &&
+                 find_readers(nn_node_output(node, 0), first + at, steps_left - 1, readers);
         } else {
-            ok = passes_constants(node) && find_readers(nn_node_output(node, 0), first, readers);
+            ok = passes_constants(node) &&
+                 find_readers(nn_node_output(node, 0), first, steps_left - 1, readers);
         }
         if (!ok)
             return FALSE;
@@ -223,7 +229,7 @@ static void centre(NnGraph *graph, NnNode *conv, GHashTable *edges)
         conv->post_scale >= 0 || conv->added >= 0)
         return;
     g_autoptr(GArray) readers = g_array_new(FALSE, FALSE, sizeof(Reader));
-    if (!find_readers(nn_node_output(conv, 0), 0, readers))
+    if (!find_readers(nn_node_output(conv, 0), 0, MOST_STEPS, readers))
         return;
     const gint64 n = params.out_channels;
     g_autofree double *constants = g_new0(double, n);

@@ -75,8 +75,10 @@ static void prepare(const NnGraph *model)
         cpu = cpu ? cpu : make_device(OCL_CLASS_CPU, 0);
         gpu = gpu ? gpu : make_device(OCL_CLASS_NVIDIA, 90);
         record(graph, cpu, FALSE);
-        if (nn_graph_infer(copy, NULL, 0, NULL))
+        if (nn_graph_infer(copy, NULL, 0, NULL) && nn_graph_centre(copy, NULL)) {
+            nn_graph_make_room(copy);
             record(copy, gpu, TRUE);
+        }
     } else {
         g_assert_nonnull(error);
     }
