@@ -47,6 +47,9 @@ class Summary:
         elif entry["result"] == "SKIP":
             said = (output + entry.get("stderr", "")).strip().splitlines()
             self.skipped.append(f"{name}: {said[-1] if said else 'no reason given'}")
+        elif entry["result"] == "INTERRUPT":
+            # Whoever stopped the run says in the log what that means for the rest.
+            self.skipped.append(f"{name}: was stopped")
         elif LIBCHECK.search(output):
             self.libcheck(name, output)
         elif re.search(r"^1\.\.\d+", output, re.M):
@@ -54,7 +57,7 @@ class Summary:
         elif entry["result"] == "OK":
             self.passed += 1
         # A crash or a timeout shows in the result alone.
-        if entry["result"] not in ("OK", "SKIP", "EXPECTEDFAIL") and len(self.failed) == failed:
+        if entry["result"] not in ("OK", "SKIP", "INTERRUPT", "EXPECTEDFAIL") and len(self.failed) == failed:
             self.failed.append(f"{name}: {entry['result'].lower()}, status {entry['returncode']}")
 
 
