@@ -206,8 +206,13 @@ NnNetwork *nn_network_build(NnModel *model, OclDevice *device, const NnNetworkPa
     if (!record(network, error))
         return NULL;
     list_ports(network);
-    network->plan = nn_plan_new(network->recorder, network->graph, network->max_samples,
-                                params->keep_inputs, error);
+    /* A profile has one event per launch, a recording all samples in each. */
+    const NnPlanParams plan = { .max_samples = network->max_samples,
+                                .keep_inputs = params->keep_inputs,
+                                .may_take_turns = device->device_class == OCL_CLASS_CPU &&
+                                                  network->max_samples > 1 && !network->profiling &&
+                                                  !network->recorded };
+    network->plan = nn_plan_new(network->recorder, network->graph, &plan, error);
     if (!network->plan || !upload_weights(network, error))
         return NULL;
     nn_recorder_forget_host_data(network->recorder);
@@ -334,7 +339,7 @@ static gboolean set_strided(OclKernel *kernel, guint *index, const NnArgument *a
 static cl_mem storage_slice(NnSlot *slot, const NnView *view, GError **error)
 {
     const NnStorage *storage = view->storage;
-    const guint n = storage->shared ? 1 : slot->network->max_samples;
+    const guint n = storage->shared || storage->in_turns ? 1 : slot->network->max_samples;
     cl_mem slice = ocl_buffer_slice(slot->network->device, storage_memory(slot, storage),
                                     storage->offset_b, storage->size_b * n, error);
     if (slice)
@@ -505,6 +510,29 @@ static OclRecording *find_recording(NnSlot *slot, OclQueue *compute, guint n_sam
     return NULL;
 }
 
+/* Enqueues all launches over @n_samples samples from @first on. */
+static gboolean run_samples(NnSlot *slot, OclQueue *compute, guint first, guint n_samples,
+                            GError **error)
+{
+    const GPtrArray *launches = slot->network->recorder->launches;
+    for (guint i = 0; i < launches->len; i++) {
+        const NnLaunch *launch = launches->pdata[i];
+        gsize global[3], from[3] = { 0 };
+        const gsize *local;
+        if (launch->sample_dim >= 0)
+            from[launch->sample_dim] = first * launch->global[launch->sample_dim];
+        launch_size(launch, n_samples, global, &local);
+        if (!is_in_time(slot->network, error))
+            return FALSE;
+        if (!ocl_enqueue_from(compute, slot->kernels->pdata[i], launch->n_dims, from, global, local,
+                              slot->events ? &slot->events[i] : NULL, error)) {
+            g_prefix_error(error, "%s: ", launch->node);
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
 gboolean nn_slot_run(NnSlot *slot, OclQueue *compute, guint n_samples, GError **error)
 {
     g_return_val_if_fail(n_samples >= 1 && n_samples <= slot->network->max_samples, FALSE);
@@ -512,20 +540,10 @@ gboolean nn_slot_run(NnSlot *slot, OclQueue *compute, guint n_samples, GError **
     OclRecording *recording = find_recording(slot, compute, n_samples);
     if (recording)
         return ocl_recording_enqueue(recording, compute, error);
-    const GPtrArray *launches = slot->network->recorder->launches;
-    for (guint i = 0; i < launches->len; i++) {
-        const NnLaunch *launch = launches->pdata[i];
-        gsize global[3];
-        const gsize *local;
-        launch_size(launch, n_samples, global, &local);
-        if (!is_in_time(slot->network, error))
+    const guint step = slot->network->plan->in_turns ? 1 : n_samples;
+    for (guint i = 0; i < n_samples; i += step)
+        if (!run_samples(slot, compute, i, step, error))
             return FALSE;
-        if (!ocl_enqueue(compute, slot->kernels->pdata[i], launch->n_dims, global, local,
-                         slot->events ? &slot->events[i] : NULL, error)) {
-            g_prefix_error(error, "%s: ", launch->node);
-            return FALSE;
-        }
-    }
     return TRUE;
 }
 

@@ -47,6 +47,47 @@ static void find_lifetimes(NnRecorder *recorder, const NnGraph *graph, gboolean 
         extend_values(graph->inputs, (int)recorder->launches->len);
 }
 
+/* How much of @storage there is. */
+static gsize whole_size(const NnStorage *storage, guint max_samples)
+{
+    return storage->size_b * (storage->in_turns ? 1 : max_samples);
+}
+
+static void keep(GPtrArray *values)
+{
+    for (guint i = 0; i < values->len; i++) {
+        const NnView *view = ((NnValue *)values->pdata[i])->storage;
+        if (view)
+            view->storage->in_turns = FALSE;
+    }
+}
+
+/* Kernels that take no offset know the distance of samples themselves. */
+static void keep_buffers(NnRecorder *recorder)
+{
+    for (guint i = 0; i < recorder->launches->len; i++) {
+        const NnLaunch *launch = recorder->launches->pdata[i];
+        for (guint a = 0; a < launch->arguments->len; a++) {
+            const NnArgument *argument = &g_array_index(launch->arguments, NnArgument, a);
+            if (argument->kind == NN_ARGUMENT_BUFFER)
+                argument->view.storage->in_turns = FALSE;
+        }
+    }
+}
+
+static void take_turns(NnRecorder *recorder, const NnGraph *graph, GPtrArray *computed)
+{
+    const int end = (int)recorder->launches->len;
+    for (guint i = 0; i < computed->len; i++)
+        ((NnStorage *)computed->pdata[i])->in_turns = TRUE;
+    keep(graph->inputs);
+    keep(graph->outputs);
+    keep_buffers(recorder);
+    /* Those of one sample lie there while others are computed. */
+    extend_values(graph->inputs, end);
+    extend_values(graph->outputs, -1);
+}
+
 static gint by_size(gconstpointer a, gconstpointer b)
 {
     const NnStorage *x = *(NnStorage *const *)a, *y = *(NnStorage *const *)b;
@@ -76,7 +117,7 @@ static gsize find_gap(GPtrArray *placed, const NnStorage *storage, int chunk, gs
             continue;
         if (other->offset_b >= offset_b + size_b)
             break;
-        offset_b = MAX(offset_b, other->offset_b + other->size_b * max_samples);
+        offset_b = MAX(offset_b, other->offset_b + whole_size(other, max_samples));
     }
     return offset_b;
 }
@@ -84,7 +125,7 @@ static gsize find_gap(GPtrArray *placed, const NnStorage *storage, int chunk, gs
 static gboolean place(NnPlan *plan, GPtrArray *placed, NnStorage *storage, guint max_samples,
                       gsize max_chunk_b, GError **error)
 {
-    const gsize size_b = storage->size_b * max_samples;
+    const gsize size_b = whole_size(storage, max_samples);
     if (size_b > max_chunk_b) {
         g_set_error(error, NN_ERROR, NN_ERROR_TOO_LARGE,
                     "a tensor of %" G_GSIZE_FORMAT " MiB for %u frames is larger than the device "
@@ -114,19 +155,20 @@ static gsize lower_bound(GPtrArray *storages, guint n_launches, guint max_sample
         for (guint i = 0; i < storages->len; i++) {
             const NnStorage *storage = storages->pdata[i];
             if (storage->first <= launch && launch <= storage->last)
-                alive_b += storage->size_b * max_samples;
+                alive_b += whole_size(storage, max_samples);
         }
         most_b = MAX(most_b, alive_b);
     }
     return most_b;
 }
 
-NnPlan *nn_plan_new(NnRecorder *recorder, const NnGraph *graph, guint max_samples,
-                    gboolean keep_inputs, GError **error)
+NnPlan *nn_plan_new(NnRecorder *recorder, const NnGraph *graph, const NnPlanParams *params,
+                    GError **error)
 {
+    const guint max_samples = params->max_samples, n_launches = recorder->launches->len;
     g_autoptr(NnPlan) plan = g_new0(NnPlan, 1);
     plan->chunks_b = g_array_new(FALSE, TRUE, sizeof(gsize));
-    find_lifetimes(recorder, graph, keep_inputs);
+    find_lifetimes(recorder, graph, params->keep_inputs);
 
     g_autoptr(GPtrArray) computed = g_ptr_array_new();
     for (guint i = 0; i < recorder->storages->len; i++) {
@@ -135,6 +177,10 @@ NnPlan *nn_plan_new(NnRecorder *recorder, const NnGraph *graph, guint max_sample
             g_ptr_array_add(computed, storage);
     }
     g_ptr_array_sort(computed, by_size);
+    plan->in_turns = params->may_take_turns && recorder->device->cache_b > 0 &&
+                     lower_bound(computed, n_launches, 1) > recorder->device->cache_b;
+    if (plan->in_turns)
+        take_turns(recorder, graph, computed);
 
     g_autoptr(GPtrArray) placed = g_ptr_array_new();
     for (guint i = 0; i < computed->len; i++)
@@ -144,6 +190,6 @@ NnPlan *nn_plan_new(NnRecorder *recorder, const NnGraph *graph, guint max_sample
 
     for (guint i = 0; i < plan->chunks_b->len; i++)
         plan->arena_b += g_array_index(plan->chunks_b, gsize, i);
-    plan->lower_bound_b = lower_bound(computed, recorder->launches->len, max_samples);
+    plan->lower_bound_b = lower_bound(computed, n_launches, max_samples);
     return g_steal_pointer(&plan);
 }

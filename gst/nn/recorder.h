@@ -91,12 +91,24 @@ typedef struct {
     GArray *chunks_b;    /* gsize: the memory objects of a slot */
     gsize arena_b;       /* their sum */
     gsize lower_bound_b; /* the most that is alive at any launch */
+    gboolean in_turns;   /* each sample is to go through all launches before the next */
 } NnPlan;
 
 /* Places all storages without constant; @graph's inputs live from before the first launch and its
- * outputs to after the last; with @keep_inputs the inputs, too. */
-NnPlan *nn_plan_new(NnRecorder *recorder, const NnGraph *graph, guint max_samples,
-                    gboolean keep_inputs, GError **error);
+ * outputs to after the last; with @keep_inputs the inputs, too.
+ *
+ * A batch is planned in turns where that is allowed and what one sample needs does not fit the
+ * device's cache: what a launch writes for many samples would have left the cache before the next
+ * launch reads it. Then samples share one block of everything but the network's inputs and outputs,
+ * which live all the time. */
+typedef struct {
+    guint max_samples;
+    gboolean keep_inputs;
+    gboolean may_take_turns;
+} NnPlanParams;
+
+NnPlan *nn_plan_new(NnRecorder *recorder, const NnGraph *graph, const NnPlanParams *params,
+                    GError **error);
 void nn_plan_free(NnPlan *plan);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(NnPlan, nn_plan_free)
 

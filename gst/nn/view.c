@@ -6,7 +6,7 @@
 
 gint64 nn_view_sample_stride(const NnView *view)
 {
-    if (view->storage->shared)
+    if (view->storage->shared || view->storage->in_turns)
         return 0;
     return (gint64)(view->storage->size_b / nn_type_size(view->type));
 }

@@ -14,8 +14,9 @@ G_BEGIN_DECLS
 /* A block of memory that exists while a network runs: one per computed tensor that is not a view of
  * another, per scratch area, per constant. The plan gives it a place. */
 typedef struct {
-    gsize size_b;    /* for one sample, aligned for the device; of the whole if shared */
-    gboolean shared; /* one block for all samples: constants and what is computed from them */
+    gsize size_b;      /* for one sample, aligned for the device; of the whole if shared */
+    gboolean shared;   /* one block for all samples: constants and what is computed from them */
+    gboolean in_turns; /* plan.c: one block that a batch's samples use one after the other */
     gconstpointer constant; /* host data to upload, NULL: computed */
     gsize constant_b;
     int first, last; /* launches between which it must live (plan.c); -1: before the first */
@@ -32,7 +33,7 @@ typedef struct {
     gint64 offset;               /* in elements from the storage's start */
 } NnView;
 
-/* Elements between two samples; 0 for shared storage. */
+/* Elements between two samples; 0 for storage that is shared or used in turns. */
 gint64 nn_view_sample_stride(const NnView *view);
 /* TRUE if the elements lie densely in row-major order. */
 gboolean nn_view_is_dense(const NnView *view);

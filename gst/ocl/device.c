@@ -304,6 +304,7 @@ static void query(OclDevice *device)
     device->vector_width = MAX(1, device_uint(id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT));
     device->compute_capability = compute_capability(id);
     device->max_allocation_b = device_ulong(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
+    device->cache_b = device_ulong(id, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE);
     device->global_memory_b = device_ulong(id, CL_DEVICE_GLOBAL_MEM_SIZE);
     device->local_memory_b = device_ulong(id, CL_DEVICE_LOCAL_MEM_SIZE);
     device->max_work_group = device_size(id, CL_DEVICE_MAX_WORK_GROUP_SIZE);

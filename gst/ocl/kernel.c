@@ -63,7 +63,13 @@ static gboolean fail_enqueue(GError **error, cl_int status, const OclKernel *ker
 gboolean ocl_enqueue(OclQueue *queue, OclKernel *kernel, guint n_dims, const gsize *global,
                      const gsize *local, cl_event *event, GError **error)
 {
+    return ocl_enqueue_from(queue, kernel, n_dims, NULL, global, local, event, error);
+}
+
+gboolean ocl_enqueue_from(OclQueue *queue, OclKernel *kernel, guint n_dims, const gsize *first,
+                          const gsize *global, const gsize *local, cl_event *event, GError **error)
+{
     cl_int status =
-        clEnqueueNDRangeKernel(queue->cl, kernel->cl, n_dims, NULL, global, local, 0, NULL, event);
+        clEnqueueNDRangeKernel(queue->cl, kernel->cl, n_dims, first, global, local, 0, NULL, event);
     return status == CL_SUCCESS || fail_enqueue(error, status, kernel, n_dims, global, local);
 }

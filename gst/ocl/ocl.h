@@ -59,6 +59,7 @@ typedef struct {
     gsize max_allocation_b;   /* CL_DEVICE_MAX_MEM_ALLOC_SIZE */
     gsize global_memory_b;    /* CL_DEVICE_GLOBAL_MEM_SIZE */
     gsize local_memory_b;     /* CL_DEVICE_LOCAL_MEM_SIZE */
+    gsize cache_b;            /* CL_DEVICE_GLOBAL_MEM_CACHE_SIZE, 0: unknown */
     gsize max_work_group;     /* CL_DEVICE_MAX_WORK_GROUP_SIZE */
     gsize base_align_b;       /* slices of buffers start on multiples of this */
     gboolean unified_memory;  /* host and device share memory: mapping costs no copy */
@@ -210,6 +211,11 @@ gboolean ocl_kernel_set(OclKernel *kernel, guint index, gsize size_b, const void
  * @event: (out) (optional) (transfer full): completes with the kernel. */
 gboolean ocl_enqueue(OclQueue *queue, OclKernel *kernel, guint n_dims, const gsize *global,
                      const gsize *local, cl_event *event, GError **error);
+
+/* The same of the work-items from @first on, where get_global_id() begins; groups count from 0 all
+ * the same. @first: (nullable): a number per dimension. */
+gboolean ocl_enqueue_from(OclQueue *queue, OclKernel *kernel, guint n_dims, const gsize *first,
+                          const gsize *global, const gsize *local, cl_event *event, GError **error);
 
 /* ---------------------------------------------------------------- recording */
 

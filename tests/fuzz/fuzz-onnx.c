@@ -39,6 +39,7 @@ static OclDevice *make_device(OclClass device_class, guint compute_capability)
                                  .vector_width = device_class == OCL_CLASS_CPU ? 16 : 4,
                                  .compute_capability = compute_capability,
                                  .max_allocation_b = 1 << 30,
+                                 .cache_b = 1 << 16,
                                  .local_memory_b = 48 << 10,
                                  .max_work_group = 1024,
                                  .base_align_b = 128 };
@@ -49,10 +50,12 @@ static void record(NnGraph *graph, OclDevice *device, gboolean fp16)
 {
     g_autoptr(NnRecorder) recorder = nn_recorder_new(device, fp16, NULL);
     g_autoptr(GError) error = NULL;
-    recorder->max_samples = recorder->samples = 2;
+    const NnPlanParams plan = { .max_samples = 2,
+                                .may_take_turns = device->device_class == OCL_CLASS_CPU };
+    recorder->max_samples = recorder->samples = plan.max_samples;
     if (nn_recorder_record(recorder, graph, &error)) {
         g_assert_no_error(error);
-        nn_plan_free(nn_plan_new(recorder, graph, 2, FALSE, &error));
+        nn_plan_free(nn_plan_new(recorder, graph, &plan, &error));
     } else {
         g_assert_nonnull(error);
     }
