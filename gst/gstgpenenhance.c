@@ -20,7 +20,8 @@
  * A restored face that no longer looks like the one that was there is left out. The measure is the
  * contrast and structure term of SSIM (-1 to 1) between the two, each seen from so far away that
  * 16 x 16 points of luma remain: shapes and shades must agree there, while the detail that the
- * network is for does not count. `similarity` is the least that is accepted.
+ * network is for does not count. `similarity` is the least that is accepted in full; so that a face
+ * does not come and go, one that is less similar by up to 0.1 is mixed with the one before.
  *
  * The face is pasted in a rounded square with a soft edge (`mask-blur`). With `mask-file`, a
  * network that tells the parts of a restored face apart, background, hat and clothes in it are left
@@ -782,8 +783,7 @@ static void install_choice(GObjectClass *klass)
         g_param_spec_float(
             "similarity", "Least similarity",
             "A restored face that is less similar to the one before, seen from afar, "
-            "is left out; one that was restored in the frame before may be 0.05 less similar. -1 "
-            "accepts any, 1 is the same",
+            "fades, and is left out where it is less by 0.1. -1 accepts any, 1 is the same",
             -1, 1, DEFAULT_SIMILARITY, PER_FRAME));
 }
 

@@ -25,7 +25,6 @@ typedef struct {
     float least; /* similarity */
     int match;   /* the colours */
     int soften;
-    int track; /* the same for the same face in other frames; 0: not followed */
     int frame;
     int first, count;             /* faces of the same frame: rows of the table */
     int left, top, columns, rows; /* of the cells that the crop touches */
@@ -35,7 +34,7 @@ typedef struct {
 typedef struct {
     float gain[3], shift[3];
     float similarity; /* -1..1 */
-    int use;
+    float share;      /* of the restored face in the result, 0..1 */
 } Verdict;
 
 /* Samples along each axis of a pixel that covers @extent others. */
@@ -87,6 +86,8 @@ __kernel void face_crop(__global const uchar *restrict frames, Format format, fl
 }
 
 #define BLOCKS 16
+/* VIDEO_FACE_FADE: over so much of similarity below the least one a face fades away. */
+#define FADE 0.1f
 
 /* The mean colours of 16 x 16 blocks of a tensor's pictures.
  * Global: 16, 16, faces. */
@@ -141,7 +142,7 @@ __kernel void face_judge(__global const float *restrict before,
     const float steady = 58.5225f;
     Verdict verdict;
     verdict.similarity = (2.0f * covariance.w + steady) / (a_variance.w + b_variance.w + steady);
-    verdict.use = 0;
+    verdict.share = smoothstep(face->least - FADE, face->least, verdict.similarity);
     const float4 gain = clamp(sqrt((a_variance + 1.0f) / (b_variance + 1.0f)), 0.5f, 2.0f);
     const float4 shift = a1 - gain * b1;
     verdict.gain[0] = face->match ? gain.x : 1.0f;
@@ -151,46 +152,6 @@ __kernel void face_judge(__global const float *restrict before,
     verdict.shift[1] = face->match ? shift.y : 0.0f;
     verdict.shift[2] = face->match ? shift.z : 0.0f;
     verdicts[first + n] = verdict;
-}
-
-/* A face that was restored in the frame before is restored with this much less, so that one near
- * the threshold does not come and go. */
-#define LEEWAY 0.05f
-/* Rows of `memory`. */
-#define MOST_REMEMBERED 1024
-
-/* Whether @face was restored in the frame before: in this run, or when @memory was written. */
-static inline bool was_used(__global const Face *faces, __global const Verdict *verdicts,
-                            __global const int *memory, __global const Face *face)
-{
-    bool used = false;
-    if (face->track == 0)
-        return false;
-    if (face->first == 0) {
-        for (int i = 1; i <= memory[0]; i++)
-            used |= memory[i] == face->track;
-        return used;
-    }
-    for (int i = faces[face->first - 1].first; i < face->first; i++)
-        used |= faces[i].track == face->track && verdicts[i].use;
-    return used;
-}
-
-/* Which faces are restored: those that are similar enough. One after the other, as each depends on
- * the frame before. @memory: a count and that many tracks, those that were restored in the last
- * frame that had faces; afterwards, those of this run's last one. Global: 1. */
-__kernel void face_decide(__global const Face *restrict faces, int n,
-                          __global Verdict *restrict verdicts, __global int *restrict memory)
-{
-    for (int i = 0; i < n; i++) {
-        const float leeway = was_used(faces, verdicts, memory, faces + i) ? LEEWAY : 0.0f;
-        verdicts[i].use = verdicts[i].similarity >= faces[i].least - leeway;
-    }
-    int count = 0;
-    for (int i = faces[n - 1].first; i < n && count < MOST_REMEMBERED; i++)
-        if (verdicts[i].use && faces[i].track)
-            memory[++count] = faces[i].track;
-    memory[0] = count;
 }
 
 /* The network's pictures, kept until all faces of the batch are restored: in the colours that the
@@ -351,11 +312,11 @@ static inline int strongest_at(__global const Face *faces, __global const Verdic
     int strongest = -1;
     *strength = 0.0f;
     for (int i = first; i < last; i++) {
-        if (!verdicts[i].use || !touches(faces + i, cell_x, cell_y))
+        if (!touches(faces + i, cell_x, cell_y))
             continue;
         const float2 at = apply_affine(faces[i].to_face, (float)x, (float)y);
         const float u = (at.x + 0.5f) / (float)width, v = (at.y + 0.5f) / (float)height;
-        float mask = faces[i].blend * mask_at(u, v, faces[i].blur);
+        float mask = faces[i].blend * verdicts[i].share * mask_at(u, v, faces[i].blur);
         if (size.width > 0)
             mask *= sample_mask(masks + (ulong)i * size.height * size.width, size.width,
                                 size.height, u, v);

@@ -36,23 +36,13 @@ static gboolean check_tensors(VideoFaceParser *self, GError **error)
 
 static gboolean build_kernels(VideoFaceParser *self, GError **error)
 {
-    const struct {
-        OclKernel **kernel;
-        const char *function;
-        NnType type;
-    } kernels[] = {
+    const VideoTensorKernel kernels[] = {
         { &self->feed, "face_feed", self->input.type },
         { &self->parts, "face_parts", self->output.type },
         { &self->blur, "face_blur", self->output.type },
     };
-    for (guint i = 0; i < G_N_ELEMENTS(kernels); i++) {
-        *kernels[i].kernel =
-            video_kernel_new(self->device, "video_face.cl", kernels[i].function, error, "%s",
-                             kernels[i].type == NN_FLOAT16 ? "-DFP16" : "");
-        if (!*kernels[i].kernel)
-            return FALSE;
-    }
-    return TRUE;
+    return video_tensor_kernels_new(self->device, "video_face.cl", kernels, G_N_ELEMENTS(kernels),
+                                    error);
 }
 
 static gsize mask_b(const VideoFaceParser *self)

@@ -18,14 +18,14 @@ typedef struct {
     float spread, detail, blend;
     float blur, least;
     gint32 match, soften;
-    gint32 track, frame, first, count;
+    gint32 frame, first, count;
     gint32 left, top, columns, rows;
 } VideoFaceEntry;
 
 typedef struct {
     float gain[3], shift[3];
     float similarity;
-    gint32 use;
+    float share;
 } VideoFaceVerdict;
 
 typedef struct {

@@ -10,11 +10,13 @@
 #include "facemask.h"
 #include "frames.h"
 
-/* A face of fewer pixels than this is softened after restoring, as GPEN's own program does. */
+/* A face of fewer pixels than this is softened after restoring by a network of 512 pixels, as
+ * GPEN's own program does; others have it in proportion, so that the frame is not blurred by what
+ * hides the network's finest detail. */
 #define SOFT_BELOW_PX 100
+#define SOFT_SIDE_PX 512
 /* As in kernels/video_face.cl. */
 #define BLOCKS 16
-#define MOST_REMEMBERED 1024
 
 struct VideoFaceList {
     OclDevice *device;
@@ -33,12 +35,10 @@ struct VideoRestorer {
     VideoPlanes in_planes, out_planes;
     double enlarged; /* pixels of what faces are pasted into per pixel of the frame */
     cl_float16 to_rgb, from_rgb;
-    OclKernel *crop, *blocks_before, *blocks_after, *judge, *decide, *keep, *paste;
+    OclKernel *crop, *blocks_before, *blocks_after, *judge, *keep, *paste;
     cl_mem before, after; /* [max_samples][16][16][3] float */
     guint capacity;       /* faces that the following have room for */
     cl_mem faces, verdicts, restored;
-    cl_mem memory;           /* a count and tracks, int: the faces restored in the frame before */
-    gboolean remembers;      /* there is anything in it */
     VideoFaceParser *parser; /* NULL: the whole face is pasted */
 };
 
@@ -98,7 +98,7 @@ void video_face_list_results(const VideoFaceList *list, VideoFaceJob *jobs, guin
     for (guint i = 0; i < n_jobs; i++) {
         const VideoFaceVerdict *verdict = &((const VideoFaceVerdict *)list->verdicts->data)[i];
         jobs[i].similarity = verdict->similarity;
-        jobs[i].restored = verdict->use;
+        jobs[i].restored = verdict->share > 0;
     }
 }
 
@@ -117,28 +117,17 @@ static gboolean check_picture(const VideoMap *map, const char *what, GError **er
 
 static gboolean build_kernels(VideoRestorer *self, GError **error)
 {
-    const gboolean in_fp16 = self->input.type == NN_FLOAT16;
-    const gboolean out_fp16 = self->output.type == NN_FLOAT16;
-    const struct {
-        OclKernel **kernel;
-        const char *function;
-        gboolean fp16;
-    } kernels[] = {
-        { &self->crop, "face_crop", in_fp16 },
-        { &self->blocks_before, "face_blocks", in_fp16 },
-        { &self->blocks_after, "face_blocks", out_fp16 },
-        { &self->judge, "face_judge", out_fp16 },
-        { &self->decide, "face_decide", out_fp16 },
-        { &self->keep, "face_keep", out_fp16 },
-        { &self->paste, "face_paste", out_fp16 },
+    const NnType in = self->input.type, out = self->output.type;
+    const VideoTensorKernel kernels[] = {
+        { &self->crop, "face_crop", in },
+        { &self->blocks_before, "face_blocks", in },
+        { &self->blocks_after, "face_blocks", out },
+        { &self->judge, "face_judge", out },
+        { &self->keep, "face_keep", out },
+        { &self->paste, "face_paste", out },
     };
-    for (guint i = 0; i < G_N_ELEMENTS(kernels); i++) {
-        *kernels[i].kernel = video_kernel_new(self->device, "video_face.cl", kernels[i].function,
-                                              error, "%s", kernels[i].fp16 ? "-DFP16" : "");
-        if (!*kernels[i].kernel)
-            return FALSE;
-    }
-    return TRUE;
+    return video_tensor_kernels_new(self->device, "video_face.cl", kernels, G_N_ELEMENTS(kernels),
+                                    error);
 }
 
 static gboolean make_blocks(VideoRestorer *self, GError **error)
@@ -148,11 +137,7 @@ static gboolean make_blocks(VideoRestorer *self, GError **error)
     if (!self->before)
         return FALSE;
     self->after = ocl_buffer_new(self->device, OCL_BUFFER_READ_WRITE, size_b, error);
-    if (!self->after)
-        return FALSE;
-    self->memory = ocl_buffer_new(self->device, OCL_BUFFER_READ_WRITE,
-                                  (1 + MOST_REMEMBERED) * sizeof(gint32), error);
-    return self->memory != NULL;
+    return self->after != NULL;
 }
 
 VideoRestorer *video_restorer_new(OclDevice *device, const GstVideoInfo *in,
@@ -200,13 +185,12 @@ void video_restorer_free(VideoRestorer *self)
 {
     if (!self)
         return;
-    OclKernel *kernels[] = { self->crop,   self->blocks_before, self->blocks_after, self->judge,
-                             self->decide, self->keep,          self->paste };
+    OclKernel *kernels[] = { self->crop,  self->blocks_before, self->blocks_after,
+                             self->judge, self->keep,          self->paste };
     for (guint i = 0; i < G_N_ELEMENTS(kernels); i++)
         ocl_kernel_free(kernels[i]);
     ocl_buffer_clear(&self->before);
     ocl_buffer_clear(&self->after);
-    ocl_buffer_clear(&self->memory);
     clear_faces(self);
     video_face_parser_free(self->parser);
     ocl_device_unref(self->device);
@@ -297,8 +281,8 @@ static void set_face(const VideoRestorer *self, const VideoFaceJob *job, VideoFa
                           .blur = job->style.blur,
                           .least = job->style.least_similarity,
                           .match = job->style.match,
-                          .track = (gint32)job->face.track,
-                          .soften = video_face_size(&job->face) * self->enlarged < SOFT_BELOW_PX };
+                          .soften = video_face_size(&job->face) * self->enlarged * SOFT_SIDE_PX <
+                                    (double)SOFT_BELOW_PX * self->out_map.w };
     video_template_points(job->style.template, size, points);
     if (!video_similarity(job->face.points, points, &to_face) ||
         !video_affine_invert(&to_face, &to_frame))
@@ -377,20 +361,6 @@ static gboolean run_judge(VideoRestorer *self, OclQueue *compute, gint32 first, 
         VIDEO_ARG(first),        VIDEO_ARG(self->verdicts),
     };
     return video_launch(compute, self->judge, arguments, G_N_ELEMENTS(arguments), 1, 1, n, error);
-}
-
-static gboolean run_decide(VideoRestorer *self, OclQueue *compute, gint32 n, GError **error)
-{
-    const VideoArgument arguments[] = {
-        VIDEO_ARG(self->faces),
-        VIDEO_ARG(n),
-        VIDEO_ARG(self->verdicts),
-        VIDEO_ARG(self->memory),
-    };
-    if (!self->remembers && !ocl_fill(compute, self->memory, 0, 0, sizeof(gint32), NULL, error))
-        return FALSE;
-    self->remembers = TRUE;
-    return video_launch(compute, self->decide, arguments, G_N_ELEMENTS(arguments), 1, 1, 1, error);
 }
 
 static gboolean run_keep(VideoRestorer *self, OclQueue *compute, gint32 first, guint n,
@@ -476,8 +446,7 @@ gboolean video_restorer_run(VideoRestorer *self, OclQueue *compute, VideoFaceLis
     for (guint first = 0; first < n_jobs; first += self->max_samples)
         if (!restore(self, compute, in, first, MIN(self->max_samples, n_jobs - first), error))
             return FALSE;
-    return run_decide(self, compute, (gint32)n_jobs, error) &&
-           run_paste(self, compute, out, faces, n_jobs, error) &&
+    return run_paste(self, compute, out, faces, n_jobs, error) &&
            ocl_read(compute, self->verdicts, 0, list->verdicts->data,
                     n_jobs * sizeof(VideoFaceVerdict), NULL, error);
 }

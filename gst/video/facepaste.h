@@ -12,9 +12,13 @@ typedef struct {
     VideoTemplate template;
     float blur;             /* width of the mask's soft edge as a share of the crop, 0..0.5 */
     gboolean match;         /* give the restored face the colours of the one before */
-    float least_similarity; /* a face that is less similar than this stays as it was; one of a track
-                             * that was restored in the frame before may be 0.05 less similar */
+    float least_similarity; /* a face that is less similar than this fades into the one before; one
+                             * that is less by VIDEO_FACE_FADE stays as it was */
 } VideoFaceStyle;
+
+/* So that a face near the threshold does not come and go: its share of the result, too, changes
+ * little from frame to frame. */
+#define VIDEO_FACE_FADE 0.1f
 
 /* A face to be restored. */
 typedef struct {
@@ -23,8 +27,8 @@ typedef struct {
     float blend; /* share of the restored face, 0..1 */
     VideoFaceStyle style;
     /* out, see video_face_list_results() */
-    float similarity; /* to what was there, -1..1 */
-    gboolean restored;
+    float similarity;  /* to what was there, -1..1 */
+    gboolean restored; /* in part, at least */
 } VideoFaceJob;
 
 /* Which faces one batch has, on their way to the device, and what came of them: host memory that
@@ -63,8 +67,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VideoRestorer, video_restorer_free)
 
 /* Enqueues it all for @jobs, whose frames are in order: crops, the network over as many samples at
  * once as it takes, the judgement, and the paste over what is in @out, which may be @in. Where
- * faces overlap, the one decides whose mask is stronger. Which faces of a frame were restored is
- * remembered for the next one, also from run to run. Without jobs nothing is enqueued. */
+ * faces overlap, the one decides whose mask is stronger. What comes of a face depends on its own
+ * pixels alone. Without jobs nothing is enqueued. */
 gboolean video_restorer_run(VideoRestorer *restorer, OclQueue *compute, VideoFaceList *list,
                             const VideoFrames *in, const VideoFrames *out, const VideoFaceJob *jobs,
                             guint n_jobs, GError **error);

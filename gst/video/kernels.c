@@ -40,6 +40,18 @@ OclKernel *video_kernel_new(OclDevice *device, const char *file, const char *fun
     return ocl_kernel_new(device, file, function, g_strchomp(all), error);
 }
 
+gboolean video_tensor_kernels_new(OclDevice *device, const char *file,
+                                  const VideoTensorKernel *kernels, guint n_kernels, GError **error)
+{
+    for (guint i = 0; i < n_kernels; i++) {
+        *kernels[i].kernel = video_kernel_new(device, file, kernels[i].function, error, "%s",
+                                              kernels[i].type == NN_FLOAT16 ? "-DFP16" : "");
+        if (!*kernels[i].kernel)
+            return FALSE;
+    }
+    return TRUE;
+}
+
 /* The KIND_* of kernels/video_picture.clh. */
 typedef enum {
     KIND_NONE,

@@ -77,6 +77,18 @@ gsize video_row_groups(const GstVideoInfo *out);
 OclKernel *video_kernel_new(OclDevice *device, const char *file, const char *function,
                             GError **error, const char *options, ...) G_GNUC_PRINTF(5, 6);
 
+/* One of several kernels over tensors, see video_tensor_kernels_new(). */
+typedef struct {
+    OclKernel **kernel; /* where it is put */
+    const char *function;
+    NnType type; /* of the tensor: FP16 is defined for halves */
+} VideoTensorKernel;
+
+/* All of kernels/@file in @kernels; after a failure those that were built are there. */
+gboolean video_tensor_kernels_new(OclDevice *device, const char *file,
+                                  const VideoTensorKernel *kernels, guint n_kernels,
+                                  GError **error);
+
 /* The defines that tell a pair of formats to video_picture.clh. Free with g_free(). */
 char *video_picture_defines(const GstVideoInfo *in, const GstVideoInfo *out);
 /* TRUE if the kernels read and write frames of that format. */

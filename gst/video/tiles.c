@@ -128,23 +128,13 @@ static Alpha find_alpha(const GstVideoInfo *in, const GstVideoInfo *out, const V
 
 static gboolean build_kernels(VideoTiles *self, GError **error)
 {
-    const struct {
-        OclKernel **kernel;
-        const char *function;
-        NnType type;
-    } kernels[] = {
+    const VideoTensorKernel kernels[] = {
         { &self->cut, "tile_cut", self->input.type },
         { &self->keep, "tile_keep", self->output.type },
         { &self->join, "tile_join", self->output.type },
     };
-    for (guint i = 0; i < G_N_ELEMENTS(kernels); i++) {
-        *kernels[i].kernel =
-            video_kernel_new(self->device, "video_tile.cl", kernels[i].function, error, "%s",
-                             kernels[i].type == NN_FLOAT16 ? "-DFP16" : "");
-        if (!*kernels[i].kernel)
-            return FALSE;
-    }
-    return TRUE;
+    return video_tensor_kernels_new(self->device, "video_tile.cl", kernels, G_N_ELEMENTS(kernels),
+                                    error);
 }
 
 static guint tiles_of_frame(const VideoTiles *self)
