@@ -49,5 +49,8 @@ char *tinynet_damaged(void);
 
 /* Removes the model, its description and its folder, and frees @path. */
 void tinynet_remove(char *path);
+/* So that g_autoptr(Model) does it. */
+typedef char Model;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Model, tinynet_remove)
 
 G_END_DECLS

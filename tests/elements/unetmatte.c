@@ -13,9 +13,6 @@
 #define HEIGHT 8
 #define RGB_CAPS "video/x-raw,format=RGB,width=16,height=8,framerate=25/1"
 
-typedef char Model;
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Model, tinynet_remove)
-
 static Stage *matte_new(const char *model, guint batch_size)
 {
     return stage_new_with(g_object_new(GST_TYPE_UNET_MATTE, "device", "0:0", "model-file", model,

@@ -2,10 +2,9 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "harness.h"
+#include "net.h"
 
 #include <math.h>
-#include <onnx-builder.h>
 #include <string.h>
 #include <tiles.h>
 
@@ -14,35 +13,9 @@
 
 /* ---------------------------------------------------------------- networks */
 
-typedef struct {
-    NnModel *model;
-    NnNetwork *network;
-    NnSlot *slot;
-    VideoModelInfo *info;
-} Net;
-
-static void net_clear(Net *net)
-{
-    nn_slot_free(net->slot);
-    nn_network_unref(net->network);
-    nn_model_unref(net->model);
-    video_model_info_free(net->info);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Net, net_clear)
-
 static Net build_net(OnnxBuilder *builder, guint max_samples)
 {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GBytes) bytes = onnx_builder_pack(builder);
-    const NnNetworkParams params = { .max_samples = max_samples, .precision = NN_PRECISION_FP32 };
-    Net net = { .info = video_model_info_preset("real-esrgan") };
-    net.model = nn_model_load_bytes(bytes, "enlarger", &error);
-    g_assert_no_error(error);
-    net.network = nn_network_new(net.model, harness_device(), &params, &error);
-    g_assert_no_error(error);
-    net.slot = nn_slot_new(net.network, &error);
-    g_assert_no_error(error);
-    return net;
+    return net_new(builder, "real-esrgan", max_samples, NN_PRECISION_FP32);
 }
 
 static void add_input(OnnxBuilder *builder, guint width, guint height)
