@@ -48,6 +48,7 @@ class Atlas:
         number = lambda f: torch.tensor([float(f(r)) for r in rows], device=device)
         # Groups bring small and partly hidden faces: drawn more often.
         self.with_face = (self.sure > 0).float() * (self.sure + 1.).clamp_max(4)
+        self.close = ((self.faces[:, 0, 2:4] * self.size).prod(1) >= 100 ** 2).float() * (self.sure > 0).float()
         ground = number(lambda r: r['folder'] == 'backgrounds')
         self.grounds = ground
         nobody = number(lambda r: not r['faces']) - ground

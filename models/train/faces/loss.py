@@ -12,6 +12,7 @@ from .decode import STRIDES
 
 RANGE = {8: (0, 52), 16: (30, 112), 32: (64, 1e9)}  # Sizes of faces (mean of the sides) for each stride.
 ANSWERS = 7                                         # Cells of a face, at most.
+SHARP = 64.                                         # From this size on landmarks are as exact as they get.
 
 
 def area(size):
@@ -89,6 +90,9 @@ class Loss:
             + (((mine[..., 2:] - box[..., 2:]) / around) ** 2).sum(-1)
         size = area(box[..., 2:]).clamp_min(1).sqrt()[..., None]
         own = out[..., 6:] * self.stride + self.base.repeat(1, 5)
-        off = F.smooth_l1_loss(own / size, point / size, beta=.02, reduction='none').mean(-1)
-        mean = lambda t: (torch.where(ask > 0, t, torch.zeros_like(t)) * ask).sum() / count
-        return torch.stack([cls, obj, 2 * mean(miss), 10 * mean(off)])
+        off = F.smooth_l1_loss(own / size, point / size, beta=.01, reduction='none').mean(-1)
+        mean = lambda t, w: (torch.where(ask > 0, t, torch.zeros_like(t)) * w).sum() / w.sum().clamp_min(1)
+        # Relative to the face's size, the landmarks of small faces are off by ten times as much as those of
+        # large ones, whatever is learnt: unweighted, hardly anything else would be learnt.
+        clear = (size[..., 0] / SHARP).clamp(.1, 1)
+        return torch.stack([cls, obj, 2 * mean(miss, ask), 20 * mean(off, ask * clear)])

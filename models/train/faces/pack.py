@@ -25,13 +25,13 @@ import numpy as np
 from pack import squeeze
 
 from .session import Session
-from .teacher import look, merge
+from .teacher import closer, look, merge
 
 SURE = .6
 FAINT = .1
 SCALES = {'portraits': (.5, 1), 'people': (.5, 1, 2), 'backgrounds': (1,)}
 SIDE = {'portraits': 288, 'people': 384, 'backgrounds': 256}
-KEEP = {'people-0': .75, 'portraits-0': .6, 'portraits-1': .6, 'portraits-2': .2}  # Enough of what is much alike.
+KEEP = {'people-0': .75, 'portraits-0': .75, 'portraits-1': .75, 'portraits-2': .2}  # Enough of what is much alike.
 
 
 def pictures(data):
@@ -48,6 +48,7 @@ def label(net, image, scales):
     h, w = image.shape[:2]
     both = [s for s in scales for _ in range(2)]
     faces = merge([look(net, image, s, k % 2 == 1) for k, s in enumerate(both)], both)
+    faces = [(b, s, closer(net, image, b, p) if s >= SURE else p) for b, s, p in faces]
     unit = np.tile([w, h], 7)
     return [[round(float(v), 5) for v in np.concatenate([b / unit[:4], [s], p.ravel() / unit[4:]])]
             for b, s, p in faces]

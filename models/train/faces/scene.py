@@ -1,8 +1,8 @@
 """Compose training pictures and their faces on the device.
 
-A picture is a mosaic of 1x1 to 5x5 cells with uneven lines. Each cell shows a
+A picture is a mosaic of 1x1 to 6x6 cells with uneven lines. Each cell shows a
 window of a photo, mostly around one of its faces: turned (mostly a little,
-sometimes to any angle), mirrored, scaled so that the face has 10 to 300 pixels.
+sometimes to any angle), mirrored, scaled so that the face has 8 to 300 pixels.
 Where a photo ends, its rim is continued or a ground shows. Boxes and ellipses with a ground's
 texture or a plain colour lie in front of some faces. Then the whole changes
 light and colour.
@@ -21,13 +21,14 @@ from texture import SIDE
 from .atlas import LEVELS, MOST, OFFSETS, WORDS
 from .pack import SURE
 
-GRID = 5
+GRID = 6
 CELLS = GRID * GRID
 BOXES = 4      # Things in front.
 FACES = 64     # Faces of a training picture.
 SMALLEST = 8.  # Pixels: mean of a box's sides.
 # Columns and rows of the mosaics.
-GRIDS = ((1, 1),) * 8 + ((1, 2), (2, 1)) + ((2, 2),) * 4 + ((2, 3), (3, 2), (3, 3), (3, 3), (4, 4), (5, 5))
+GRIDS = (((1, 1),) * 9 + ((1, 2), (2, 1)) + ((2, 2),) * 4 + ((2, 3), (3, 2)) + ((3, 3), (4, 4)) * 2 +
+         ((5, 5), (6, 6)))
 
 
 class Composer:
@@ -69,7 +70,10 @@ class Composer:
 
         # Which picture, which face of it.
         shows = flag(.82) & ~chance((n, 1), .06, d)
-        who = torch.where(shows, atlas.draw(atlas.with_face, n, CELLS), atlas.draw(atlas.without, n, CELLS))
+        room = torch.minimum(cw, ch)
+        close = (room > 120) & flag(.6)  # Else most faces of large cells would be small ones, enlarged.
+        who = torch.where(close, atlas.draw(atlas.close, n, CELLS), atlas.draw(atlas.with_face, n, CELLS))
+        who = torch.where(shows, who, atlas.draw(atlas.without, n, CELLS))
         which = (torch.rand(n, CELLS, device=d) * atlas.sure[who]).long().clamp(0, MOST - 1)
         size = atlas.size[who]                                           # [n,CELLS,2]
         face = atlas.faces[who, which]                                   # [n,CELLS,15]
@@ -77,9 +81,10 @@ class Composer:
         stored = (box[..., 2] * box[..., 3]).clamp_min(1).sqrt()
 
         # Pixels of the photo per pixel of the frame, the turn, and what lies in the middle.
-        room = torch.minimum(cw, ch)
         high = (1.1 * room).clamp(14, 300)
-        want = 10 * torch.exp(torch.rand(n, CELLS, device=d) ** .75 * torch.log(high / 10))
+        low = (room / 16).clamp_min(SMALLEST)
+        even = torch.rand(n, CELLS, device=d)
+        want = low * torch.exp(torch.where(close, even ** .6, even) * torch.log(high / low))
         scale = (stored / want).clamp_min(.5)
         have = stored / scale
         any_scale = torch.minimum(size[..., 0] / cw, size[..., 1] / ch) * u(.4, 1.1)

@@ -3,13 +3,21 @@
 One look at one size misses faces and jitters. The score of a face is the mean
 over the looks in which it has a size YuNet sees (one that misses it counts
 zero), so that faces the teacher is not sure of can be told from those it is.
+
+Landmarks jitter more than boxes, by 5 % of the distance of the eyes in one look
+at an upright face of 85 to 170 pixels, 9 % at 40 pixels, half as much again at a
+face turned by 0.2. So each face is then seen alone, upright, at the sizes the teacher is best at.
 """
+import math
+
 import cv2
 import numpy as np
 
 from .decode import decode, overlap, suppress
 
 SWAP = [1, 0, 2, 4, 3]  # Landmarks of a mirrored face.
+CANVAS = 256
+CLOSE = (60, 71, 84, 100, 118, 140)  # Sizes of a face alone, in pixels.
 
 
 def padded(image):
@@ -60,3 +68,35 @@ def merge(looks, scales, sizes=(10, 320)):
         able = sum(sizes[0] <= side * s <= sizes[1] for s in scales)
         faces.append((mean(0), min(sum(f[1] for f in best.values()) / max(able, 1), 1.), mean(2)))
     return sorted(faces, key=lambda f: -f[1])
+
+
+def closer(net, image, box, points):
+    """Landmarks of one face: the mean of twelve upright looks at it alone, half of them mirrored.
+
+    Those given when fewer than six of the looks find it.
+    """
+    side, centre = math.sqrt(box[2] * box[3]), box[:2] + box[2:] / 2
+    right, down = points[1] - points[0], points[3:].mean(0) - points[:2].mean(0)
+    turn = math.atan2(*(right + [down[1], -down[0]])[::-1])
+    x, ways = np.zeros((2 * len(CLOSE), 3, CANVAS, CANVAS), np.uint8), []
+    for k in range(len(x)):
+        scale = min(CLOSE[k // 2], 3.5 * side) / side
+        mirror = -1 if k % 2 else 1
+        c, s = math.cos(turn) * scale, math.sin(turn) * scale
+        a = np.array([[mirror * c, mirror * s], [-s, c]])
+        # Where it lies among the cells changes from look to look.
+        shift = CANVAS / 2 + np.array([5 * k % 16, 3 * k % 16]) - 8 - a @ centre
+        z = cv2.GaussianBlur(image, (0, 0), .35 / scale) if scale < .7 else image
+        half = shift + a @ [.5, .5] - .5  # Middles of pixels lie at .5 in boxes and points, at 0 in OpenCV.
+        z = cv2.warpAffine(z, np.hstack([a, half[:, None]]), (CANVAS, CANVAS), flags=cv2.INTER_LINEAR)
+        x[k] = z.transpose(2, 0, 1)
+        ways.append((a, shift, side * scale, mirror))
+    out, seen, weight = net(x), [], []
+    for k, (a, shift, size, mirror) in enumerate(ways):
+        boxes, scores, found = suppress(*decode(out, k, CANVAS, CANVAS, .5))
+        far = np.linalg.norm(boxes[:, :2] + boxes[:, 2:] / 2 - a @ centre - shift, axis=1)
+        if len(far) and far.min() < .35 * size and .6 < math.sqrt(boxes[far.argmin(), 2:].prod()) / size < 1.6:
+            p = (found[far.argmin()] - shift) @ np.linalg.inv(a).T
+            seen.append(p[SWAP] if mirror < 0 else p)
+            weight.append(scores[far.argmin()] ** 4)
+    return np.average(seen, 0, weight) if len(seen) >= 6 else points

@@ -61,7 +61,7 @@ def layouts(model, n, h, w):
 
 
 class Validation:
-    """The pack's val pictures, as large as they are and at half size."""
+    """The pack's val pictures, as large as they are, at half and at a quarter of their size."""
 
     def __init__(self, rows, rgba, device):
         self.device = device
@@ -77,14 +77,13 @@ class Validation:
     def __call__(self, model):
         model.eval()
         text = []
-        for scale in (1, .5):
-            tally, side = measure.Tally(), int(VIEW * scale)
+        for part in (1, 2, 4):
+            tally, side, scale = measure.Tally(), VIEW // part, 1 / part
             side = -(-side // 32) * 32
             for k in range(0, len(self.rows), 32):
                 x = self.x[k:k + 32].to(self.device)
-                if scale != 1:
-                    y = F.avg_pool2d(x, 2)
-                    x = F.pad(y, (0, side - y.shape[3], 0, side - y.shape[2]))
+                y = F.avg_pool2d(x, part)
+                x = F.pad(y, (0, side - y.shape[3], 0, side - y.shape[2]))
                 out = dict(zip(network.NAMES, [o.float().cpu().numpy() for o in model(x)]))
                 for j, r in enumerate(self.rows[k:k + 32]):
                     unit = np.tile([r['width'], r['height']], 7) * scale
@@ -105,7 +104,7 @@ def main():
     p.add_argument('--out', default='.')
     p.add_argument('--resume')
     p.add_argument('--lr', type=float, default=3e-3)
-    p.add_argument('--decay', type=float, default=.9985, help='of the averaged weights')
+    p.add_argument('--decay', type=float, default=.9995, help='of the averaged weights')
     p.add_argument('--batch', type=int, default=64)
     p.add_argument('--side', type=int, default=320)
     p.add_argument('--save', type=float, default=60)
@@ -148,9 +147,11 @@ def main():
     learner = Learner(model, device, o.lr, o.decay, loss.Loss(o.side, o.side, device), layout)
     path = os.path.join(o.out, 'face.pt')
 
-    def note():
-        averaged.load_state_dict(learner.mean)
+    def note(look):
         save(learner.mean, path)
+        if not look:
+            return
+        averaged.load_state_dict(learner.mean)
         print('step %d, %.0f s: %s' % (learner.steps, clock(), check(averaged)), flush=True)
 
     @torch.no_grad()
@@ -158,7 +159,7 @@ def main():
         x, boxes, points, state = composer(o.batch)
         return x if o.clean else degrade.degrade(x), boxes, points, state
 
-    begin, last_save, graph = None, clock(), device == 'cuda' and not o.eager
+    begin, last_save, saves, graph = None, clock(), 0, device == 'cuda' and not o.eager
     while learner.steps < o.steps:
         if learner.steps >= 2 and begin is None:
             begin = clock()
@@ -180,9 +181,10 @@ def main():
         elif learner.steps % 16 == 0 and device == 'cuda':
             torch.cuda.synchronize()  # The clock must not run ahead of the device.
         if clock() - last_save > o.save:
-            note()
+            saves += 1
+            note(saves % 4 == 0)  # Looking at the held-out pictures takes seconds.
             last_save = clock()
-    note()
+    note(True)
 
 
 if __name__ == '__main__':
