@@ -21,8 +21,8 @@ import network  # noqa: E402
 from halve import halve  # noqa: E402
 
 
-def load(path, cls=network.Gpen):
-    model = cls()
+def load(path):
+    model = network.Gpen(added=True)
     state = torch.load(path, map_location='cpu')
     model.load_state_dict({k: v.float() for k, v in state.items()})
     return model.eval()

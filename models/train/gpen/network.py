@@ -88,7 +88,8 @@ class Bias(nn.Module):
     def forward(self, x):
         if self.spelled:
             return F.leaky_relu(x + self.bias.view(1, -1, 1, 1), .2) * SQRT2
-        return F.leaky_relu((x + self.bias.to(x.dtype).view(1, -1, 1, 1)) * SQRT2, .2)
+        bias = (self.bias * SQRT2).to(x.dtype).view(1, -1, 1, 1)
+        return F.leaky_relu(torch.add(bias, x, alpha=SQRT2), .2)
 
 
 class Blur(nn.Module):
@@ -140,22 +141,27 @@ class ModulatedConv(nn.Module):
             self.blur = Blur(k, 4)
 
     def forward(self, x, style):
-        return self.spell(x, style) if self.spelled else self.share(x, style)
+        if self.spelled:
+            return self.spell(x, style)
+        y, d = self.share(x, style)
+        return y if d is None else y * d
 
     def share(self, x, style):
+        """The convolution of a batch, and the demodulation [n,outs,1,1] that its result must be multiplied with, or None."""
         with torch.autocast(x.device.type, enabled=False):
             s = self.modulation(style)
             w = self.weight[0] * self.scale
             kernel = merged(w, self.blur) if self.up else w
+            d = None
             if self.demodulate:
-                d = torch.rsqrt(F.linear(s * s, w.pow(2).sum((2, 3))) + 1e-8)
+                d = torch.rsqrt(F.linear(s * s, w.pow(2).sum((2, 3))) + 1e-8)[:, :, None, None]
         x, kernel = x * s.to(x.dtype)[:, :, None, None], kernel.to(x.dtype)
         if self.up:
             y = F.conv_transpose2d(x, kernel.transpose(0, 1), stride=2, padding=2)
             y = y.contiguous(memory_format=torch.channels_last)  # Some devices return another layout.
         else:
             y = F.conv2d(x, kernel, padding=kernel.shape[2] // 2)
-        return y * d.to(y.dtype)[:, :, None, None] if self.demodulate else y
+        return y, d
 
     def spell(self, x, style):
         """One picture: its own weights, then a convolution."""
@@ -184,28 +190,34 @@ class StyledConv(nn.Module):
         self.activate = Bias(2 * outs)
 
     def forward(self, x, style, feature):
-        y = self.conv(x, style)
-        return self.activate(torch.cat([y, feature.to(y.dtype) * self.noise.weight.to(y.dtype)], 1))
+        if self.conv.spelled:
+            return self.activate(torch.cat([self.conv(x, style), feature * self.noise.weight], 1))
+        # The same with as few passes over memory as there can be: they take longer than the convolution.
+        y, d = self.conv.share(x, style)
+        cast = lambda v: (v * SQRT2).to(y.dtype)
+        ours, theirs = cast(self.activate.bias).view(1, -1, 1, 1).chunk(2, 1)
+        y = torch.addcmul(ours, y, cast(d))
+        feature = torch.addcmul(theirs, feature.to(y.dtype), cast(self.noise.weight).view(1, 1, 1, 1))
+        return F.leaky_relu(torch.cat([y, feature], 1), .2)
 
 
 class ToRGB(nn.Module):
     def __init__(self, ins, style, up=True):
         super().__init__()
         self.conv = ModulatedConv(ins, 3, 1, style, demodulate=False)
-        self.conv.weight.data.mul_(.2)  # Seven of them are added up: start small.
+        self.conv.weight.data.mul_(.02)  # Seven of them are added to the picture: start small.
         self.bias = nn.Parameter(torch.zeros(1, 3, 1, 1))
         self.spelled = False
         if up:
             self.upsample = Blur(1, 4)
 
     def forward(self, x, style, below=None):
-        with torch.autocast(x.device.type, enabled=False):
-            y = self.conv(x.float(), style) + self.bias
-            if below is None:
-                return y
-            if self.spelled:
-                return y + upfirdn(below, self.upsample.kernel, up=2, pad=(2, 1))
-            return y + doubled(below)
+        y = self.conv(x, style).float() + self.bias
+        if below is None:
+            return y
+        if self.spelled:
+            return y + upfirdn(below, self.upsample.kernel, up=2, pad=(2, 1))
+        return y + doubled(below)
 
 
 class Constant(nn.Module):
@@ -248,12 +260,14 @@ class Gpen(nn.Module):
     """[n,3,side,side] in -1..1 to the same; the result is not clamped.
 
     channels: by resolution, from 4 to the picture's side; style: numbers of a style vector.
+    added: unlike in GPEN, the picture that goes in is added to what comes out: what is good already
+    stays as it is, and only what is to change must be learnt.
     """
 
-    def __init__(self, channels=CHANNELS, style=STYLE):
+    def __init__(self, channels=CHANNELS, style=STYLE, added=False):
         super().__init__()
         c, sides = channels, sorted(channels, reverse=True)
-        self.side = sides[0]
+        self.side, self.added = sides[0], added
         self.ecd0 = nn.Sequential(ConvLayer(3, c[self.side], 1, False))
         for k, r in enumerate(sides[1:], 1):
             setattr(self, 'ecd%d' % k, nn.Sequential(ConvLayer(c[2 * r], c[r], 3, True)))
@@ -261,14 +275,15 @@ class Gpen(nn.Module):
         self.final_linear = nn.Sequential(Linear(16 * c[4], style, active=True))
         self.generator = Generator(c, style)
 
-    def forward(self, x):
-        features = []
+    def forward(self, picture):
+        features, x = [], picture
         for k in range(self.stages):
             x = getattr(self, 'ecd%d' % k)(x)
             features.append(x)
         with torch.autocast(x.device.type, enabled=False):
             z = self.final_linear(x.float().flatten(1))
-        return self.generator(z, features[::-1])
+        y = self.generator(z, features[::-1])
+        return picture + y if self.added else y
 
     def spell(self, spelled=True):
         for m in self.modules():

@@ -20,7 +20,7 @@ REACH = 7
 
 
 def plan(n, device, strength=1.):
-    """How each of n pictures is degraded; strength 0..1 scales how bad it can get."""
+    """How each of n pictures is degraded; strength 0..1 scales how bad it can get, of all or each [n]."""
     u = lambda: torch.rand(n, device=device)
     flag = lambda share: (u() < share).float()
     factor = torch.exp(flag(.8) * u() * math.log(8.) * strength)
@@ -33,10 +33,16 @@ def plan(n, device, strength=1.):
         small=torch.round(SIDE / factor),                  # Side of the small picture.
         down=(u() * 4).floor(), up=(u() * 6).floor(),
         noise=flag(.6) * u() ** 2 * 20 / 255 * strength, smear=u(), colour=flag(.6),
-        late=flag(.3) * u() ** 2 * 6 / 255,
+        late=flag(.3) * u() ** 2 * 6 / 255 * strength,
         # Quantisers: from hardly visible to quality 10 or so.
         scale=torch.exp(3.9 * coarse - 2.5),
         packed=flag(.75), block=u() * 2)
+
+
+def strengths(n, device):
+    """What users have is mostly not that bad, and what is good must stay so: every eighth picture is hardly touched."""
+    u = torch.rand(n, device=device)
+    return (.1 + .9 * (u - .125) / .875) * (u > .125).float()
 
 
 def jitter(p):

@@ -1,7 +1,7 @@
 """Train the face restoration network.
 
     python3 train.py PACK.tar --facenet FOLDER --seconds 420 --out DIR
-            [--loss full|l1] [--shares 0.3 0.45] [--resume FILE.pt] [--judge FILE-d.pt]
+            [--loss full|l1] [--shares 0.2 0.4] [--resume FILE.pt] [--judge FILE-d.pt]
 
 PACK.tar comes from align.py, FOLDER holds the face network's files (README.md).
 Stops when the time is over, whatever was reached. The time has three parts, ended by
@@ -9,8 +9,8 @@ Stops when the time is over, whatever was reached. The time has three parts, end
 
 Every --save seconds DIR gets gpen.pt (averaged weights), gpen-d.pt (the
 discriminator), both in half precision and without optimizer state, and
-sheet.jpg (validation faces: degraded, restored, original). Where the first part
-ends, gpen-l1.pt is the network trained on L1 alone. --resume and --judge go on
+sheet.jpg (validation faces: degraded, restored, original). gpen-l1.pt and
+gpen-features.pt are the networks as they were where the first two parts ended. --resume and --judge go on
 from such files.
 
 On a GPU drawing, degrading, and the whole step are one CUDA graph for each
@@ -29,6 +29,7 @@ import faces
 import loss
 import network
 import spoil
+from evaluate import cubic, ssim
 
 MODES = 'l1', 'features', 'judged', 'penalised'
 
@@ -57,7 +58,7 @@ class Trainer:
         self.draw = faces.Drawer(images, self.pairs)
         extra = dict(fused=True, capturable=True) if self.cuda else {}
         self.optimizers = []
-        for m, betas in ((model, (.5, .99)), (judge, (0., .99))):
+        for m, betas in ((model, (.9, .99)), (judge, (0., .99))):
             rate = torch.tensor(1e-6, device=device) if self.cuda else 1e-6
             self.optimizers.append(torch.optim.Adam(m.parameters(), lr=rate, betas=betas, **extra))
         self.push = torch.zeros((), device=device)
@@ -77,7 +78,7 @@ class Trainer:
         """Degraded and clean faces in -1..1, and the shift between the pairs."""
         n, k = self.o.batch, self.pairs
         clean, shift = self.draw(n)
-        p = spoil.plan(n, self.device)
+        p = spoil.plan(n, self.device, spoil.strengths(n, self.device))
         if k:
             again = spoil.jitter({key: v[:k] for key, v in p.items()})
             p = {key: torch.cat([v[:n - k], again[key]]) for key, v in p.items()}
@@ -88,7 +89,7 @@ class Trainer:
     def update(self, optimizer, limit):
         """Clip and step; a gradient that is not finite changes nothing. Returns the gradient's norm."""
         grads = [p.grad for g in optimizer.param_groups for p in g['params'] if p.grad is not None]
-        norm = torch.stack([g.norm() for g in grads]).norm()
+        norm = torch.stack(torch._foreach_norm(grads)).norm()
         scale = torch.where(torch.isfinite(norm), (limit / norm.clamp_min(1e-12)).clamp_max(1), torch.zeros_like(norm))
         for g in grads:
             g.mul_(scale).nan_to_num_(0., 0., 0.)
@@ -111,22 +112,23 @@ class Trainer:
         grad, = torch.autograd.grad(value, leaf)
         zero = torch.zeros((), device=self.device)
         push, real, false, r1 = zero, zero, zero, zero
+        half = o.batch // 2  # The discriminator costs more than the network: it looks at half of the pictures.
         if mode in ('judged', 'penalised'):
             with self.cast():
-                wish = loss.real(self.judge(leaf))
+                wish = loss.real(self.judge(leaf[:half]))
             opinion, = torch.autograd.grad(wish, leaf)
             # Fixed relative to the other gradients; bounded, where the discriminator is content.
-            push = (self.push * grad.norm() / opinion.norm().clamp_min(1e-12)).clamp_max(o.most)
+            push = (self.push * grad[:half].norm() / opinion.norm().clamp_min(1e-12)).clamp_max(o.most)
             grad = grad + push * opinion
         y.backward(grad.to(y.dtype))
         norm = self.update(first, o.clip)
         if mode in ('judged', 'penalised'):
             second.zero_grad(set_to_none=True)
             with self.cast():
-                real, false = loss.real(self.judge(clean)), loss.false(self.judge(leaf.detach()))
+                real, false = loss.real(self.judge(clean[:half])), loss.false(self.judge(leaf[half:].detach()))
             value = real + false
             if mode == 'penalised':
-                some = clean[:max(len(clean) // 2, 4)].detach().requires_grad_()
+                some = clean[half:].detach().requires_grad_()
                 with self.cast():
                     score = self.judge(some)
                 slope, = torch.autograd.grad(score.sum(), some, create_graph=True)
@@ -188,24 +190,31 @@ class Referee:
         state = torch.get_rng_state()
         torch.manual_seed(3)
         self.clean = faces.middle(torch.from_numpy(images[:count]))
-        self.low = torch.cat([spoil.spoil(c, spoil.plan(len(c), 'cpu')) for c in self.clean.split(16)])
+        plans = [spoil.plan(len(c), 'cpu') for c in self.clean.split(16)]
+        self.low = torch.cat([spoil.spoil(c, p) for c, p in zip(self.clean.split(16), plans)])
+        self.plain = torch.from_numpy(cubic(self.low.numpy(), torch.cat([p['small'] for p in plans]).numpy())).to(device)
         torch.set_rng_state(state)
         self.clean, self.low, self.net = self.clean.to(device), self.low.to(device), net
 
     @torch.no_grad()
-    def restore(self, model):
-        cuda = self.low.is_cuda
-        with torch.autocast(self.low.device.type, torch.bfloat16, enabled=cuda):
-            out = [model((x * 2 - 1).contiguous(memory_format=torch.channels_last)).float() for x in self.low.split(16)]
+    def restore(self, model, faces):
+        with torch.autocast(faces.device.type, torch.bfloat16, enabled=faces.is_cuda):
+            out = [model((x * 2 - 1).contiguous(memory_format=torch.channels_last)).float() for x in faces.split(16)]
         return (torch.cat(out) * .5 + .5).clamp(0, 1)
 
     @torch.no_grad()
+    def psnr(self, y):
+        return float((-10 * torch.log10((y - self.clean).square().mean((1, 2, 3)).clamp_min(1e-9))).mean())
+
+    @torch.no_grad()
     def judge(self, y):
-        """PSNR, squared distance of the face vectors, fine detail relative to the originals."""
-        mse = (y - self.clean).square().mean((1, 2, 3)).clamp_min(1e-9)
+        """PSNR, SSIM, squared distance of the face vectors, fine detail relative to the originals."""
+        eight = [(z.permute(0, 2, 3, 1) * 255).double().cpu().numpy() for z in (y, self.clean)]
         away = loss.compare(self.net, y * 2 - 1, self.clean * 2 - 1)[1]
         detail = lambda z: (z - torch.nn.functional.avg_pool2d(z, 3, 1, 1)).abs().mean()
-        return float((-10 * torch.log10(mse)).mean()), float(away), float(detail(y) / detail(self.clean))
+        alike = float(np.mean([ssim(a, b) for a, b in zip(*eight)]))
+        return 'PSNR %.2f, SSIM %.4f, away %.3f, detail %.2f' % (
+            self.psnr(y), alike, float(away), float(detail(y) / detail(self.clean)))
 
     def sheet(self, y, path, count=14):
         rows = [np.hstack(list(z[:count].permute(0, 2, 3, 1).cpu().numpy())) for z in (self.low, y, self.clean)]
@@ -224,15 +233,15 @@ def options():
     p.add_argument('--resume')
     p.add_argument('--judge')
     p.add_argument('--loss', choices=('full', 'l1'), default='full')
-    p.add_argument('--shares', type=float, nargs=2, default=(.3, .45), help='where the first two parts end, in 0..1')
+    p.add_argument('--shares', type=float, nargs=2, default=(.2, .4), help='where the first two parts end, in 0..1')
     p.add_argument('--batch', type=int, default=32)
     p.add_argument('--pairs', type=float, default=.125, help='share of the batch that is a moved repetition')
     p.add_argument('--lr', type=float, default=2e-3)
-    p.add_argument('--decay', type=float, default=.998, help='of the averaged weights')
-    p.add_argument('--push', type=float, default=.4, help="the discriminator's gradient relative to the others")
+    p.add_argument('--decay', type=float, default=.999, help='of the averaged weights')
+    p.add_argument('--push', type=float, default=.3, help="the discriminator's gradient relative to the others")
     p.add_argument('--most', type=float, default=.1, help='bound of the factor that does that')
     p.add_argument('--clip', type=float, default=5.)
-    p.add_argument('--gamma', type=float, default=5., help='R1')
+    p.add_argument('--gamma', type=float, default=1., help='R1')
     p.add_argument('--lazy', type=int, default=16, help='R1 every so many steps')
     p.add_argument('--save', type=float, default=60)
     p.add_argument('--seed', type=int, default=0)
@@ -259,14 +268,16 @@ def main():
     train, val = part('train'), part('val')
     print('read', train.shape, val.shape, '%.1f s' % clock(), flush=True)
     net = network.FaceNet(o.facenet).to(device).eval()
-    model, judge, averaged = network.Gpen().to(device), network.Discriminator().to(device), network.Gpen().to(device)
+    model, averaged = network.Gpen(added=True).to(device), network.Gpen(added=True).to(device)
+    judge = network.Discriminator().to(device)
     if o.resume:
         load(model, o.resume)
     if o.judge:
         load(judge, o.judge)
     trainer = Trainer(model, judge, net, torch.from_numpy(train).to(device), o, device)
     referee = Referee(val, net, device)
-    print('degraded: PSNR %.2f, away %.3f, detail %.2f; %.1f s' % (*referee.judge(referee.low), clock()), flush=True)
+    print('degraded: %s\nshrunk and enlarged again: %s; %.1f s' %
+          (referee.judge(referee.low), referee.judge(referee.plain), clock()), flush=True)
 
     def note():
         """Save and look. False if the weights are no numbers any more: then the last files stay."""
@@ -278,10 +289,11 @@ def main():
         live = judge.state_dict()
         if mode in MODES[2:] and finite(live):
             save(live, path + '-d.pt')
-        y = referee.restore(averaged)
+        y = referee.restore(averaged, referee.low)
         referee.sheet(y, path + '-sheet.jpg')
-        print('%s step %d (%s), %.0f s: PSNR %.2f, away %.3f, detail %.2f' %
-              (o.name, trainer.steps, mode, clock(), *referee.judge(y)), flush=True)
+        print('%s step %d (%s), %.0f s: %s; originals stay at PSNR %.2f' %
+              (o.name, trainer.steps, mode, clock(), referee.judge(y),
+               referee.psnr(referee.restore(averaged, referee.clean))), flush=True)
         return True
 
     begin, last_save, judged, bad, mode = None, clock(), 0, 0, 'l1'
@@ -294,14 +306,15 @@ def main():
         if t >= 1:
             break
         before, mode = mode, 'l1' if t < shares[0] else 'features' if t < shares[1] else 'judged'
-        if before == 'l1' and mode != 'l1' and trainer.steps and finite(trainer.mean):
-            save(trainer.mean, path + '-l1.pt')
-            print('L1 alone ends at step %d, %.0f s' % (trainer.steps, clock()), flush=True)
+        if before != mode and trainer.steps and finite(trainer.mean):
+            save(trainer.mean, path + '-%s.pt' % before)
+            print('%s ends at step %d, %.0f s' % (before, trainer.steps, clock()), flush=True)
         if mode == 'judged':
             judged += 1
-            trainer.push.fill_(o.push * min(judged / 400, 1))
-        # Warm up, stay, and fall to a tenth over the last third.
-        trainer.set_rate(o.lr * min(1, trainer.steps / 200 + .01) * min(1, .1 + 2.7 * (1 - t)))
+            trainer.push.fill_(o.push * min(judged / 1000, 1))
+        # Warm up, stay, and fall along half a cosine.
+        fall = .5 + .5 * math.cos(math.pi * max(0, t - .4) / .6)
+        trainer.set_rate(o.lr * min(1, trainer.steps / 200 + .01) * max(.02, fall))
         value = trainer.step('penalised' if mode == 'judged' and judged % o.lazy == 1 else mode)
         if trainer.steps <= 4 or trainer.steps % 100 == 0:
             v = value.tolist()
