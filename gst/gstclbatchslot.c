@@ -143,7 +143,7 @@ typedef gboolean (*Compute)(GstClBatchFilter *filter, GstClBatch batch, OclQueue
 
 static gboolean mark_end(OclQueue *queue, cl_event *end, GError **error)
 {
-    *end = ocl_queue_mark(queue, error);
+    *end = ocl_queue_end(queue, error);
     return *end && ocl_queue_flush(queue, error);
 }
 

@@ -278,7 +278,7 @@ gboolean batch_upload(GstClBatchFilter *self, BatchSlot *slot, GstBuffer *in, GE
     gst_video_frame_unmap(&mapped);
     if (!ok)
         return FALSE;
-    frame->upload_end = ocl_queue_mark(queue, error);
+    frame->upload_end = ocl_queue_end(queue, error);
     return frame->upload_end && ocl_queue_flush(queue, error);
 }
 

@@ -86,20 +86,34 @@ void ocl_pinned_free(OclPinned *pinned)
 
 /* ---------------------------------------------------------------- transfers */
 
-static gboolean check(cl_int status, const OclQueue *queue, const char *call, gsize size_b,
+static gboolean check(cl_int status, OclQueue *queue, const char *call, gsize size_b,
                       GError **error)
 {
+    ocl_queue_note(queue, NULL);
     return status == CL_SUCCESS ||
            ocl_fail(error, status, queue->device, "%s of %" G_GSIZE_FORMAT " bytes in the %s queue",
                     call, size_b, queue->name);
 }
 
+/* The same of a command that writes, whose event is @own. */
+static gboolean check_write(cl_int status, OclQueue *queue, cl_event own, const char *call,
+                            gsize size_b, cl_event *event, GError **error)
+{
+    if (!check(status, queue, call, size_b, error))
+        return FALSE;
+    ocl_queue_note(queue, own);
+    if (event && clRetainEvent(own) == CL_SUCCESS)
+        *event = own;
+    return TRUE;
+}
+
 gboolean ocl_write(OclQueue *queue, cl_mem dst, gsize offset_b, const void *src, gsize size_b,
                    cl_event *event, GError **error)
 {
+    cl_event own = NULL;
     cl_int status =
-        clEnqueueWriteBuffer(queue->cl, dst, CL_FALSE, offset_b, size_b, src, 0, NULL, event);
-    return check(status, queue, "clEnqueueWriteBuffer", size_b, error);
+        clEnqueueWriteBuffer(queue->cl, dst, CL_FALSE, offset_b, size_b, src, 0, NULL, &own);
+    return check_write(status, queue, own, "clEnqueueWriteBuffer", size_b, event, error);
 }
 
 gboolean ocl_read(OclQueue *queue, cl_mem src, gsize offset_b, void *dst, gsize size_b,
@@ -140,10 +154,12 @@ gboolean ocl_write_rows(OclQueue *queue, cl_mem dst, const void *src, const OclR
     const gsize device_origin[3] = { rows->device_offset_b, 0, 0 };
     const gsize host_origin[3] = { 0, 0, 0 };
     const gsize region[3] = { rows->row_b, rows->n_rows, 1 };
+    cl_event own = NULL;
     cl_int status = clEnqueueWriteBufferRect(queue->cl, dst, CL_FALSE, device_origin, host_origin,
                                              region, rows->device_pitch_b, 0, rows->host_pitch_b, 0,
-                                             src, 0, NULL, event);
-    return check(status, queue, "clEnqueueWriteBufferRect", rows->row_b * rows->n_rows, error);
+                                             src, 0, NULL, &own);
+    return check_write(status, queue, own, "clEnqueueWriteBufferRect", rows->row_b * rows->n_rows,
+                       event, error);
 }
 
 gboolean ocl_read_rows(OclQueue *queue, cl_mem src, void *dst, const OclRows *rows, cl_event *event,

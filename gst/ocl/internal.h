@@ -45,6 +45,12 @@ typedef struct {
     GHashTable *programs; /* "file options" -> Program of program.c */
 } OclDevicePrivate;
 
+/* ---------------------------------------------------------------- queue */
+
+/* Whatever enqueues a command says so here.
+ * @write: (nullable) (transfer full): the command's event, if it writes from the host */
+void ocl_queue_note(OclQueue *queue, cl_event write);
+
 /* ---------------------------------------------------------------- program */
 
 /* The table that OclDevicePrivate.programs starts as. */

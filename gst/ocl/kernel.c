@@ -71,5 +71,6 @@ gboolean ocl_enqueue_from(OclQueue *queue, OclKernel *kernel, guint n_dims, cons
 {
     cl_int status =
         clEnqueueNDRangeKernel(queue->cl, kernel->cl, n_dims, first, global, local, 0, NULL, event);
+    ocl_queue_note(queue, NULL);
     return status == CL_SUCCESS || fail_enqueue(error, status, kernel, n_dims, global, local);
 }

@@ -94,7 +94,8 @@ char **ocl_device_list(void);
 typedef struct {
     OclDevice *device; /* reference held */
     cl_command_queue cl;
-    char *name; /* for messages: "upload", "compute", "download" */
+    char *name;     /* for messages: "upload", "compute", "download" */
+    cl_event write; /* (nullable) of the last command, if that writes; reference held */
 } OclQueue;
 
 /* @profiling: record times, so that ocl_event_times() works. */
@@ -109,9 +110,12 @@ gboolean ocl_queue_finish(OclQueue *queue, GError **error);
 /* Makes what is enqueued on @queue from now on wait for @event (of another queue, which must be
  * flushed for @event to come about). */
 gboolean ocl_queue_wait(OclQueue *queue, cl_event event, GError **error);
-/* An event that completes when all that was enqueued before it has.
+/* An event that completes, at a time of its own, when all that was enqueued before it has.
  * Returns: (transfer full): release with ocl_event_clear(). */
 cl_event ocl_queue_mark(OclQueue *queue, GError **error);
+/* The event of the last command where that is known, else as above: for others to wait for.
+ * Returns: (transfer full): release with ocl_event_clear(). */
+cl_event ocl_queue_end(OclQueue *queue, GError **error);
 
 /* Waits for @event; an event that ended in failure is an error. */
 gboolean ocl_event_wait(cl_event event, const OclDevice *device, GError **error);

@@ -24,6 +24,7 @@ void ocl_queue_free(OclQueue *queue)
 {
     if (!queue)
         return;
+    ocl_event_clear(&queue->write);
     clReleaseCommandQueue(queue->cl);
     ocl_device_unref(queue->device);
     g_free(queue->name);
@@ -54,6 +55,21 @@ gboolean ocl_queue_wait(OclQueue *queue, cl_event event, GError **error)
     return status == CL_SUCCESS ||
            ocl_fail(error, status, queue->device, "clEnqueueBarrierWithWaitList in the %s queue",
                     queue->name);
+}
+
+void ocl_queue_note(OclQueue *queue, cl_event write)
+{
+    ocl_event_clear(&queue->write);
+    queue->write = write;
+}
+
+cl_event ocl_queue_end(OclQueue *queue, GError **error)
+{
+    /* With NVIDIA's driver (580) a queue that waits for a marker behind writes waits for readbacks
+     * of other queues, too, and nothing is computed meanwhile; not so with the write itself. */
+    if (queue->write && clRetainEvent(queue->write) == CL_SUCCESS)
+        return queue->write;
+    return ocl_queue_mark(queue, error);
 }
 
 cl_event ocl_queue_mark(OclQueue *queue, GError **error)

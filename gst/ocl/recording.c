@@ -135,5 +135,6 @@ gboolean ocl_recording_enqueue(OclRecording *recording, OclQueue *queue, GError 
                         "clEnqueueCommandBufferKHR of %u launches in the %s queue",
                         recording->n_launches, queue->name);
     ocl_event_clear(&event);
+    ocl_queue_note(queue, NULL);
     return TRUE;
 }

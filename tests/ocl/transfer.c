@@ -103,6 +103,35 @@ static void check_rows(const OclRows *rows)
     bench_free(&bench);
 }
 
+/* The end of a queue is its last write, or a marker behind whatever else comes last. */
+static void the_end_of_a_queue_is_its_last_write(void)
+{
+    g_autoptr(GError) error = NULL;
+    Bench bench = bench_new(64);
+    guint8 data[64] = { 0 };
+    const OclRows rows = { .device_pitch_b = 8, .host_pitch_b = 8, .row_b = 4, .n_rows = 4 };
+    cl_event event = NULL, end = NULL;
+
+    g_assert_true(ocl_write(bench.queue, bench.buffer, 0, data, 64, &event, &error));
+    end = ocl_queue_end(bench.queue, &error);
+    g_assert_true(end == event);
+    ocl_event_clear(&event);
+    ocl_event_clear(&end);
+
+    g_assert_true(ocl_write_rows(bench.queue, bench.buffer, data, &rows, &event, &error));
+    end = ocl_queue_end(bench.queue, &error);
+    g_assert_true(end == event);
+    ocl_event_clear(&end);
+
+    g_assert_true(ocl_read(bench.queue, bench.buffer, 0, data, 64, NULL, &error));
+    end = ocl_queue_end(bench.queue, &error);
+    g_assert_true(end && end != event);
+    g_assert_true(ocl_event_wait(end, bench.device, &error));
+    ocl_event_clear(&event);
+    ocl_event_clear(&end);
+    bench_free(&bench);
+}
+
 static void rows_keep_their_pitches(void)
 {
     const OclRows cases[] = {
@@ -230,6 +259,7 @@ int main(int argc, char **argv)
 {
     harness_init(&argc, &argv);
     harness_add("pieces land where they should", pieces_land_where_they_should);
+    harness_add("the end of a queue is its last write", the_end_of_a_queue_is_its_last_write);
     harness_add("rows keep their pitches", rows_keep_their_pitches);
     harness_add("contiguous rows go as one piece", contiguous_rows_go_as_one_piece);
     harness_add("pinned memory is a source and a destination",
