@@ -5,7 +5,8 @@
  * y[i] = act(OP(a[i], b[i], c[i])); broadcast inputs have strides of 0.
  *
  * Defines: OP, the ONNX name of the operator; T0 T1 T2 T, the types of the inputs and the output;
- *   RANK, ACT. elementwise_rows: VW and STEP0 STEP1 STEP2, each 0 or 1, the inputs' innermost
+ *   RANK, ACT. elementwise_general: ROW, where it pays that divisions by the innermost extent are
+ *   multiplications. elementwise_rows: VW and STEP0 STEP1 STEP2, each 0 or 1, the inputs' innermost
  *   strides. elementwise_wide: the same with WIDE_KERNEL in place of VW.
  * Buffers: a, b, c, y as the extents say; an operator with fewer inputs gets a in place of the
  *   others and ignores them. y may be one of the inputs.
@@ -35,7 +36,7 @@
 #define OP_Min(a, b, c) fmin(a, b)
 #define OP_Sum(a, b, c) (((a) + (b)) * p0)
 #define OP_Affine(a, b, c) fma(a, b, c)
-#define OP_PRelu(a, b, c) (fmax(a, 0.0f) + (b) * fmin(a, 0.0f))
+#define OP_PRelu(a, b, c) (fmax(a, 0.0f) + (b)*fmin(a, 0.0f))
 #define OP_Abs(a, b, c) fabs(a)
 #define OP_Neg(a, b, c) (-(a))
 #define OP_Ceil(a, b, c) ceil(a)
@@ -63,15 +64,15 @@
 #define OP_LeakyRelu(a, b, c) (fmax(a, 0.0f) + p0 * fmin(a, 0.0f))
 #define OP_Bounds(a, b, c) fmin(fmax(a, p0), p1)
 #define OP_Sigmoid(a, b, c) (1.0f / (1.0f + exp(-(a))))
-#define OP_HardSigmoid(a, b, c) fmin(fmax(p0 * (a) + p1, 0.0f), 1.0f)
+#define OP_HardSigmoid(a, b, c) fmin(fmax(p0 *(a) + p1, 0.0f), 1.0f)
 #define OP_HardSwish(a, b, c) ((a)*fmin(fmax(p0 * (a) + p1, 0.0f), 1.0f))
 #define OP_Elu(a, b, c) (fmax(a, 0.0f) + p0 * expm1(fmin(a, 0.0f)))
 #define OP_Celu(a, b, c) (fmax(a, 0.0f) + fmin(p0 * expm1((a) / p0), 0.0f))
 #define OP_Selu(a, b, c) (p1 * (fmax(a, 0.0f) + p0 * expm1(fmin(a, 0.0f))))
 #define OP_Softplus(a, b, c) SOFTPLUS(a)
 #define OP_Softsign(a, b, c) ((a) / (1.0f + fabs(a)))
-#define OP_Mish(a, b, c) ((a) * tanh(SOFTPLUS(a)))
-#define OP_Gelu(a, b, c) (0.5f * (a) * (1.0f + erf((a) * 0.70710678f)))
+#define OP_Mish(a, b, c) ((a)*tanh(SOFTPLUS(a)))
+#define OP_Gelu(a, b, c) (0.5f * (a) * (1.0f + erf((a)*0.70710678f)))
 #define OP_GeluTanh(a, b, c)                                                                       \
     (0.5f * (a) * (1.0f + tanh(0.79788456f * ((a) + 0.044715f * (a) * (a) * (a)))))
 #define OP_Cast(a, b, c) (a)
@@ -178,6 +179,9 @@ __kernel void elementwise_general(__global const T0 *a, Strided as, __global con
 {
     const int n = get_global_id(2);
     const int end = min(((int)get_global_id(0) + 1) * each, count);
+#ifdef ROW
+    extents.n[RANK - 1] = ROW;
+#endif
     const int row = extents.n[RANK - 1];
     a += as.offset + n * as.sample;
     b += bs.offset + n * bs.sample;

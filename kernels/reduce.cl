@@ -5,10 +5,9 @@
  * Defines: OP, the ONNX name without "Reduce" (Sum, Mean, Max, ...); TX TY, types of x and y.
  *   reduce_general, arg_reduce: RANK of the axes kept, LANE_RANK of those reduced.
  *   reduce_columns: VW; FP16 if TX is half.
- * Buffers: x seen through two sets of strides, one over the axes kept and one over the lane of those
- *   reduced; y over the axes kept.
- * Accumulation: float, or the integers' own type (at least 32 bits).
- * Launch: dimension 2 is the sample; the others beside each kernel.
+ * Buffers: x seen through two sets of strides, one over the axes kept and one over the lane of
+ * those reduced; y over the axes kept. Accumulation: float, or the integers' own type (at least 32
+ * bits). Launch: dimension 2 is the sample; the others beside each kernel.
  */
 #include "common.clh"
 #include "types.clh"
@@ -82,9 +81,8 @@
 typedef ARITHMETIC(TX) A;
 
 /* One output a work-item. Global: outputs, rounded up. */
-__kernel void reduce_general(__global const TX *x, Strided xs, Strided lane_strides,
-                             __global TY *y, Strided ys, Extents kept, Extents lane, int count,
-                             int n_lane)
+__kernel void reduce_general(__global const TX *x, Strided xs, Strided lane_strides, __global TY *y,
+                             Strided ys, Extents kept, Extents lane, int count, int n_lane)
 {
     const int n = get_global_id(2);
     const int i = get_global_id(0);
@@ -132,8 +130,8 @@ __kernel void arg_reduce(__global const TX *x, Strided xs, Strided lane_strides,
 #endif
 #ifdef REVERSE
 
-/* Running sums along an axis, from its end if REVERSE, without the element itself if EXCLUSIVE. y is
- * seen through two sets of strides like x. Global: lanes, rounded up. */
+/* Running sums along an axis, from its end if REVERSE, without the element itself if EXCLUSIVE. y
+ * is seen through two sets of strides like x. Global: lanes, rounded up. */
 __kernel void running_sum(__global const TX *x, Strided xs, Strided x_lane, __global TY *y,
                           Strided ys, Strided y_lane, Extents kept, int count, int n_lane)
 {
@@ -168,6 +166,7 @@ __kernel void reduce_columns(__global const REAL *restrict x, Strided xs, __glob
     const int lane = get_global_id(1) * VW, left = lanes - lane;
     x += xs.offset + n * xs.sample + lane;
     V sum = (V)(START);
+#pragma unroll 8 /* a GPU has as many loads under way */
     for (int k = start; k < stop; k++) {
         const V v = load_some(x + k * xs.stride[0], 1, left);
         sum = ADD(sum, MAP(v));
@@ -193,6 +192,7 @@ __kernel void reduce_parts(__global const float *parts, Strided ps, __global TY 
         return;
     parts += ps.offset + n * ps.sample + lane;
     float sum = START;
+#pragma unroll 8
     for (int k = 0; k < n_parts; k++)
         sum = ADD(sum, parts[(size_t)k * lanes]);
     WRITE(TY, y + ys.offset + n * ys.sample, lane * ys.stride[0], END(sum));

@@ -185,11 +185,14 @@ static gboolean record_general(gconstpointer data, GError **error)
 {
     const Job *job = data;
     const NnView *y = &job->views[0];
-    g_autofree char *options = common_options(job, y->rank);
-    NnLaunch *launch = nn_recorder_launch(job->recorder, job->node, "elementwise.cl",
-                                          "elementwise_general", "%s", options);
     const gint64 count = nn_view_count(y);
     const gint64 each = on_cpu(job) ? MIN(nn_chunk_elements(job->recorder), 1024) : 1;
+    g_autofree char *options = common_options(job, y->rank);
+    /* One element each is nearly all divisions. */
+    g_autofree char *row =
+        each == 1 ? g_strdup_printf(" -DROW=%d", (int)y->dims[y->rank - 1]) : g_strdup("");
+    NnLaunch *launch = nn_recorder_launch(job->recorder, job->node, "elementwise.cl",
+                                          "elementwise_general", "%s%s", options, row);
     add_operands(launch, job, y->rank);
     nn_launch_int(launch, (gint32)count);
     nn_launch_int(launch, (gint32)each);

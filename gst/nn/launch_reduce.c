@@ -5,6 +5,7 @@
  */
 #include "launch_util.h"
 
+#include <math.h>
 #include <string.h>
 
 typedef struct {
@@ -17,9 +18,15 @@ typedef struct {
 
 /* ---------------------------------------------------------------- variants */
 
-/* Elements of a lane that one work-item of reduce_columns adds up: enough to hide its start, few
- * enough that large maps keep every core busy. */
-#define COLUMN_CHUNK 256
+/* Elements of a lane that one work-item of reduce_columns adds up. On a CPU enough to hide its
+ * start, few enough that large maps keep every core busy. A GPU has work-items to spare and waits
+ * for each load: there both launches take equally long. */
+static gint32 column_chunk(const NnRecorder *recorder, gint64 n_lane)
+{
+    if (nn_recorder_device(recorder)->device_class == OCL_CLASS_CPU)
+        return 256;
+    return MAX(8, (gint32)ceil(sqrt((double)n_lane)));
+}
 
 /* Lanes side by side and a lane with one stride: the mean over the pixels of an NHWC map. */
 static gboolean fits_columns(gconstpointer data)
@@ -37,7 +44,8 @@ static gboolean record_columns(gconstpointer data, GError **error)
     const NnView *y = &job->across[0], *x = &job->across[1];
     const guint vw = nn_vector_width(job->recorder);
     const gint64 lanes = x->dims[0], n_lane = job->lane.dims[0];
-    const gint64 n_parts = (n_lane + COLUMN_CHUNK - 1) / COLUMN_CHUNK;
+    const gint32 chunk = column_chunk(job->recorder, n_lane);
+    const gint64 n_parts = (n_lane + chunk - 1) / chunk;
     const NnView parts = nn_recorder_scratch(job->recorder, NN_FLOAT32, (gsize)(n_parts * lanes));
     g_autofree char *options = g_strdup_printf(
         "-DOP=%s -DTX=%s -DTY=%s -DRANK=1 -DVW=%u%s", job->op, nn_kernel_type(x->type),
@@ -49,7 +57,7 @@ static gboolean record_columns(gconstpointer data, GError **error)
     nn_launch_strided(launch, &parts);
     nn_launch_int(launch, (gint32)lanes);
     nn_launch_int(launch, (gint32)n_lane);
-    nn_launch_int(launch, COLUMN_CHUNK);
+    nn_launch_int(launch, chunk);
     nn_launch_cost(launch, (double)(lanes * n_lane));
     nn_launch_tiles(job->recorder, launch, &parts, n_parts, (lanes + vw - 1) / vw);
 

@@ -21,6 +21,7 @@ import tempfile
 
 import numpy as np
 import onnx
+from onnx import numpy_helper
 from PIL import Image
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -38,7 +39,7 @@ def graph_inputs(path):
     for value in graph.input:
         tensor = value.type.tensor_type
         if value.name not in weights:
-            dtype = onnx.mapping.TENSOR_TYPE_TO_NP_TYPE[tensor.elem_type]
+            dtype = numpy_helper.to_array(onnx.TensorProto(data_type=tensor.elem_type, dims=[0])).dtype
             yield value.name, dtype, [dim.dim_value for dim in tensor.shape.dim]
 
 

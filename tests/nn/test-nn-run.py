@@ -78,7 +78,7 @@ def run_relu(folder, array, shape, *arguments):
 
 def check_every_type_passes_unchanged(folder):
     for code in TYPES:
-        dtype = onnx.mapping.TENSOR_TYPE_TO_NP_TYPE[code]
+        dtype = numpy_helper.to_array(onnx.TensorProto(data_type=code, dims=[0])).dtype
         node = helper.make_node("Reshape", ["x", "shape"], ["y"])
         model = onnx.load(save(folder, [node], [("x", code, [2, 3])], [("y", code, [3, 2])]))
         shape = np.array([3, 2], np.int64)

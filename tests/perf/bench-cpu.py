@@ -28,6 +28,7 @@ import tempfile
 
 import numpy as np
 import onnx
+from onnx import numpy_helper
 
 NN_TESTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "nn")
 ONNX_RUNTIME = ["onnxruntime-node@1.30.0", "onnxruntime-common@1.30.0"]
@@ -51,7 +52,7 @@ def write_inputs(path, shapes, folder, batch=1):
         if len(shape) == 4:
             shape[0] *= batch
         file = os.path.join(folder, f"{batch}-{len(options)}.npy")
-        dtype = onnx.mapping.TENSOR_TYPE_TO_NP_TYPE[tensor.elem_type]
+        dtype = numpy_helper.to_array(onnx.TensorProto(data_type=tensor.elem_type, dims=[0])).dtype
         np.save(file, rng.random(shape).astype(dtype))
         options += ["--input", f"{value.name}={file}"]
     return options
