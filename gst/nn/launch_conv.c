@@ -798,12 +798,45 @@ static gboolean record_pair(NnRecorder *recorder, const NnNode *node, GError **e
     return TRUE;
 }
 
-/* ---------------------------------------------------------------- from the node */
+/* ---------------------------------------------------------------- three at once */
 
-static gboolean fits_gpu_tiles(const ConvJob *job)
+/* The last three convolutions of a chain, or two. */
+typedef struct {
+    Convolution expand, filter, project;
+    gboolean expands;
+} Inverted;
+
+static void inverted_clear(Inverted *inverted)
 {
-    return nn_conv_tensor_fits(job) || nn_conv_wgmma_fits(job) || nn_conv_halo_fits(job) ||
-           nn_conv_held_fits(job) || nn_conv_tiled_fits(job);
+    convolution_clear(&inverted->expand);
+    convolution_clear(&inverted->filter);
+    convolution_clear(&inverted->project);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Inverted, inverted_clear)
+
+static ConvInverted inverted_job(const Inverted *inverted)
+{
+    return (ConvInverted){ .expand = inverted->expands ? &inverted->expand.job : NULL,
+                           .filter = &inverted->filter.job,
+                           .project = &inverted->project.job };
+}
+
+/* The convolution that computes what @node convolves, for @node alone and without numbers per
+ * channel. */
+static const NnNode *convolution_before(const NnNode *node)
+{
+    const NnValue *x = nn_node_input(node, 0);
+    const NnNode *before = x ? x->producer : NULL;
+    return before && strcmp(before->type, "Conv") == 0 && sole_convolution(before) == node &&
+                   !is_scaled(before) && before->added < 0
+               ? before
+               : NULL;
+}
+
+static gboolean is_depthwise(const NnNode *node)
+{
+    const NnValue *x = nn_node_input(node, 0);
+    return x && x->rank == 4 && nn_node_int(node, "group", 1) == x->dims[1];
 }
 
 /* The normalisation of some channels that alone uses what @node computes, as in MODNet. */
@@ -812,6 +845,58 @@ static const NnNode *find_norm(const NnNode *node)
     const NnValue *out = nn_node_output(node, 0);
     const NnNode *norm = nn_has_single_use(out) ? out->consumers->pdata[0] : NULL;
     return norm && norm->op == &nn_part_instance_norm && node->added < 0 ? norm : NULL;
+}
+
+/* Whether @node ends an inverted residual that runs at once. What ends one begins none. */
+static gboolean ends_inverted(NnRecorder *recorder, const NnNode *node, Inverted *inverted)
+{
+    const char *forced = nn_recorder_forced_variant(recorder);
+    const NnNode *filter = convolution_before(node);
+    if ((forced && !g_str_has_prefix(forced, "conv_inverted")) || node->in_scale >= 0 ||
+        node->added >= 0 || find_norm(node) || !filter || !is_depthwise(filter) ||
+        is_depthwise(node) || !describe_plain(recorder, filter, &inverted->filter) ||
+        !describe_plain(recorder, node, &inverted->project))
+        return FALSE;
+    const NnNode *expand = convolution_before(filter);
+    const NnNode *before = expand ? convolution_before(expand) : NULL;
+    inverted->expands = expand && !is_depthwise(expand) && !(before && is_depthwise(before)) &&
+                        describe_plain(recorder, expand, &inverted->expand);
+    for (;;) {
+        const ConvInverted job = inverted_job(inverted);
+        if (nn_conv_inverted_fits(&job) && (forced || nn_conv_inverted_pays(&job)))
+            return TRUE;
+        if (!inverted->expands)
+            return FALSE;
+        inverted->expands = FALSE;
+    }
+}
+
+/* Whether @node is one of those before the last. */
+static gboolean begins_inverted(NnRecorder *recorder, const NnNode *node)
+{
+    const NnNode *filter = is_depthwise(node) ? node : sole_convolution(node);
+    const NnNode *project = filter ? sole_convolution(filter) : NULL;
+    g_auto(Inverted) inverted = { 0 };
+    return project && ends_inverted(recorder, project, &inverted) &&
+           (inverted.filter.job.node == node ||
+            (inverted.expands && inverted.expand.job.node == node));
+}
+
+static gboolean record_inverted(Inverted *inverted, GError **error)
+{
+    if (!add_scales(&inverted->project.job, error))
+        return FALSE;
+    const ConvInverted job = inverted_job(inverted);
+    nn_conv_inverted_record(&job);
+    return TRUE;
+}
+
+/* ---------------------------------------------------------------- from the node */
+
+static gboolean fits_gpu_tiles(const ConvJob *job)
+{
+    return nn_conv_tensor_fits(job) || nn_conv_wgmma_fits(job) || nn_conv_halo_fits(job) ||
+           nn_conv_held_fits(job) || nn_conv_tiled_fits(job);
 }
 
 /* Records @job with what is added last and with a pool, as far as the kernel that runs it can do
@@ -857,6 +942,11 @@ static gboolean record_node(NnRecorder *recorder, const NnNode *node, gboolean *
         return nn_launch_conv_3d(recorder, node, &conv.params);
     if (!nn_check_entries(node, error))
         return FALSE;
+    g_auto(Inverted) inverted = { 0 };
+    if (ends_inverted(recorder, node, &inverted))
+        return record_inverted(&inverted, error);
+    if (begins_inverted(recorder, node))
+        return TRUE; /* what it computes is never stored */
     if (ends_pair(recorder, node))
         return record_pair(recorder, node, error);
     /* What it computes is never stored: it is recorded with the next node. */

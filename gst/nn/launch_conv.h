@@ -106,6 +106,8 @@ typedef struct {
     int splits;                  /* parts of the inner dimension, a work-group each, too */
     int threads;                 /* of a work-group */
     int parts;                   /* of a work-group, as it leaves moments */
+    const NnNode *before[2];     /* (nullable): whose activations' arguments come last */
+    double flops;                /* of a sample; 0: those of the job's shape */
 } ConvGrid;
 /* What all of those kernels take (CONV_PARAMETERS in kernels/conv_epilogue.clh), and with several
  * splits the launch that adds their parts. @options: what is the kernel's own. */
@@ -157,6 +159,19 @@ double nn_conv_halo_us(const ConvJob *job);
 gboolean nn_conv_held_fits(gconstpointer job);
 gboolean nn_conv_held_pays(gconstpointer job);
 gboolean nn_conv_held_record(gconstpointer job, GError **error);
+
+/* launch_conv_inverted.c: an inverted residual in one launch, or two where what lies between is cut
+ * into parts. Each of the three is all that uses what the one before computes; stored is the last's
+ * output alone. */
+typedef struct {
+    const ConvJob *expand;  /* (nullable): 1x1 */
+    const ConvJob *filter;  /* each channel by itself */
+    const ConvJob *project; /* 1x1 */
+} ConvInverted;
+
+gboolean nn_conv_inverted_fits(const ConvInverted *job);
+gboolean nn_conv_inverted_pays(const ConvInverted *job);
+void nn_conv_inverted_record(const ConvInverted *job);
 
 /* launch_conv_wide.c: on GPUs, beside tensor cores. */
 gboolean nn_conv_depthwise_wide_fits(gconstpointer job);

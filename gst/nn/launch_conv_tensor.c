@@ -270,13 +270,16 @@ void nn_conv_tensor_launch(const ConvJob *job, const ConvGrid *grid, const NnVie
     if (grid->taps)
         nn_launch_bytes(launch, grid->taps, sizeof *grid->taps);
     nn_conv_launch_epilogue(launch, job);
+    for (guint i = 0; i < G_N_ELEMENTS(grid->before) && grid->before[i]; i++)
+        nn_launch_activation(launch, grid->before[i]);
 
     const gsize global[3] = { (gsize)(grid->tiles * grid->threads),
                               (gsize)(grid->channel_tiles * grid->splits), 1 };
     const gsize local[3] = { (gsize)grid->threads, 1, 1 };
     nn_launch_size(launch, 3, global, local, 2);
-    nn_launch_cost(launch,
-                   2.0 * (double)nn_view_count(&job->y) * shape->c * count_taps(grid, shape));
+    nn_launch_cost(launch, grid->flops > 0 ? grid->flops
+                                           : 2.0 * (double)nn_view_count(&job->y) * shape->c *
+                                                 count_taps(grid, shape));
     if (grid->splits > 1)
         record_reduce(job, &partial, grid->splits);
     if (n_parts > 0) {

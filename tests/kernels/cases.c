@@ -73,6 +73,18 @@ const Case cases[] = {
     { "Conv", 13, "f:1,37,9,9 !f:37,1,5,5", "group=37 strides=2,2 pads=2,2,2,2", "conv_separable", .dresses = SEPARABLE },
     { "Conv", 13, "f:1,5,13,2 !f:5,1,3,3 !f:5", "group=5 " SAME, "conv_separable", .dresses = SEPARABLE },
 
+    /* ---- inverted residuals: one pixel, maps smaller and larger than a tile, several chunks, several
+     * tiles of outputs */
+#define INVERTED_TILES "conv_inverted conv_inverted:8x16 conv_inverted:8x8 conv_inverted:4x8"
+    { "Conv", 13, "f:1,16,17,18 !f:40,16,1,1 !f:40", "", INVERTED_TILES, .dresses = INVERTED },
+    { "Conv", 13, "f:1,3,9,13 !f:144,3,1,1 !f:144", "", "conv_inverted:split conv_inverted:4x8", .dresses = INVERTED },
+    { "Conv", 13, "f:1,40,7,9 !f:136,40,1,1", "", "conv_inverted:split conv_inverted:8x8", .dresses = INVERTED },
+    { "Conv", 13, "f:1,16,1,1 !f:32,16,1,1 !f:32", "", "conv_inverted", .dresses = INVERTED },
+    { "Conv", 13, "f:1,24,5,20 !f:8,24,1,1 !f:8", "", "conv_inverted", .dresses = INVERTED },
+    { "Conv", 13, "f:1,48,19,23 !f:48,1,3,3 !f:48", "group=48 " SAME, INVERTED_TILES, .dresses = PROJECTED },
+    { "Conv", 13, "f:1,192,9,17 !f:192,1,3,3", "group=192 strides=2,2 pads=0,0,1,1", "conv_inverted:split conv_inverted:8x8 conv_inverted:4x8", .dresses = PROJECTED },
+    { "Conv", 13, "f:1,8,11,9 !f:8,1,5,5 !f:8", "group=8 strides=1,3 pads=2,2,2,2", "conv_inverted", .dresses = PROJECTED },
+
     /* ---- a slope for each channel, by every kernel that ends so */
 #define SLOPES (1u << DRESS_PRELU)
     { "Conv", 13, "f:1,24,9,11 !f:16,24,3,3 !f:16", SAME, WINOGRAD " conv_tiled conv_tensor conv_wgmma conv_halo", .dresses = SLOPES },

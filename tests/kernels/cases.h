@@ -24,6 +24,9 @@ typedef enum {
     DRESS_ADDED,  /* LeakyRelu, then + residual: fused into convolutions */
     DRESS_HALVED, /* LeakyRelu, + residual, and beside that its MaxPool of 2x2 */
     DRESS_NORMED, /* MODNet's IBNorm and Relu */
+    DRESS_PROJECTED, /* LeakyRelu, a 1x1 convolution, + residual, Relu, channels times computed
+                        numbers */
+    DRESS_INVERTED,  /* LeakyRelu, a convolution of each channel, Sigmoid, then as before */
     N_DRESSES,
 } Dress;
 
@@ -39,6 +42,8 @@ typedef enum {
 #define POOLED (EXPANDED | 1u << DRESS_POOLED)
 #define KEPT (1u << DRESS_KEPT)
 #define SEPARABLE (1u << DRESS_SEPARABLE)
+#define PROJECTED (1u << DRESS_PROJECTED)
+#define INVERTED (1u << DRESS_INVERTED)
 
 typedef struct {
     const char *type;
