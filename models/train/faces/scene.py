@@ -168,7 +168,7 @@ class Composer:
         spread = uniform((n, 2, 1), .4, 1.2, d) / max(h, w)
         origin = uniform((n, 2, 2), 0, 2, d)
         colour = torch.rand(n, BOXES, 3, device=d) * chance((n, BOXES, 1), .5, d).float()  # Black: the ground's texture.
-        whole = torch.where(chance(n, .85, d)[:, None], photometric(n, 1., d), photometric(n, 0., d))
+        whole = torch.where(chance(n, .7, d)[:, None], photometric(n, 1., d), photometric(n, 0., d))
         whole = torch.cat([whole[:, :5], whole[:, 5:6] * (~chance(n, .08, d))[:, None].float(), whole[:, 6:]], 1)
         light = uniform((n, 2), -.7, .7, d) * chance(n, .4, d).float()[:, None]
         scene = (lx, ly, table, base, side, ground, spread, origin, at, half, round_, colour, whole, light)
