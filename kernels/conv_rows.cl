@@ -134,6 +134,25 @@ static inline int first_channel(int i, int channels)
 #endif
 }
 
+/* Hints for what hardware does not see coming where rows are long: a tile goes through a channel of
+ * all its pixels at a time. All of it may lie past the end. OpenCL's prefetch() compiles to nothing in
+ * PoCL 3.1. */
+
+/* @count elements from @x on are read soon. */
+static inline void read_soon(__global const REAL *x, int count)
+{
+    for (int i = 0; i < count; i += 64 / (int)sizeof(REAL))
+        __builtin_prefetch((const void *)(size_t)(x + i));
+}
+
+/* @count channels of @pixels pixels, @step apart, are written soon. */
+static inline void write_soon(__global const REAL *y, int pixels, int step, int count)
+{
+    for (int p = 0; p < pixels; p++)
+        for (int i = 0; i < count; i += 64 / (int)sizeof(REAL))
+            __builtin_prefetch((const void *)(size_t)(y + p * step + i), 1);
+}
+
 /* ---------------------------------------------------------------- products over channels */
 
 #ifdef P
@@ -279,6 +298,7 @@ __kernel void conv_pointwise(__global const REAL *restrict x, Map xm,
         for (int tile = 0; tile < count; tile += P) {
             const int i = min(tile, count - P);
             V acc[KB][P];
+            write_soon(y + i * ym.sw + vector * VW, P, ym.sw, KB * VW);
             add_products(acc, x + i * step, step, 1, 0, conv.c, weights);
             finish_products(acc, bias, residual + i * rm.sw, rm.sw, y + i * ym.sw, ym.sw, vector,
                             conv.k, FINISH_AT(0));
@@ -344,6 +364,7 @@ __kernel void conv_staged(__global const REAL *restrict x, Map xm,
             for (int tile = 0; tile < ym.w; tile += P) {
                 const int i = min(tile, ym.w - P);
                 V acc[KB][P];
+                write_soon(y + oy * ym.sh + i * ym.sw + vector * VW, P, ym.sw, KB * VW);
                 add_products(acc, in + i * step, step, conv.kh, row_step, conv.kw * conv.c,
                              weights);
                 finish_products(acc, bias, residual + oy * rm.sh + i * rm.sw, rm.sw,
@@ -418,6 +439,8 @@ __kernel void conv_separable(__global const REAL *restrict x, Map xm,
             const int ox = min(i, ym.w - PD), column = ox * STRIDE_W - conv.pad_w;
             const bool inside = column >= 0 && column + (PD - 1) * STRIDE_W + KW <= xm.w;
             __global const REAL *in = x + row * xm.sh + column * xm.sw;
+            for (int r = KH - conv.stride_h; r < KH; r++) /* far ahead: windows take little time */
+                read_soon(in + r * xm.sh + 3 * PD * STRIDE_W * xm.sw, PD * STRIDE_W * xm.sw);
             for (int vector = 0; vector * VW < xm.c; vector++) {
                 const int c = first_channel(vector, xm.c);
                 __global const float *w = first_weights + vector * KH * KW * VW;
@@ -434,6 +457,7 @@ __kernel void conv_separable(__global const REAL *restrict x, Map xm,
             for (int tile = 0; tile < ym.w; tile += P) {
                 const int i = min(tile, ym.w - P);
                 V acc[KB][P];
+                write_soon(y + oy * ym.sh + i * ym.sw + vector * VW, P, ym.sw, KB * VW);
                 add_products(acc, between + i * xm.c, xm.c, 1, 0, xm.c,
                              weights + block * xm.c * KB * VW);
                 finish_products(acc, bias + block * KB * VW, residual + oy * rm.sh + i * rm.sw, rm.sw,
@@ -443,15 +467,6 @@ __kernel void conv_separable(__global const REAL *restrict x, Map xm,
 }
 
 #elif defined(CONV_EXPANDED)
-
-/* A hint that @count elements from @x on, which may lie past the end, are read soon. A tile reads a
- * channel of all its pixels at a time, which hardware does not see coming where rows are long. OpenCL's
- * prefetch() compiles to nothing in PoCL 3.1. */
-static inline void read_soon(__global const REAL *x, int count)
-{
-    for (int i = 0; i < count; i += 64 / (int)sizeof(REAL))
-        __builtin_prefetch((const void *)(size_t)(x + i));
-}
 
 /* One row of the first convolution, number @row of x, one block of vectors; zeros where there is no
  * such row. */
@@ -470,7 +485,7 @@ static inline void expand_row(__global const REAL *x, Map xm, __global const flo
         const int i = min(tile, used - P);
         V acc[KB][P];
         __global const REAL *in = x + row * xm.sh + i * xm.sw;
-        read_soon(in + P * xm.sw, P * xm.sw);
+        read_soon(in + 2 * P * xm.sw, P * xm.sw);
         add_products(acc, in, xm.sw, 1, 0, xm.c, weights);
         finish_products(acc, bias, 0, 0, to + (before + i) * step, step, 0, step, alpha,
                         beta);
@@ -540,6 +555,8 @@ __kernel void conv_expanded(__global const REAL *restrict x, Map xm,
                     for (int k = 0; k < KB && ((block0 + b) * KB + k) * VW < ym.c; k++) {
                         const int vector = (block0 + b) * KB + k;
                         V acc[PD];
+                        write_soon(y + oy * ym.sh + (ox + PD) / POOL * ym.sw + vector * VW,
+                                   PD / POOL, ym.sw, VW);
                         add_window(acc, ring + ox * STRIDE_W * step + k * VW, row_step, step,
                                    weights + ((block0 + b) * KH * KW * KB + k) * VW, step, row, 0,
                                    0, 0, false);
