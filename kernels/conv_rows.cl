@@ -27,6 +27,7 @@
  * Accumulation: float, which is also what lies between two convolutions.
  * Launch: one work-item a work-group; dimension 2 is the sample; the others beside each kernel.
  */
+#define HINTS
 #include "common.clh"
 #include "vectors.clh"
 
@@ -132,25 +133,6 @@ static inline int first_channel(int i, int channels)
 #else
     return min(i * VW, channels - VW);
 #endif
-}
-
-/* Hints for what hardware does not see coming where rows are long: a tile goes through a channel of
- * all its pixels at a time. All of it may lie past the end. OpenCL's prefetch() compiles to nothing in
- * PoCL 3.1. */
-
-/* @count elements from @x on are read soon. */
-static inline void read_soon(__global const REAL *x, int count)
-{
-    for (int i = 0; i < count; i += 64 / (int)sizeof(REAL))
-        __builtin_prefetch((const void *)(size_t)(x + i));
-}
-
-/* @count channels of @pixels pixels, @step apart, are written soon. */
-static inline void write_soon(__global const REAL *y, int pixels, int step, int count)
-{
-    for (int p = 0; p < pixels; p++)
-        for (int i = 0; i < count; i += 64 / (int)sizeof(REAL))
-            __builtin_prefetch((const void *)(size_t)(y + p * step + i), 1);
 }
 
 /* ---------------------------------------------------------------- products over channels */

@@ -6,9 +6,9 @@
  * down to a table: output index o of an axis is the sum of `taps` inputs index[o][t] times
  * weight[o][t]. An index of -1 at t = 0 says that o lies outside: it gets the extrapolation value.
  *
- * Defines: resize_axis: TX TY, RANK of the other axes. resize_map: VW, FP16; ADDED 0 or 1, whether
- *   another map is added, and ACT. resize_wide: T, the type of x and y, ROW_TAPS and COLUMN_TAPS, 0
- *   where they are many.
+ * Defines: resize_axis: TX TY, RANK of the other axes. resize_map: VW, FP16, HINTS; ADDED 0 or 1,
+ *   whether another map is added, and ACT. resize_wide: T, the type of x and y, ROW_TAPS and
+ *   COLUMN_TAPS, 0 where they are many.
  * Accumulation: float; a single tap of any type is copied.
  * Launch: dimension 2 is the sample; the others beside each kernel.
  */
@@ -90,7 +90,10 @@ __kernel void resize_map(__global const REAL *restrict x, Map xm, __global REAL 
     row_index += oy * row_taps;
     row_weight += oy * row_taps;
 
+    const int ahead = max(256 / ym.c, 1);
     for (int ox = first; ox < end; ox++) {
+        if (ym.sw != ym.c) /* else hardware sees it coming */
+            write_soon(y + (ox + ahead) * ym.sw, 1, ym.sw, ym.c);
         __global const int *column = column_index + ox * column_taps;
         __global const float *weight = column_weight + ox * column_taps;
         const bool is_outside = row_index[0] < 0 || column[0] < 0;

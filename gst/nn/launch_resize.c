@@ -45,6 +45,11 @@ static Taps make_taps(const Job *job, int axis)
                    .taps = (gint32)most };
 }
 
+static gboolean on_cpu(const NnRecorder *recorder)
+{
+    return nn_recorder_device(recorder)->device_class == OCL_CLASS_CPU;
+}
+
 static gboolean is_resized(const NnResizeParams *params, int axis)
 {
     return params->in[axis] != params->out[axis] || params->scale[axis] != 1.0 ||
@@ -86,10 +91,10 @@ static gboolean record_map(gconstpointer data, GError **error)
     const gint64 channels = job->y->dims[1], width = job->y->dims[3];
     const gint64 chunk = MAX(nn_chunk_elements(job->recorder) / channels, 1);
     NnLaunch *launch = nn_recorder_launch(
-        job->recorder, job->node, "resize.cl", "resize_map", "-DVW=%u%s -DADDED=%d" NN_ACT_OPTION,
+        job->recorder, job->node, "resize.cl", "resize_map", "-DVW=%u%s%s -DADDED=%d" NN_ACT_OPTION,
         nn_channel_vector_width(job->recorder, channels),
-        job->y->type == NN_FLOAT16 ? " -DFP16" : "", job->add != NULL,
-        job->add ? job->add->activation.type : NN_ACT_NONE);
+        job->y->type == NN_FLOAT16 ? " -DFP16" : "", on_cpu(job->recorder) ? " -DHINTS" : "",
+        job->add != NULL, job->add ? job->add->activation.type : NN_ACT_NONE);
     add_map_arguments(launch, job, &rows, &columns);
     nn_launch_int(launch, (gint32)chunk);
     nn_launch_map(launch, job->other);
@@ -215,8 +220,7 @@ static gboolean describe_sum(NnRecorder *recorder, const NnNode *node, const NnN
 {
     const char *forced = nn_recorder_forced_variant(recorder);
     NnMap other;
-    if (nn_recorder_device(recorder)->device_class != OCL_CLASS_CPU || !add ||
-        (forced && strcmp(forced, "resize_map") != 0))
+    if (!on_cpu(recorder) || !add || (forced && strcmp(forced, "resize_map") != 0))
         return FALSE;
     const guint i = nn_node_input(add, 0) == nn_node_output(node, 0) ? 1 : 0;
     job->recorder = recorder;
