@@ -1,12 +1,13 @@
-/* conv_wide.cl - convolutions that memory bounds on GPUs: depthwise ones, and those with few outputs.
+/* conv_wide.cl - convolutions that memory bounds on GPUs: depthwise ones, and those with few
+ * outputs.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The sums are those of conv.cl. Channels are taken eight at a time, in whole aligned blocks.
  *
- * Defines: ACT, SCALED, see common.clh; RESIDUAL 0 or 1.
- *   conv_depthwise_wide   T, the type of x, residual and y; KH KW; STRIDE and DILATION along rows; P
- *                         pixels of a row per work-item
+ * Defines: ACT, SCALED, see common.clh; RESIDUAL 0 or 1;
+ *   KH KW; STRIDE and DILATION along rows; P pixels of a row at a time.
+ *   conv_depthwise_wide   T, the type of x, residual and y
  *   conv_few              PRESCALED, see common.clh; TX TR TY, types; K outputs; LANES work-items
  *                         for P pixels, of GROUP in a group, all powers of 2
  * Buffers: x [C][H][W], residual and y [K][OH][OW] as maps; weights and bias beside each kernel.
@@ -25,9 +26,10 @@ typedef struct {
     int pad_h, pad_w;
 } Conv;
 
-#ifndef K
+/* Columns of x that P pixels see. */
+#define WINDOW ((P - 1) * STRIDE + (KW - 1) * DILATION + 1)
 
-#define WINDOW ((P - 1) * STRIDE + (KW - 1) * DILATION + 1) /* columns that P pixels see */
+#ifndef K
 
 /* One work-item: P pixels of one row, eight channels. Each column of the window is loaded once and
  * goes to the sums of all pixels that see it.
@@ -91,7 +93,7 @@ __kernel void conv_depthwise_wide(__global const T *restrict x, Map xm,
 
 #else
 
-#define PIXELS (GROUP / LANES * P)
+#define TILES (GROUP / LANES) /* of P pixels, in a group */
 
 static inline float product(float8 a, float8 b)
 {
@@ -99,9 +101,10 @@ static inline float product(float8 a, float8 b)
 }
 
 /* Few outputs, such as the head of a matting network: LANES work-items share the channels of P
- * pixels, so that a group reads whole lines and weights serve P times; their sums are added in a
- * fixed order. y and residual may lie anyhow. weights: [kh][kw][C / 8][K][8] of type TX. bias: [K].
- * Global: ceil(OW * OH / PIXELS) * GROUP. */
+ * pixels of a row, so that a group reads whole lines; their sums are added in a fixed order. A
+ * column of the window is loaded once for all pixels that see it: to load it and to make floats of
+ * its halves takes longer than the products. y and residual may lie anyhow. weights: [KH][KW][C /
+ * 8][K][8] of type TX. bias: [K]. Global: ceil(ceil(OW / P) * OH / TILES) * GROUP. */
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
 conv_few(__global const TX *restrict x, Map xm, __global const TX *restrict weights,
          __global const float *restrict bias, __global const TR *residual, Map rm, __global TY *y,
@@ -109,47 +112,50 @@ conv_few(__global const TX *restrict x, Map xm, __global const TX *restrict weig
 {
     __local float all[GROUP * P * K];
     const int n = get_global_id(2), thread = get_local_id(0), lane = thread % LANES;
-    const int first = get_group_id(0) * PIXELS;
+    const int first = get_group_id(0) * TILES, tiles = (ym.w + P - 1) / P;
+    const int tile = first + thread / LANES;
+    const int y0 = tile / tiles * conv.stride_h - conv.pad_h;
+    const int x0 = tile % tiles * P * STRIDE - conv.pad_w;
     const int blocks = xm.c / WIDE;
     x += xm.offset + n * xm.sample;
     PRESCALE_OF(n);
 
-    /* Neighbours go to neighbouring work-items. */
-    int iy0[P], ix0[P];
     float sum[P][K];
 #pragma unroll
-    for (int p = 0; p < P; p++) {
-        const int pixel = first + p * (GROUP / LANES) + thread / LANES;
-        const int oy = pixel / ym.w, ox = pixel - oy * ym.w;
-        iy0[p] = oy < ym.h ? oy * conv.stride_h - conv.pad_h : -(1 << 28);
-        ix0[p] = ox * conv.stride_w - conv.pad_w;
+    for (int p = 0; p < P; p++)
 #pragma unroll
         for (int k = 0; k < K; k++)
             sum[p][k] = 0.0f;
-    }
-    for (int tap = 0; tap < conv.kh * conv.kw; tap++) {
-        const int r = tap / conv.kw, s = tap - r * conv.kw;
-        int place[P];
-#pragma unroll
-        for (int p = 0; p < P; p++) {
-            const int iy = iy0[p] + r * conv.dilation_h, ix = ix0[p] + s * conv.dilation_w;
-            place[p] = (uint)iy < (uint)xm.h && (uint)ix < (uint)xm.w ? iy * xm.sh + ix * xm.sw : -1;
-        }
+    for (int r = 0; r < KH; r++) {
+        const int iy = y0 + r * conv.dilation_h;
+        const bool row_inside = (uint)iy < (uint)xm.h && tile < tiles * ym.h;
         for (int block = lane; block < blocks; block += LANES) {
-            __global const TX *w = weights + (tap * blocks + block) * (K * WIDE);
-            float8 v[P];
+            float8 w[KW][K];
 #pragma unroll
-            for (int p = 0; p < P; p++) {
-                const float8 loaded = WIDE_READ(TX, x + max(place[p], 0) + block * WIDE);
-                v[p] = place[p] < 0 ? (float8)(0.0f)
-                                    : PRESCALED_X(loaded, vload8(block, in_scale));
-            }
+            for (int s = 0; s < KW; s++)
 #pragma unroll
-            for (int k = 0; k < K; k++) {
-                const float8 wk = WIDE_READ(TX, w + k * WIDE);
+                for (int k = 0; k < K; k++)
+                    w[s][k] =
+                        WIDE_READ(TX, weights + (((r * KW + s) * blocks + block) * K + k) * WIDE);
 #pragma unroll
-                for (int p = 0; p < P; p++)
-                    sum[p][k] += product(v[p], wk);
+            for (int i = 0; i < WINDOW; i++) {
+                /* As above. Columns between those of a dilated filter are loaded for nobody, which
+                 * the compiler sees. */
+                const int ix = x0 + i;
+                const bool inside = row_inside && (uint)ix < (uint)xm.w;
+                const float8 loaded =
+                    WIDE_READ(TX, x + (inside ? iy * xm.sh + ix * xm.sw : 0) + block * WIDE);
+                const float8 v =
+                    inside ? PRESCALED_X(loaded, vload8(block, in_scale)) : (float8)(0.0f);
+#pragma unroll
+                for (int p = 0; p < P; p++) {
+                    const int tap = i - p * STRIDE;
+                    if (tap < 0 || tap % DILATION != 0 || tap / DILATION >= KW)
+                        continue;
+#pragma unroll
+                    for (int k = 0; k < K; k++)
+                        sum[p][k] += product(v, w[tap / DILATION][k]);
+                }
             }
         }
     }
@@ -157,20 +163,21 @@ conv_few(__global const TX *restrict x, Map xm, __global const TX *restrict weig
     for (int p = 0; p < P; p++)
 #pragma unroll
         for (int k = 0; k < K; k++)
-            all[(p * GROUP + thread) * K + k] = sum[p][k];
+            all[(thread * P + p) * K + k] = sum[p][k];
     barrier(CLK_LOCAL_MEM_FENCE);
 
     residual += rm.offset + n * rm.sample;
     y += ym.offset + n * ym.sample;
     EPILOGUE_OF(n);
-    for (int i = thread; i < PIXELS * K; i += GROUP) {
-        const int k = i / PIXELS, pixel = i % PIXELS;
-        const int oy = (first + pixel) / ym.w, ox = first + pixel - oy * ym.w;
-        if (oy >= ym.h)
+    for (int i = thread; i < TILES * P * K; i += GROUP) {
+        const int k = i / (TILES * P), pixel = i % (TILES * P);
+        const int oy = (first + pixel / P) / tiles,
+                  ox = (first + pixel / P) % tiles * P + pixel % P;
+        if (oy >= ym.h || ox >= ym.w)
             continue;
         float v = 0.0f;
         for (int l = 0; l < LANES; l++)
-            v += all[(pixel * LANES + l) * K + k];
+            v += all[((pixel / P * LANES + l) * P + pixel % P) * K + k];
         v = SCALED_SUM(v, scale[k]) + bias[k];
         if (RESIDUAL)
             v += READ(TR, residual, k * rm.sc + oy * rm.sh + ox * rm.sw);

@@ -99,16 +99,18 @@ gboolean nn_conv_depthwise_wide_record(gconstpointer data, GError **error)
 
 /* ---------------------------------------------------------------- few outputs */
 
-#define FEW 8 /* outputs that one work-item has sums for */
+#define FEW 8          /* outputs that one work-item has sums for */
+#define FEW_WEIGHTS 12 /* of a row of taps, for one channel, that it keeps */
 #define GROUP 128
-#define FEW_PIXELS 4 /* that share the weights, where there are many */
+#define FEW_PIXELS 8 /* of a row at a time, where there are many, for one or two outputs */
 #define MOST_LANES 8 /* 128 bytes of halves */
 
 gboolean nn_conv_few_fits(gconstpointer data)
 {
     const ConvJob *job = data;
     return nn_gpu_variant(job->recorder, "conv_few") && nn_group_fits(job->recorder, GROUP) &&
-           job->shape.groups == 1 && job->shape.k <= FEW && has_constants(job) &&
+           job->shape.groups == 1 && job->shape.k <= FEW &&
+           job->shape.k * job->shape.kw <= FEW_WEIGHTS && has_constants(job) &&
            nn_view_is_wide(&job->x, 1);
 }
 
@@ -137,23 +139,28 @@ static NnView pack_few(const ConvJob *job)
 gboolean nn_conv_few_record(gconstpointer data, GError **error)
 {
     const ConvJob *job = data;
+    const ConvShape *shape = &job->shape;
     const NnView weights = pack_few(job), bias = pack_bias(job);
     int lanes = 1;
-    while (lanes * 2 <= job->shape.c / NN_WIDE && lanes < MOST_LANES)
+    while (lanes * 2 <= shape->c / NN_WIDE && lanes < MOST_LANES)
         lanes *= 2;
     const gint64 all = job->y.dims[2] * job->y.dims[3];
-    const int pixels = all * lanes >= ENOUGH_ITEMS * FEW_PIXELS ? FEW_PIXELS : 1;
-    NnLaunch *launch =
-        nn_recorder_launch(job->recorder, job->node, "conv_wide.cl", "conv_few",
-                           "-DTX=%s -DTR=%s -DTY=%s -DK=%d -DLANES=%d -DP=%d -DGROUP=%d "
-                           "-DRESIDUAL=%d" CONV_EPILOGUE_OPTION CONV_PRESCALE_OPTION,
-                           nn_kernel_type(job->x.type), nn_kernel_type(job->residual.type),
-                           nn_kernel_type(job->y.type), job->shape.k, lanes, pixels, GROUP,
-                           job->has_residual, CONV_EPILOGUE(job), job->prescaled);
+    int pixels = shape->k <= 2 ? FEW_PIXELS : FEW_PIXELS / 2;
+    while (pixels > 1 && all * lanes < ENOUGH_ITEMS * pixels)
+        pixels /= 2;
+    NnLaunch *launch = nn_recorder_launch(
+        job->recorder, job->node, "conv_wide.cl", "conv_few",
+        "-DTX=%s -DTR=%s -DTY=%s -DKH=%d -DKW=%d -DSTRIDE=%d "
+        "-DDILATION=%d -DK=%d -DLANES=%d -DP=%d -DGROUP=%d -DRESIDUAL=%d" CONV_EPILOGUE_OPTION
+            CONV_PRESCALE_OPTION,
+        nn_kernel_type(job->x.type), nn_kernel_type(job->residual.type),
+        nn_kernel_type(job->y.type), shape->kh, shape->kw, shape->stride_w, shape->dilation_w,
+        shape->k, lanes, pixels, GROUP, job->has_residual, CONV_EPILOGUE(job), job->prescaled);
     add_arguments(launch, job, &weights, &bias);
     nn_conv_launch_prescale(launch, job);
-    const gint64 per_group = GROUP / lanes * pixels;
-    const gsize global[3] = { (gsize)((all + per_group - 1) / per_group) * GROUP, 1, 1 };
+    const gint64 tiles = (job->y.dims[3] + pixels - 1) / pixels * job->y.dims[2];
+    const gint64 per_group = GROUP / lanes;
+    const gsize global[3] = { (gsize)((tiles + per_group - 1) / per_group) * GROUP, 1, 1 };
     const gsize local[3] = { GROUP, 1, 1 };
     nn_launch_size(launch, 3, global, local, 2);
     return TRUE;
