@@ -5,11 +5,13 @@
  * Every normalisation is three steps: parts of sums over each lane (norm_parts_*), one pair of scale
  * and shift per lane and channel (norm_fold), and x * scale + shift (elementwise.cl, Affine). The
  * sums are of differences to the lane's first element, so that a mean far from 0 costs no digits.
+ * GPUs take small maps in one step (norm_whole).
  *
  * Defines: norm_parts_general: TX, the type of x, RANK of the axes across lanes, LANE_RANK of those
  *   along one, SHIFTED 0 or 1 (0: no differences, and sums of absolute values).
  *   norm_parts_columns: VW, FP16. norm_parts_wide: T, the type of x, GROUP work-items that take CB
  *   blocks of eight lanes, both powers of 2.
+ *   norm_whole: T, GROUP, a power of 2, EACH elements of a lane for each work-item, ACT.
  *   norm_apply: T, GROUP, LANES, ACT.
  *   norm_fold: TS TB, types of scale and bias, SCALE and BIAS 0 or 1, KIND one of INSTANCE (mean and
  *   deviation, epsilon within the root), DEVIATION (epsilon outside of it), LP1, LP2 (the norm
@@ -127,6 +129,69 @@ norm_parts_wide(__global const T *restrict x, Strided xs, __global float *parts,
     }
     if (part == 0 && thread < CB && lane < lanes)
         WIDE_WRITE(float, parts + 2 * n_parts * lanes, first);
+}
+
+#elif defined(EACH)
+
+#include "wide.clh"
+
+/* The sum of all work-items of a group, which all get it; always in the same order. */
+static inline float8 sum_of_group(__local float8 *all, int thread, float8 mine)
+{
+    barrier(CLK_LOCAL_MEM_FENCE); /* who still reads the sum before */
+    all[thread] = mine;
+    for (int left = GROUP / 2; left > 0; left /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (thread < left)
+            all[thread] += all[thread + left];
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    return all[0];
+}
+
+static inline float8 eight_of(__global const float *from, int stride)
+{
+    return (float8)(from[0], from[stride], from[2 * stride], from[3 * stride], from[4 * stride],
+                    from[5 * stride], from[6 * stride], from[7 * stride]);
+}
+
+/* InstanceNormalization of eight lanes, which lie side by side in an aligned block, by one group that
+ * reads them once: mean, then deviation from it, then the elements, rows of lanes being @x_row and
+ * @y_row apart. x and y may be the same. Global: lanes / 8 * GROUP. */
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
+norm_whole(__global const T *x, Strided xs, __global const float *scale, Strided ss,
+           __global const float *bias, Strided bs, __global T *y, Strided ys, int x_row, int y_row,
+           int n_lane, float epsilon, float alpha, float beta)
+{
+    __local float8 all[GROUP];
+    const int n = get_global_id(2), thread = get_local_id(0);
+    const int lane = get_group_id(0) * WIDE;
+    x += xs.offset + n * xs.sample + lane;
+    y += ys.offset + n * ys.sample + lane;
+    float8 v[EACH], sum = (float8)(0.0f);
+#pragma unroll
+    for (int i = 0; i < EACH; i++) {
+        const int k = i * GROUP + thread;
+        v[i] = k < n_lane ? WIDE_READ(T, x + (size_t)k * x_row) : (float8)(0.0f);
+        sum += v[i];
+    }
+    const float8 mean = sum_of_group(all, thread, sum) / n_lane;
+    sum = (float8)(0.0f);
+#pragma unroll
+    for (int i = 0; i < EACH; i++) {
+        v[i] = i * GROUP + thread < n_lane ? v[i] - mean : (float8)(0.0f);
+        sum = fma(v[i], v[i], sum);
+    }
+    const float8 variance = sum_of_group(all, thread, sum) / n_lane;
+    const float8 factor = eight_of(scale + ss.offset + n * ss.sample + lane * ss.stride[0], ss.stride[0]) /
+                          sqrt(variance + epsilon);
+    const float8 shift = eight_of(bias + bs.offset + n * bs.sample + lane * bs.stride[0], bs.stride[0]);
+#pragma unroll
+    for (int i = 0; i < EACH; i++) {
+        const int k = i * GROUP + thread;
+        if (k < n_lane)
+            WIDE_WRITE(T, y + (size_t)k * y_row, ACTIVATE(fma(v[i], factor, shift), alpha, beta));
+    }
 }
 
 #elif defined(LANES)

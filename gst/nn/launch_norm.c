@@ -303,6 +303,74 @@ static NnView repeat_per_channel(NnRecorder *recorder, const NnNode *node, const
     return repeated;
 }
 
+/* ---------------------------------------------------------------- small maps */
+
+/* Elements of a lane that a work-item of norm_whole keeps in registers, and work-items of its
+ * groups: as many as two or three launches more would be worth on an H200. */
+#define WHOLE_EACH 4
+#define WHOLE_GROUP 1024
+
+static int whole_group(const NnRecorder *recorder, gint64 n_lane)
+{
+    int group = 32;
+    while (group < WHOLE_GROUP && group < n_lane && nn_group_fits(recorder, 2 * (guint)group))
+        group *= 2;
+    return group;
+}
+
+static gboolean is_wide(const Job *job)
+{
+    return fits_columns(job) && nn_view_is_wide(&job->across, 0) &&
+           job->along.strides[0] % NN_WIDE == 0;
+}
+
+/* Whether norm_whole takes @x to @y, of the same dims, by lanes that are channels. */
+static gboolean fits_whole(const Job *x, const Job *y)
+{
+    const gint64 n_lane = nn_view_count(&x->along);
+    const char *forced = nn_recorder_forced_variant(x->recorder);
+    return (!forced || strcmp(forced, "norm_whole") == 0) &&
+           nn_gpu_variant(x->recorder, "norm_whole") && is_wide(x) && is_wide(y) &&
+           x->across.type == y->across.type && x->channels_per_lane == 1 &&
+           x->scale->type == NN_FLOAT32 && x->bias->type == NN_FLOAT32 &&
+           n_lane <= (gint64)WHOLE_EACH * whole_group(x->recorder, n_lane);
+}
+
+static void record_whole(const Job *x, const Job *y)
+{
+    const gint64 lanes = x->across.dims[0], n_lane = x->along.dims[0];
+    const int group = whole_group(x->recorder, n_lane);
+    NnLaunch *launch = nn_recorder_launch(
+        x->recorder, x->node, "norm.cl", "norm_whole", "-DT=%s -DGROUP=%d -DEACH=%d" NN_ACT_OPTION,
+        nn_kernel_type(x->across.type), group, (int)((n_lane + group - 1) / group),
+        x->node->activation.type);
+    nn_launch_strided(launch, &x->across);
+    nn_launch_strided(launch, x->scale);
+    nn_launch_strided(launch, x->bias);
+    nn_launch_strided(launch, &y->across);
+    nn_launch_int(launch, (gint32)x->along.strides[0]);
+    nn_launch_int(launch, (gint32)y->along.strides[0]);
+    nn_launch_int(launch, (gint32)n_lane);
+    nn_launch_float(launch, x->epsilon);
+    nn_launch_activation(launch, x->node);
+    nn_launch_cost(launch, 8.0 * (double)(lanes * n_lane));
+    const gsize global[3] = { (gsize)(lanes / NN_WIDE * group), 1, 1 };
+    const gsize local[3] = { (gsize)group, 1, 1 };
+    nn_launch_size(launch, 3, global, local, 2);
+}
+
+/* One map by one scale and bias per channel, its channels in lanes. */
+static gboolean record_map(const Job *job, const NnView *x, const NnView *y, GError **error)
+{
+    const Job out = make_job(job->recorder, job->node, job->kind, y, ~2u);
+    if (fits_whole(job, &out)) {
+        record_whole(job, &out);
+        return TRUE;
+    }
+    const NnView folded = record_fold(job);
+    return record_affine_views(job->recorder, job->node, x, y, &folded, ~2u, error);
+}
+
 /* Every map alone, its channels in @groups, by one scale and bias per channel. */
 static gboolean record_groups(NnRecorder *recorder, const NnNode *node, gint64 groups,
                               const NnView *scale, const NnView *bias, GError **error)
@@ -318,8 +386,7 @@ static gboolean record_groups(NnRecorder *recorder, const NnNode *node, gint64 g
         job.channels_per_lane = x->dims[1] / groups;
         job.scale = scale;
         job.bias = bias;
-        const NnView folded = record_fold(&job);
-        if (!record_affine_views(recorder, node, &map, &out, &folded, ~2u, error))
+        if (!record_map(&job, &map, &out, error))
             return FALSE;
     }
     return TRUE;
@@ -348,8 +415,7 @@ gboolean nn_launch_part_instance_norm(NnRecorder *recorder, const NnNode *node, 
     Job job = make_job(recorder, node, "INSTANCE", &x, ~2u);
     job.scale = nn_recorder_input(recorder, node, 1);
     job.bias = nn_recorder_input(recorder, node, 2);
-    const NnView folded = record_fold(&job);
-    return record_affine_views(recorder, node, &x, &x, &folded, ~2u, error);
+    return record_map(&job, &x, &x, error);
 }
 
 /* ---------------------------------------------------------------- by moments */
@@ -368,9 +434,8 @@ gint64 nn_norm_most_parts(NnRecorder *recorder, const NnNode *norm)
     const Job job = make_job(recorder, norm, "INSTANCE", &x, ~2u);
     const NnView *scale = nn_recorder_input(recorder, norm, 1);
     const NnView *bias = nn_recorder_input(recorder, norm, 2);
-    return fits_columns(&job) && nn_view_is_wide(&job.across, 0) &&
-                   job.along.strides[0] % NN_WIDE == 0 && job.across.dims[0] <= MOST_LANES &&
-                   scale->type == NN_FLOAT32 && bias->type == NN_FLOAT32
+    return is_wide(&job) && job.across.dims[0] <= MOST_LANES && scale->type == NN_FLOAT32 &&
+                   bias->type == NN_FLOAT32
                ? MOST_PARTS
                : 0;
 }

@@ -331,12 +331,13 @@ const Case cases[] = {
     { "Gemm", 13, "f:5,7 f:7,17", "", MATMUL, .dresses = PLAIN },
 
     /* ---- normalisations; a variance is the difference of two larger sums */
-#define PARTS "norm_parts_general norm_parts_columns norm_parts_wide"
+#define PARTS "norm_parts_general norm_parts_columns norm_parts_wide norm_whole"
     { "InstanceNormalization", 13, "f[3,5]:1,19,33,31 f:19 f:19", "", PARTS, .dresses = LAYOUTS, .tolerance = 1e-5 },
     { "InstanceNormalization", 13, "f:1,16,5,3 !f:16 !f:16", "epsilon=0.01", PARTS, .dresses = LAYOUTS },
     { "InstanceNormalization", 13, "f[3,5]:1,24,65,67 f:24 f:24", "", PARTS, .dresses = LAYOUTS, .tolerance = 1e-5 },
     { "InstanceNormalization", 13, "f:1,264,5,3 f:264 f:264", "", PARTS, .dresses = PLAIN },
     { "InstanceNormalization", 13, "f:1,16,50 !f:16 !f:16", "", PARTS, .dresses = PLAIN },
+    { "Conv", 13, "f:1,8,31,33 !f:32,8,1,1", "", "norm_whole", .dresses = NORMED },
     { "BatchNormalization", 13, "f:1,19,5,3 !f:19 !f:19 !f:19 !f[1,2]:19", "", "", .dresses = LAYOUTS },
     { "BatchNormalization", 13, "f:1,19,5,3 f:19 f:19 f:19 f[1,2]:19", "", "", .dresses = LAYOUTS },
     { "GroupNormalization", 18, "f:1,12,5,3 !f:4 !f:4", "num_groups=4", "", .dresses = LAYOUTS },

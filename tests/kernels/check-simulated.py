@@ -81,6 +81,7 @@ Gemm-13 (f:3,70 !f:48,70 !f:48) transB=1 alpha=0.5 beta=2.0 matmul_wide plain fp
 InstanceNormalization-13 (f:1,16,5,3 !f:16 !f:16) epsilon=0.01 norm_parts_general plain fp16
 InstanceNormalization-13 (f:1,16,5,3 !f:16 !f:16) epsilon=0.01 norm_parts_columns plain fp16
 InstanceNormalization-13 (f:1,16,5,3 !f:16 !f:16) epsilon=0.01 norm_parts_wide plain fp16
+InstanceNormalization-13 (f:1,16,5,3 !f:16 !f:16) epsilon=0.01 norm_whole plain fp16
 '''
 
 # Kernels that like large work-groups, on a device without: smaller ones or other kernels take over.
@@ -89,6 +90,7 @@ Conv-13 (f:1,40,9,7 !f:12,40,1,1 !f:12)  conv_tiled plain fp16
 Conv-13 (f:1,40,9,7 !f:8,40,1,1 !f:8)  conv_few plain fp16
 MatMul-13 (f:1,100 !f:100,64)  matmul_wide plain fp16
 InstanceNormalization-13 (f:1,16,5,3 !f:16 !f:16) epsilon=0.01 norm_parts_wide plain fp16
+InstanceNormalization-13 (f:1,16,5,3 !f:16 !f:16) epsilon=0.01 norm_whole plain fp16
 '''
 
 # On CPUs local memory is a work-item's own.
