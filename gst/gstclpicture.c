@@ -9,7 +9,8 @@ static char *describe_input(const VideoModelInfo *info)
 {
     static const char *const fits[] = { [VIDEO_FIT_STRETCH] = "stretched to the network's size",
                                         [VIDEO_FIT_LETTERBOX] = "with borders around them",
-                                        [VIDEO_FIT_NATIVE] = "near their own size" };
+                                        [VIDEO_FIT_NATIVE] = "near their own size",
+                                        [VIDEO_FIT_TILE] = "in pieces of the network's size" };
     return g_strdup_printf(
         "%s, as (v - mean) / std of v in 0..255 with mean %g, %g, %g and std %g, %g, %g, %s",
         info->bgr ? "BGR" : "RGB", info->mean[0], info->mean[1], info->mean[2], info->std[0],

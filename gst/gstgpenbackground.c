@@ -1,5 +1,5 @@
-/* gstgpenbackground.c - the network that enlarges whole frames: how much, and what that means for
- * sizes.
+/* gstgpenbackground.c - the network that whole frames go through at their own scale: by how much it
+ * enlarges them, what that means for sizes, in how many pieces.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -16,6 +16,8 @@
 /* Of an open size where the description asks for nothing else: what pixel shuffling and a few
  * halvings need. */
 #define SIDE_MULTIPLE 8
+/* Of the device's memory, for the maps of frames in one piece. */
+#define MOST_MEMORY_SHARE 4
 
 /* ---------------------------------------------------------------- the model */
 
@@ -50,7 +52,8 @@ static guint growth_of(const NnValue *output, const NnBinding *binding, gboolean
     return output->dims[h + 1] == factor * binding->dims[h + 1] ? (guint)factor : 0;
 }
 
-static gboolean find_factor(const PictureModel *model, guint *factor, GError **error)
+/* 0 if it is none, without an error. */
+static gboolean infer_factor(const PictureModel *model, guint *factor, GError **error)
 {
     const NnValue *input = picture_input(model);
     const gboolean nhwc = model->info->nhwc;
@@ -67,6 +70,13 @@ static gboolean find_factor(const PictureModel *model, guint *factor, GError **e
             return FALSE;
         *factor = growth_of(picture_output(model, graph), &binding, nhwc);
     }
+    return TRUE;
+}
+
+static gboolean find_factor(const PictureModel *model, guint *factor, GError **error)
+{
+    if (!infer_factor(model, factor, error))
+        return FALSE;
     if (*factor >= 1 && *factor <= MOST_FACTOR)
         return TRUE;
     g_set_error(error, NN_ERROR, NN_ERROR_INPUT,
@@ -85,6 +95,26 @@ PictureModel *background_model_new(const char *path_or_name, guint *factor, GErr
     g_propagate_prefixed_error(error, g_steal_pointer(&reason),
                                "network for whole frames (background-file): ");
     return NULL;
+}
+
+static gboolean takes_any_size(const PictureModel *model)
+{
+    const NnValue *input = picture_input(model);
+    const VideoModelInfo *info = model->info;
+    const int h = info->nhwc ? 1 : 2;
+    return input && input->rank == 4 && input->dims[h] <= 0 && input->dims[h + 1] <= 0 &&
+           !info->width && !info->height;
+}
+
+gboolean background_keeps_scale(const PictureModel *model, guint *factor)
+{
+    const VideoModelInfo *info = model->info;
+    if (info->fit != VIDEO_FIT_TILE &&
+        (!takes_any_size(model) || info->short_side || info->fit == VIDEO_FIT_LETTERBOX))
+        return FALSE;
+    if (!infer_factor(model, factor, NULL))
+        *factor = 0;
+    return TRUE;
 }
 
 /* ---------------------------------------------------------------- sizes */
@@ -162,16 +192,45 @@ GstCaps *background_scale_caps(GstCaps *caps, GstPadDirection to, guint factor)
 
 /* ---------------------------------------------------------------- building */
 
-gboolean background_init(Background *self, PictureModel *model, guint factor, OclDevice *device,
-                         const GstVideoInfo *in, const GstVideoInfo *out, guint side, guint overlap,
-                         NnPrecision precision, GError **error)
+static PictureNetwork *build_network(PictureModel *model, OclDevice *device, const GstVideoInfo *in,
+                                     const BackgroundTiles *tiles, guint side, guint samples,
+                                     NnPrecision precision, GError **error)
 {
     const guint width = GST_VIDEO_INFO_WIDTH(in), height = GST_VIDEO_INFO_HEIGHT(in);
     const guint multiple = model->info->multiple ? model->info->multiple : SIDE_MULTIPLE;
+    return picture_network_new(
+        model, device, video_span_side(width, side, tiles->overlap, multiple),
+        video_span_side(height, side, tiles->overlap, multiple), samples, precision, error);
+}
+
+static gboolean has_room(const PictureNetwork *network)
+{
+    gsize weights_b, arena_b, bound_b;
+    nn_network_memory(network->network, &weights_b, &arena_b, &bound_b);
+    return arena_b <= network->device->global_memory_b / MOST_MEMORY_SHARE;
+}
+
+/* For frames in one piece and as many at once as there is room for, else for tiles. */
+static PictureNetwork *find_network(PictureModel *model, OclDevice *device, const GstVideoInfo *in,
+                                    const BackgroundTiles *tiles, guint samples,
+                                    NnPrecision precision, GError **error)
+{
+    for (guint n = samples; tiles->in_one && takes_any_size(model) && n > 0; n = n > 1 ? 1 : 0) {
+        PictureNetwork *network =
+            build_network(model, device, in, tiles, G_MAXINT, n, precision, error);
+        if (!network || has_room(network))
+            return network;
+        picture_network_unref(network);
+    }
+    return build_network(model, device, in, tiles, tiles->side, samples, precision, error);
+}
+
+gboolean background_init(Background *self, PictureModel *model, guint factor, OclDevice *device,
+                         const GstVideoInfo *in, const GstVideoInfo *out,
+                         const BackgroundTiles *tiles, NnPrecision precision, GError **error)
+{
     const guint samples = device->device_class == OCL_CLASS_CPU ? CPU_SAMPLES : GPU_SAMPLES;
-    self->network = picture_network_new(
-        model, device, video_span_side(width, side, overlap, multiple),
-        video_span_side(height, side, overlap, multiple), samples, precision, error);
+    self->network = find_network(model, device, in, tiles, samples, precision, error);
     if (!self->network)
         return FALSE;
     self->slot = nn_slot_new(self->network->network, error);
@@ -179,7 +238,8 @@ gboolean background_init(Background *self, PictureModel *model, guint factor, Oc
         return FALSE;
     const VideoFaceNetwork network = { self->slot, self->network->input, self->network->output,
                                        model->info };
-    self->tiles = video_tiles_new(device, in, out, &network, factor, overlap, samples, error);
+    self->tiles = video_tiles_new(device, in, out, &network, factor, tiles->overlap,
+                                  self->network->max_samples, error);
     return self->tiles != NULL;
 }
 

@@ -39,9 +39,13 @@
  * parameter structure of the same name (fields eye-left-x, eye-left-y, eye-right-x ... nose-x ...
  * mouth-left-x ... mouth-right-y, doubles in pixels) or without, which suits upright faces;
  * `attach-meta` makes such metas of what the detector finds. With `faces=aligned` the frame is an
- * aligned face and fills the network's input. With `faces=whole` it goes in as the network's
- * description says, which suits networks that enhance whole pictures: in one piece, and what comes
- * out has the frame's size. For large frames, and to enlarge them, set `background-file` alone.
+ * aligned face and fills the network's input. With `faces=whole` the whole frame goes through the
+ * network, and what comes out has the frame's size. A network that takes any size gets frames at
+ * their own scale: in one piece where a quarter of the device's memory has room for its maps, else
+ * in tiles of `tile-size` pixels. One of a fixed size gets the frame scaled to it, which suits
+ * networks that have to see the whole picture, as for colours; if its description says `fit=tile`,
+ * it gets tiles of its size at the frame's scale, which suits those that work on detail, as against
+ * noise. To enlarge frames, set `background-file` alone.
  *
  * ## Example launch lines
  * |[
@@ -188,7 +192,8 @@ DEFINE_ENUM(faces_get_type, "GstGpenEnhanceFaces",
             { FACES_META, "The faces that regions of interest of type face name", "meta" },
             { FACES_ALIGNED, "The frame is an aligned face crop and fills the network's input",
               "aligned" },
-            { FACES_WHOLE, "The whole frame, fitted as the network's description says", "whole" })
+            { FACES_WHOLE, "The whole frame: at its own scale if the network takes any size",
+              "whole" })
 DEFINE_ENUM(selector_get_type, "GstGpenEnhanceSelector",
             { VIDEO_SELECT_ALL, "All, the larger first", "all" },
             { VIDEO_SELECT_LARGEST, "The largest", "largest" },
@@ -426,6 +431,9 @@ static gboolean gst_gpen_enhance_start(GstClBatchFilter *filter, OclDevice *devi
     self->counts = (FaceCounts){ 0 };
     GST_OBJECT_UNLOCK(self);
     if (self->model) {
+        /* What is guessed of open sizes suits networks that give a matte. */
+        if (self->model->info->guessed)
+            self->model->info->short_side = 0;
         picture_tell_guess(filter, self->model);
         self->described_fit = self->model->info->fit;
     }
@@ -455,21 +463,24 @@ static void gst_gpen_enhance_release(GstClBatchFilter *filter, GstClBuild data)
     g_free(build);
 }
 
+/* Whole frames at their own scale are a background without faces. */
 static gboolean build_faces(GstGpenEnhance *self, EnhanceBuild *build, OclDevice *device,
                             const GstVideoInfo *in, const GstVideoInfo *out, guint max_frames,
                             const Properties *properties, GError **error)
 {
     const gboolean detect = properties->faces == FACES_DETECT;
-    const FaceBuildParams params = { .restorer = self->model,
+    const gboolean whole = properties->faces == FACES_WHOLE;
+    const FaceBuildParams params = { .restorer = whole ? NULL : self->model,
                                      .parser = self->parser,
                                      .detector = detect ? self->detector : NULL,
                                      .detector_info = self->detector_info,
                                      .detector_side = properties->detector_side,
                                      .max_samples = properties->max_samples,
-                                     .background = self->background,
+                                     .background = whole ? self->model : self->background,
                                      .factor = self->factor,
-                                     .tile_side = properties->tile_side,
-                                     .tile_overlap = properties->tile_overlap,
+                                     .tiles = { .side = properties->tile_side,
+                                                .overlap = properties->tile_overlap,
+                                                .in_one = whole },
                                      .precision = properties->precision };
     build->faces = face_build_new(device, in, out, max_frames, &params, error);
     return build->faces != NULL;
@@ -486,6 +497,29 @@ static void set_up_models(GstGpenEnhance *self, gboolean aligned)
         self->model->info->fit = aligned ? VIDEO_FIT_STRETCH : self->described_fit;
 }
 
+/* Whether the frame is @scaled to the network's size as a whole, which may not be possible. */
+static gboolean check_whole(GstGpenEnhance *self, GstGpenEnhanceFaces faces, gboolean *scaled,
+                            GError **error)
+{
+    guint factor = 1;
+    *scaled = faces == FACES_ALIGNED || faces == FACES_WHOLE;
+    if (*scaled && self->background) {
+        g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS,
+                    "background-file does the whole frame, so model-file cannot: set faces to "
+                    "detect or meta.");
+        return FALSE;
+    }
+    if (faces == FACES_WHOLE && background_keeps_scale(self->model, &factor))
+        *scaled = factor == 0;
+    if (factor <= 1)
+        return TRUE;
+    g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS,
+                "The network (model-file) gives pictures %u times as large, but with faces=whole "
+                "frames keep their size: set it as background-file instead.",
+                factor);
+    return FALSE;
+}
+
 static GstClBuild gst_gpen_enhance_prepare(GstClBatchFilter *filter, OclDevice *device,
                                            const GstVideoInfo *in, const GstVideoInfo *out,
                                            guint max_frames, GError **error)
@@ -494,19 +528,14 @@ static GstClBuild gst_gpen_enhance_prepare(GstClBatchFilter *filter, OclDevice *
     GST_OBJECT_LOCK(self);
     const Properties properties = self->properties;
     GST_OBJECT_UNLOCK(self);
-    const gboolean aligned = properties.faces == FACES_ALIGNED;
-    const gboolean whole = aligned || properties.faces == FACES_WHOLE;
-    if (whole && self->background) {
-        g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS,
-                    "background-file does the whole frame, so model-file cannot: set faces to "
-                    "detect or meta.");
+    gboolean scaled;
+    if (!check_whole(self, properties.faces, &scaled, error))
         return NULL;
-    }
-    set_up_models(self, aligned);
+    set_up_models(self, properties.faces == FACES_ALIGNED);
     EnhanceBuild *build = g_new0(EnhanceBuild, 1);
-    if (whole ? picture_build_init(&build->picture, self->model, device, in, out, max_frames,
-                                   properties.precision, error)
-              : build_faces(self, build, device, in, out, max_frames, &properties, error))
+    if (scaled ? picture_build_init(&build->picture, self->model, device, in, out, max_frames,
+                                    properties.precision, error)
+               : build_faces(self, build, device, in, out, max_frames, &properties, error))
         return build;
     gst_gpen_enhance_release(filter, build);
     return NULL;
@@ -734,7 +763,8 @@ static void install_background(GObjectClass *klass)
         klass, PROP_TILE_SIZE,
         g_param_spec_uint("tile-size", "Tile size",
                           "Longest side of the pieces that background-file is given, in pixels, if "
-                          "it takes any size; smaller ones need less memory and more work",
+                          "it takes any size, and model-file with faces=whole where memory is "
+                          "short; smaller ones need less memory and more work",
                           16, 4096, DEFAULT_TILE_SIZE, ANY_TIME));
     g_object_class_install_property(
         klass, PROP_TILE_OVERLAP,

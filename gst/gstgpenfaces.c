@@ -44,6 +44,7 @@ struct FaceBatch {
     FaceControls *controls; /* [max_frames] */
     GArray **faces;         /* [max_frames] VideoFace */
     gboolean *detected;     /* [max_frames] */
+    float *shares;          /* [max_frames] of the network for whole frames */
     VideoPoint *origins;    /* [max_frames] of what is shown of a frame */
     GArray *jobs;           /* VideoFaceJob, those of one frame side by side */
     gint *first_job;        /* [max_frames]; -1: none of its faces is restored */
@@ -137,9 +138,10 @@ static gboolean build_background(FaceBuild *self, const FaceBuildParams *params,
     if (!params->background)
         return TRUE;
     return background_init(&self->background, params->background, params->factor, self->device,
-                           &self->in, &self->out, params->tile_side, params->tile_overlap,
-                           params->precision, error) ||
-           say_whose_fault(error, "The network for whole frames (background-file)");
+                           &self->in, &self->out, &params->tiles, params->precision, error) ||
+           say_whose_fault(
+               error,
+               "The network for whole frames (background-file, or model-file with faces=whole)");
 }
 
 FaceBuild *face_build_new(OclDevice *device, const GstVideoInfo *in, const GstVideoInfo *out,
@@ -207,6 +209,7 @@ FaceBatch *face_batch_new(FaceBuild *build, GError **error)
     self->list = video_face_list_new(build->device);
     self->controls = g_new0(FaceControls, n);
     self->detected = g_new0(gboolean, n);
+    self->shares = g_new0(float, n);
     self->origins = g_new0(VideoPoint, n);
     self->first_job = g_new0(gint, n);
     self->jobs = g_array_new(FALSE, TRUE, sizeof(VideoFaceJob));
@@ -231,6 +234,7 @@ void face_batch_free(FaceBatch *self)
     g_free(self->faces);
     g_free(self->controls);
     g_free(self->detected);
+    g_free(self->shares);
     g_free(self->origins);
     g_free(self->first_job);
     g_free(self);
@@ -485,12 +489,21 @@ static void make_jobs(FaceBatch *self, guint n_frames)
     }
 }
 
+/* Faces mix with the enlarged frame, which is then all of the network. */
+static gboolean enlarge_frames(FaceBatch *self, OclQueue *compute, guint n_frames, GError **error)
+{
+    const FaceBuild *build = self->build;
+    for (guint i = 0; i < n_frames; i++)
+        self->shares[i] = build->restorer ? 1 : self->controls[i].blend;
+    return video_tiles_run(build->background.tiles, compute, self->frames, self->enlarged, n_frames,
+                           self->shares, error);
+}
+
 gboolean face_batch_restore(FaceBatch *self, FaceStream *stream, OclQueue *compute, guint n_frames,
                             GError **error)
 {
     const FaceBuild *build = self->build;
-    if (build->background.tiles && !video_tiles_run(build->background.tiles, compute, self->frames,
-                                                    self->enlarged, n_frames, error))
+    if (build->background.tiles && !enlarge_frames(self, compute, n_frames, error))
         return FALSE;
     if (!build->restorer)
         return TRUE;

@@ -53,9 +53,10 @@ typedef struct {
     const VideoModelInfo *detector_info; /* (nullable): as its form usually wants pictures */
     guint detector_side;                 /* px, the longer one */
     guint max_samples;                   /* faces at once; 0: what suits the device */
-    PictureModel *background;            /* (nullable): frames stay but for faces */
+    PictureModel *background;            /* (nullable): frames stay but for faces; mixed with the
+                                          * frame as blend says where there is no restorer */
     guint factor;                        /* that it enlarges frames by; 1 without it */
-    guint tile_side, tile_overlap;       /* px, see background_init() */
+    BackgroundTiles tiles;
     NnPrecision precision;
 } FaceBuildParams;
 

@@ -90,6 +90,23 @@ static inline void store_byte(__global uchar *p, float value)
     *p = convert_uchar_sat(clamp(value, 0.0f, 255.0f) + 0.5f);
 }
 
+/* Where sample @at of the result is in the frame, of any component. */
+static inline float place_before(int at, int factor)
+{
+    return ((float)at + 0.5f) / (float)factor - 0.5f;
+}
+
+/* Sample @x, @y of component @c of the result: @share of @value, the rest is the frame's. */
+static inline float mixed(__global const uchar *src, const Format *format, int c, int x, int y,
+                          int factor, float share, float value)
+{
+    if (share == 1.0f)
+        return value;
+    const float before =
+        sample_component(src, format, c, place_before(x, factor), place_before(y, factor));
+    return mix(before, value, share);
+}
+
 /* The fourth byte of a pixel: alpha, resized from @from, or opaque where that is not (step 0).
  * @to: step 0: there is none. */
 typedef struct {
@@ -103,8 +120,8 @@ static inline float alpha_at(__global const uchar *src, const Alpha *alpha, cons
 {
     if (alpha->from_step == 0)
         return 255.0f;
-    const float u = ((float)x + 0.5f) / (float)factor - 0.5f, left = floor(u);
-    const float v = ((float)y + 0.5f) / (float)factor - 0.5f, top = floor(v);
+    const float u = place_before(x, factor), left = floor(u);
+    const float v = place_before(y, factor), top = floor(v);
     const int x0 = clamp((int)left, 0, across->length - 1) * alpha->from_step;
     const int x1 = clamp((int)left + 1, 0, across->length - 1) * alpha->from_step;
     __global const uchar *p = src + alpha->from_offset;
@@ -116,20 +133,20 @@ static inline float alpha_at(__global const uchar *src, const Alpha *alpha, cons
                mix((float)lower[x0], (float)lower[x1], u - left), v - top);
 }
 
-/* All pixels of the enlarged frames from @first_frame on, from their kept tiles. @columns, @rows:
- * of the enlarged frame. A cell is the pixels that share a chroma sample. Global: cells of a row,
- * rows of cells, frames. */
+/* All pixels of the enlarged frame @frame, from its kept tiles, the @place-th there. @columns, @rows:
+ * of the enlarged frame. @share: of the network's picture, 0..1. A cell is the pixels that share a
+ * chroma sample. Global: cells of a row, rows of cells. */
 __kernel void tile_join(__global const half *restrict kept, Span across, Span down, int factor,
                         __global const Place *restrict columns, __global const Place *restrict rows,
-                        int first_frame, __global const uchar *restrict src, ulong src_frame,
-                        Alpha alpha, __global uchar *restrict dst, Format format, int halved_x,
-                        int halved_y, float16 from_rgb)
+                        int place, int frame, __global const uchar *restrict src,
+                        Format src_format, Alpha alpha, __global uchar *restrict dst, Format format,
+                        int halved_x, int halved_y, float16 from_rgb, float share)
 {
-    const int cell_x = get_global_id(0), cell_y = get_global_id(1), n = get_global_id(2);
+    const int cell_x = get_global_id(0), cell_y = get_global_id(1);
     const Sheet sheet = { across.n, factor * across.side, factor * down.side };
-    kept += (ulong)n * across.n * down.n * 4 * sheet.height * sheet.width;
-    src += (first_frame + n) * src_frame;
-    dst += (first_frame + n) * format.frame;
+    kept += (ulong)place * across.n * down.n * 4 * sheet.height * sheet.width;
+    src += frame * src_format.frame;
+    dst += frame * format.frame;
     float2 chroma = 0.0f;
     int n_pixels = 0;
     for (int y = cell_y << halved_y; y < min((cell_y + 1) << halved_y, format.height[0]); y++) {
@@ -137,7 +154,7 @@ __kernel void tile_join(__global const half *restrict kept, Span across, Span do
         for (int x = cell_x << halved_x; x < min((cell_x + 1) << halved_x, format.width[0]); x++) {
             const float3 color = apply_matrix(from_rgb, tiles_at(kept, sheet, columns[x], v));
             store_byte(dst + format.offset[0] + (ulong)y * format.pitch[0] + x * format.step[0],
-                       color.x);
+                       mixed(src, &src_format, 0, x, y, factor, share, color.x));
             if (alpha.to_step)
                 store_byte(dst + alpha.to_offset + (ulong)y * alpha.to_pitch + x * alpha.to_step,
                            alpha_at(src, &alpha, &across, &down, factor, x, y));
@@ -147,7 +164,7 @@ __kernel void tile_join(__global const half *restrict kept, Span across, Span do
     }
     chroma /= (float)n_pixels;
     store_byte(dst + format.offset[1] + (ulong)cell_y * format.pitch[1] + cell_x * format.step[1],
-               chroma.x);
+               mixed(src, &src_format, 1, cell_x, cell_y, factor, share, chroma.x));
     store_byte(dst + format.offset[2] + (ulong)cell_y * format.pitch[2] + cell_x * format.step[2],
-               chroma.y);
+               mixed(src, &src_format, 2, cell_x, cell_y, factor, share, chroma.y));
 }

@@ -226,7 +226,7 @@ static gboolean read_picture_input(const Section *section, VideoModelInfo *info,
 {
     static const char *const orders[] = { "rgb", "bgr", NULL };
     static const char *const layouts[] = { "nchw", "nhwc", NULL };
-    static const char *const fits[] = { "stretch", "letterbox", "native", NULL };
+    static const char *const fits[] = { "stretch", "letterbox", "native", "tile", NULL };
     static const char *const scales[] = { "none", "max", NULL };
     static const char *const templates[] = { "gpen", "ffhq", "arcface", NULL };
     int fit = info->fit, scale = info->dynamic_range, template = info->template;

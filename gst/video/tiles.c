@@ -237,23 +237,37 @@ static gboolean run_keep(VideoTiles *self, OclQueue *compute, gint32 first, guin
                         self->out_map.h, n, error);
 }
 
+/* Frame @frame, whose tiles are the @place-th that are kept. */
 static gboolean run_join(VideoTiles *self, OclQueue *compute, const VideoFrames *in,
-                         const VideoFrames *out, gint32 first_frame, guint n_frames, GError **error)
+                         const VideoFrames *out, gint32 place, gint32 frame, float share,
+                         GError **error)
 {
     const VideoPicture *picture = &video_frames_layout(out)->picture;
     cl_mem src = video_frames_memory(in), dst = video_frames_memory(out);
     const gint32 halved_x = (gint32)self->halved_x, halved_y = (gint32)self->halved_y;
     const VideoArgument arguments[] = {
-        VIDEO_ARG(self->kept),   VIDEO_ARG(self->across),  VIDEO_ARG(self->down),
-        VIDEO_ARG(self->factor), VIDEO_ARG(self->columns), VIDEO_ARG(self->rows),
-        VIDEO_ARG(first_frame),  VIDEO_ARG(src),           VIDEO_ARG(self->in_planes.frame),
-        VIDEO_ARG(self->alpha),  VIDEO_ARG(dst),           VIDEO_ARG(self->out_planes),
-        VIDEO_ARG(halved_x),     VIDEO_ARG(halved_y),      VIDEO_ARG(self->from_rgb),
+        VIDEO_ARG(self->kept),
+        VIDEO_ARG(self->across),
+        VIDEO_ARG(self->down),
+        VIDEO_ARG(self->factor),
+        VIDEO_ARG(self->columns),
+        VIDEO_ARG(self->rows),
+        VIDEO_ARG(place),
+        VIDEO_ARG(frame),
+        VIDEO_ARG(src),
+        VIDEO_ARG(self->in_planes),
+        VIDEO_ARG(self->alpha),
+        VIDEO_ARG(dst),
+        VIDEO_ARG(self->out_planes),
+        VIDEO_ARG(halved_x),
+        VIDEO_ARG(halved_y),
+        VIDEO_ARG(self->from_rgb),
+        VIDEO_ARG(share),
     };
     const guint cells_x = ((guint)picture->width + (1u << halved_x) - 1) >> halved_x;
     const guint cells_y = ((guint)picture->height + (1u << halved_y) - 1) >> halved_y;
     return video_launch(compute, self->join, arguments, G_N_ELEMENTS(arguments), cells_x, cells_y,
-                        n_frames, error);
+                        1, error);
 }
 
 static gboolean upload_places(VideoTiles *self, OclQueue *compute, const VideoTilePlace *places,
@@ -266,7 +280,8 @@ static gboolean upload_places(VideoTiles *self, OclQueue *compute, const VideoTi
 }
 
 gboolean video_tiles_run(VideoTiles *self, OclQueue *compute, const VideoFrames *in,
-                         const VideoFrames *out, guint n_frames, GError **error)
+                         const VideoFrames *out, guint n_frames, const float *shares,
+                         GError **error)
 {
     if (!upload_places(self, compute, self->places, self->n_columns, &self->columns, error) ||
         !upload_places(self, compute, self->places + self->n_columns, self->n_rows, &self->rows,
@@ -282,8 +297,10 @@ gboolean video_tiles_run(VideoTiles *self, OclQueue *compute, const VideoFrames 
                 !run_keep(self, compute, (gint32)first, count, error))
                 return FALSE;
         }
-        if (!run_join(self, compute, in, out, (gint32)frame, n, error))
-            return FALSE;
+        for (guint i = 0; i < n; i++)
+            if (!run_join(self, compute, in, out, (gint32)i, (gint32)(frame + i),
+                          shares ? shares[frame + i] : 1, error))
+                return FALSE;
     }
     return TRUE;
 }

@@ -47,8 +47,10 @@ void video_tiles_free(VideoTiles *tiles);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VideoTiles, video_tiles_free)
 /* Enqueues all that makes frames 0..@n_frames-1 of @out from those of @in: tiles, the network over
  * as many at once as it takes, also of several frames where these have few, and the frames from
- * what it gives. Alpha is resized, bilinear. */
+ * what it gives. @shares: (nullable): of the network's picture in each frame, 0..1; the rest is the
+ * frame, resized, bilinear, as alpha is. */
 gboolean video_tiles_run(VideoTiles *tiles, OclQueue *compute, const VideoFrames *in,
-                         const VideoFrames *out, guint n_frames, GError **error);
+                         const VideoFrames *out, guint n_frames, const float *shares,
+                         GError **error);
 
 G_END_DECLS

@@ -54,6 +54,8 @@ typedef enum {
     VIDEO_FIT_STRETCH,   /* to the network's size, whatever the shape */
     VIDEO_FIT_LETTERBOX, /* whole picture, shape kept, borders filled */
     VIDEO_FIT_NATIVE,    /* the network takes the picture's own size (rounded to a multiple) */
+    VIDEO_FIT_TILE, /* the picture in pieces of the network's size, where there are several; one
+                     * piece is stretched */
 } VideoFit;
 
 typedef enum {

@@ -34,8 +34,18 @@ static char *save_model(OnnxBuilder *builder, const char *description)
     return save(data, size_b, description);
 }
 
-#define PICTURE                                                                                    \
-    "[modelinfo]\nversion=1.0\ngroup-id=test\n\n[image]\ndir=input\nranges=0,1\nfit=stretch\n\n"
+static char *save_bare(OnnxBuilder *builder)
+{
+    g_autoptr(GBytes) bytes = onnx_builder_pack(builder);
+    gsize size_b;
+    const void *data = g_bytes_get_data(bytes, &size_b);
+    return save(data, size_b, NULL);
+}
+
+#define FITTED(fit)                                                                                \
+    "[modelinfo]\nversion=1.0\ngroup-id=test\n\n[image]\ndir=input\nranges=0,1\nfit=" fit "\n\n"
+#define PICTURE FITTED("stretch")
+#define NEGATIVE "[picture]\ndir=output\nrole=image\nranges=0,1\n"
 
 static const float red[3] = { 1, 0, 0 };
 
@@ -116,16 +126,35 @@ char *tinynet_lagging(void)
                                        "[half]\ndir=input\nstate-from=next_half\n");
 }
 
-char *tinynet_negative(void)
+static OnnxBuilder *negative(float white, const char *shape)
 {
-    static const float negative[9] = { -1, 0, 0, 0, -1, 0, 0, 0, -1 }, one[3] = { 1, 1, 1 };
-    g_autoptr(OnnxBuilder) builder = onnx_builder_new(13);
-    onnx_builder_input(builder, "image", NN_FLOAT32, "1,3,8,16");
-    onnx_builder_floats(builder, "w", "3,3,1,1", negative);
-    onnx_builder_floats(builder, "b", "3", one);
+    static const float minus[9] = { -1, 0, 0, 0, -1, 0, 0, 0, -1 };
+    const float bias[3] = { white, white, white };
+    OnnxBuilder *builder = onnx_builder_new(13);
+    onnx_builder_input(builder, "image", NN_FLOAT32, shape);
+    onnx_builder_floats(builder, "w", "3,3,1,1", minus);
+    onnx_builder_floats(builder, "b", "3", bias);
     onnx_builder_node(builder, "Conv", "image,w,b", "picture");
     onnx_builder_output(builder, "picture");
-    return save_model(builder, PICTURE "[picture]\ndir=output\nrole=image\nranges=0,1\n");
+    return builder;
+}
+
+char *tinynet_negative(void)
+{
+    g_autoptr(OnnxBuilder) builder = negative(1, "1,3,8,16");
+    return save_model(builder, PICTURE NEGATIVE);
+}
+
+char *tinynet_negative_in_tiles(void)
+{
+    g_autoptr(OnnxBuilder) builder = negative(1, "1,3,8,16");
+    return save_model(builder, FITTED("tile") NEGATIVE);
+}
+
+char *tinynet_negative_of_any_size(void)
+{
+    g_autoptr(OnnxBuilder) builder = negative(0, "1,3,?,?");
+    return save_bare(builder);
 }
 
 static char *restorer(float gain, float offset, const char *shape)
@@ -165,14 +194,6 @@ char *tinynet_striping_restorer(void)
 char *tinynet_oblong(void)
 {
     return restorer(1, 0, "1,3,32,24");
-}
-
-static char *save_bare(OnnxBuilder *builder)
-{
-    g_autoptr(GBytes) bytes = onnx_builder_pack(builder);
-    gsize size_b;
-    const void *data = g_bytes_get_data(bytes, &size_b);
-    return save(data, size_b, NULL);
 }
 
 char *tinynet_enlarger(void)

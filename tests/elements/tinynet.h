@@ -22,8 +22,11 @@ char *tinynet_rising(void);
 /* Two states: the sum of a quarter of the red channels so far, and half of that sum; alpha is what
  * the second was before the frame. */
 char *tinynet_lagging(void);
-/* The picture's negative. */
+/* The picture's negative; the same whose description asks for tiles; the same of pictures of any
+ * size, without a description, -1..1. */
 char *tinynet_negative(void);
+char *tinynet_negative_in_tiles(void);
+char *tinynet_negative_of_any_size(void);
 /* The side of the restorer's picture. */
 #define TINYNET_FACE 32
 /* Restores faces of 32 x 32: every channel v of 0..1 becomes @gain v + @offset. */

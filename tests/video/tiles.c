@@ -11,6 +11,11 @@
 #define WIDTH 75
 #define HEIGHT 46
 
+static const GstVideoFormat formats[] = {
+    GST_VIDEO_FORMAT_RGB,  GST_VIDEO_FORMAT_BGRx, GST_VIDEO_FORMAT_NV12,
+    GST_VIDEO_FORMAT_I420, GST_VIDEO_FORMAT_YUY2, GST_VIDEO_FORMAT_Y444,
+};
+
 /* ---------------------------------------------------------------- networks */
 
 static Net build_net(OnnxBuilder *builder, guint max_samples)
@@ -85,8 +90,10 @@ static Net averager(guint side)
 
 /* ---------------------------------------------------------------- running */
 
-static void enlarge(const Net *net, GstVideoFrame *const *frames, guint n_frames, guint factor,
-                    guint overlap, guint max_samples, GstVideoFrame *const *results)
+/* @shares: (nullable): all of the network's picture. */
+static void enlarge_in_part(const Net *net, GstVideoFrame *const *frames, guint n_frames,
+                            guint factor, guint overlap, guint max_samples, const float *shares,
+                            GstVideoFrame *const *results)
 {
     g_autoptr(GError) error = NULL;
     const GstVideoInfo *in = &frames[0]->info, *out = &results[0]->info;
@@ -98,10 +105,16 @@ static void enlarge(const Net *net, GstVideoFrame *const *frames, guint n_frames
     g_autoptr(VideoTiles) tiles =
         video_tiles_new(harness_device(), in, out, &network, factor, overlap, max_samples, &error);
     g_assert_no_error(error);
-    video_tiles_run(tiles, harness_queue(), source, target, n_frames, &error);
+    video_tiles_run(tiles, harness_queue(), source, target, n_frames, shares, &error);
     g_assert_no_error(error);
     for (guint i = 0; i < n_frames; i++)
         harness_download(target, i, results[i]);
+}
+
+static void enlarge(const Net *net, GstVideoFrame *const *frames, guint n_frames, guint factor,
+                    guint overlap, guint max_samples, GstVideoFrame *const *results)
+{
+    enlarge_in_part(net, frames, n_frames, factor, overlap, max_samples, NULL, results);
 }
 
 static GstVideoFrame *picture(GstVideoFormat format, guint factor, guint32 seed)
@@ -144,9 +157,6 @@ static void tiles_cover_the_frame_and_overlap_as_much_as_asked(void)
 /* What the whole frame at once gives is the yardstick. */
 static void tiles_of_a_network_that_sees_little_are_as_the_whole(void)
 {
-    const GstVideoFormat formats[] = { GST_VIDEO_FORMAT_RGB,  GST_VIDEO_FORMAT_BGRx,
-                                       GST_VIDEO_FORMAT_NV12, GST_VIDEO_FORMAT_I420,
-                                       GST_VIDEO_FORMAT_YUY2, GST_VIDEO_FORMAT_Y444 };
     g_auto(Net) whole = sharpener(WIDTH, HEIGHT, 1), small = sharpener(32, 24, 3);
     for (guint k = 0; k < G_N_ELEMENTS(formats); k++) {
         g_autoptr(GstVideoFrame) frame = picture(formats[k], 1, 3 + k);
@@ -256,13 +266,40 @@ static void a_frame_smaller_than_a_tile_is_one(void)
                 ABS(*harness_sample(result, 0, x, y) - *harness_sample(expected, 0, x, y)), <=, 1);
 }
 
+/* Frame 0 is the frame, bit for bit, 1 is half of either, 2 is the network's picture. */
+static void the_networks_picture_is_mixed_with_the_frame(void)
+{
+    g_auto(Net) white = framer(32, 0);
+    const float shares[] = { 0, 0.5f, 1 };
+    for (guint k = 0; k < G_N_ELEMENTS(formats); k++) {
+        GstVideoFrame *frames[3], *results[3];
+        for (guint i = 0; i < 3; i++) {
+            frames[i] = picture(formats[k], 1, 20 + i);
+            results[i] = picture(formats[k], 1, 0);
+        }
+        enlarge_in_part(&white, frames, 3, 1, 8, 1, shares, results);
+        g_assert_cmpuint(harness_difference(frames[0], results[0]), ==, 0);
+        for (guint c = 0; c < 3; c++)
+            for (guint y = 0; y < (guint)GST_VIDEO_FRAME_COMP_HEIGHT(frames[1], c); y++)
+                for (guint x = 0; x < (guint)GST_VIDEO_FRAME_COMP_WIDTH(frames[1], c); x++) {
+                    const double all = *harness_sample(results[2], c, x, y);
+                    const double half = 0.5 * (*harness_sample(frames[1], c, x, y) + all);
+                    g_assert_cmpfloat_with_epsilon(*harness_sample(results[1], c, x, y), half, 1);
+                }
+        for (guint i = 0; i < 3; i++) {
+            harness_frame_free(frames[i]);
+            harness_frame_free(results[i]);
+        }
+    }
+}
+
 static void alpha_grows_with_the_frame(void)
 {
-    const GstVideoFormat formats[] = { GST_VIDEO_FORMAT_RGBA, GST_VIDEO_FORMAT_ARGB };
+    const GstVideoFormat with_alpha[] = { GST_VIDEO_FORMAT_RGBA, GST_VIDEO_FORMAT_ARGB };
     g_auto(Net) net = sharpener(32, 24, 1);
     for (guint k = 0; k < 2; k++) {
-        g_autoptr(GstVideoFrame) frame = picture(formats[k], 1, 9);
-        g_autoptr(GstVideoFrame) result = picture(formats[k], 2, 0);
+        g_autoptr(GstVideoFrame) frame = picture(with_alpha[k], 1, 9);
+        g_autoptr(GstVideoFrame) result = picture(with_alpha[k], 2, 0);
         for (guint y = 0; y < HEIGHT; y++)
             for (guint x = 0; x < WIDTH; x++)
                 *harness_sample(frame, 3, x, y) = (guint8)(2 * x + y);
@@ -311,6 +348,8 @@ int main(int argc, char **argv)
     harness_add("tiles that differ fade into each other", tiles_that_differ_fade_into_each_other);
     harness_add("frames at once are as one by one", frames_at_once_are_as_one_by_one);
     harness_add("a frame smaller than a tile is one", a_frame_smaller_than_a_tile_is_one);
+    harness_add("the network's picture is mixed with the frame",
+                the_networks_picture_is_mixed_with_the_frame);
     harness_add("alpha grows with the frame", alpha_grows_with_the_frame);
     harness_add("padding is opaque", padding_is_opaque);
     harness_add("a network of another factor is refused", a_network_of_another_factor_is_refused);
