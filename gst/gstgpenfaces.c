@@ -312,8 +312,8 @@ static void read_metas(GstBuffer *buffer, GArray *faces)
         GstVideoRegionOfInterestMeta *region = (GstVideoRegionOfInterestMeta *)meta;
         if (region->roi_type != g_quark_from_string(META_TYPE) || !region->w || !region->h)
             continue;
-        VideoFace face = { .x = (float)region->x,
-                           .y = (float)region->y,
+        VideoFace face = { .x = (float)region->x - 0.5f,
+                           .y = (float)region->y - 0.5f,
                            .width = (float)region->w,
                            .height = (float)region->h,
                            .score = 1,
@@ -378,10 +378,11 @@ static void move_metas(GstBuffer *buffer, VideoPoint origin, guint factor)
 static void attach_meta(GstBuffer *buffer, const GstVideoInfo *info, const VideoFace *face,
                         const VideoFaceJob *job)
 {
-    const float left = CLAMP(face->x, 0, (float)GST_VIDEO_INFO_WIDTH(info));
-    const float top = CLAMP(face->y, 0, (float)GST_VIDEO_INFO_HEIGHT(info));
-    const float right = CLAMP(face->x + face->width, left, (float)GST_VIDEO_INFO_WIDTH(info));
-    const float bottom = CLAMP(face->y + face->height, top, (float)GST_VIDEO_INFO_HEIGHT(info));
+    /* Regions begin at the corner of a pixel, positions count from its middle. */
+    const float wide = (float)GST_VIDEO_INFO_WIDTH(info), high = (float)GST_VIDEO_INFO_HEIGHT(info);
+    const float left = CLAMP(face->x + 0.5f, 0, wide), top = CLAMP(face->y + 0.5f, 0, high);
+    const float right = CLAMP(face->x + 0.5f + face->width, left, wide);
+    const float bottom = CLAMP(face->y + 0.5f + face->height, top, high);
     GstVideoRegionOfInterestMeta *meta = gst_buffer_add_video_region_of_interest_meta(
         buffer, META_TYPE, (guint)left, (guint)top, (guint)(right - left), (guint)(bottom - top));
     meta->id = (gint)face->track;

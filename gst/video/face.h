@@ -64,8 +64,8 @@ typedef struct {
  * NN_ERROR_INPUT if they are none of the known forms, or if it gives no landmarks. */
 gboolean video_face_heads_find(const NnPort *const *outputs, guint n_outputs, guint width,
                                guint height, VideoFaceHeads *heads, GError **error);
-/* Appends to @faces those of at least @threshold, in the tensor's pixels, in no order. @outputs:
- * each one dense and row-major. */
+/* Appends to @faces those of at least @threshold, in the tensor's pixels from the corner of the
+ * first one on, in no order. @outputs: each one dense and row-major. */
 void video_face_heads_decode(const VideoFaceHeads *heads, const float *const *outputs,
                              float threshold, GArray *faces);
 /* Sorts by score and removes what overlaps something better by more than the form's own threshold:

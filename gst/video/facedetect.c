@@ -253,17 +253,18 @@ gboolean video_face_detector_run(VideoFaceDetector *self, OclQueue *queue,
                     NULL, error);
 }
 
-/* From the tensor's pixels to the frame's. */
+/* From the tensor's pixels to the frame's. Detectors count from the corner of the first pixel: they
+ * learn from mirrored pictures whose positions are width - x. */
 static void to_frame(const VideoFaceDetector *self, VideoFace *face)
 {
-    face->x = (float)((face->x + 0.5) / self->scale_x - 0.5);
-    face->y = (float)((face->y + 0.5) / self->scale_y - 0.5);
+    face->x = (float)(face->x / self->scale_x - 0.5);
+    face->y = (float)(face->y / self->scale_y - 0.5);
     face->width = (float)(face->width / self->scale_x);
     face->height = (float)(face->height / self->scale_y);
     for (guint i = 0; i < VIDEO_FACE_POINTS; i++) {
         VideoPoint *point = &face->points[i];
-        point->x = (float)((point->x + 0.5) / self->scale_x - 0.5);
-        point->y = (float)((point->y + 0.5) / self->scale_y - 0.5);
+        point->x = (float)(point->x / self->scale_x - 0.5);
+        point->y = (float)(point->y / self->scale_y - 0.5);
     }
 }
 

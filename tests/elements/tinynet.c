@@ -272,8 +272,8 @@ static char *detector(float tremble)
     float numbers[2 * VIDEO_FACE_POINTS];
     video_template_points(VIDEO_TEMPLATE_GPEN, TINYNET_FACE, points);
     for (guint i = 0; i < VIDEO_FACE_POINTS; i++) {
-        numbers[2 * i] = (points[i].x - 12) / 8;
-        numbers[2 * i + 1] = (points[i].y - 12) / 8;
+        numbers[2 * i] = (points[i].x + 0.5f - 12) / 8;
+        numbers[2 * i + 1] = (points[i].y + 0.5f - 12) / 8;
     }
     g_autoptr(OnnxBuilder) builder = onnx_builder_new(13);
     onnx_builder_input(builder, "input", NN_FLOAT32, "1,3,?,?");
