@@ -6,7 +6,7 @@
  * Buffers: frames bytes of n frames of any 8-bit format, changed in place by face_paste; faces one
  *   row of the table per face; tensors 3 channels of any strides; blocks [faces][16][16][3] float:
  *   a face seen from afar; verdicts one per face; restored [faces][height][width][4] half, R G B
- * and nothing; masks [faces][height][width] float, 0..1, from a network that tells the parts of
+ * and, of finer faces, the crop's brightness; masks [faces][height][width] float, 0..1, from a network that tells the parts of
  * faces apart. Colours are R G B, 0..255. Positions count from the middle of the first pixel.
  * Accumulation: float.
  * Launch: see each kernel; any local size. A work-item is a pixel, or a cell of pixels that share
@@ -23,6 +23,7 @@ typedef struct {
     float blend;
     float blur;  /* width of the mask's soft edge, as a share of the crop */
     float least; /* similarity */
+    float finer; /* share of the frame's detail that the tensor is too small for, 0..1 */
     int match;   /* the colours */
     int soften;
     int frame;
@@ -83,6 +84,23 @@ __kernel void face_crop(__global const uchar *restrict frames, Format format, fl
         }
     const float3 rgb = clamp(apply_matrix(to_rgb, sum / (float)(k * k)), 0.0f, 255.0f);
     store_rgb(dst, map, &channels, n, x, y, rgb);
+}
+
+/* Of a pixel in the frame's components: Y, or the luma of R G B. */
+static inline float brightness(int is_rgb, float3 components)
+{
+    return is_rgb ? dot(components, (float3)(0.299f, 0.587f, 0.114f)) : components.x;
+}
+
+/* How bright the crops are that the network is given, beside where its pictures will be kept; for
+ * a tensor of their size. Global: columns, rows, faces. */
+__kernel void face_remember(__global const REAL *restrict src, Map map, Channels channels,
+                            float16 from_rgb, int is_rgb, int first, __global half *restrict restored)
+{
+    const int x = get_global_id(0), y = get_global_id(1), n = get_global_id(2);
+    const float3 rgb = load_rgb(src, map, &channels, n, x, y);
+    vstore_half(brightness(is_rgb, apply_matrix(from_rgb, rgb)),
+                (((ulong)(first + n) * map.h + y) * map.w + x) * 4 + 3, restored);
 }
 
 #define BLOCKS 16
@@ -173,22 +191,23 @@ __kernel void face_keep(__global const REAL *restrict src, Map map, Channels cha
                        (float)((2 - abs(i)) * (2 - abs(j))) / 16.0f;
     }
     const Verdict verdict = verdicts[first + n];
+    const ulong at = ((ulong)(first + n) * map.h + y) * map.w + x;
     const float4 value = (float4)(rgb.x * verdict.gain[0] + verdict.shift[0],
                                   rgb.y * verdict.gain[1] + verdict.shift[1],
-                                  rgb.z * verdict.gain[2] + verdict.shift[2], 0.0f);
-    vstore_half4(clamp(value, 0.0f, 255.0f), ((ulong)(first + n) * map.h + y) * map.w + x,
-                 restored);
+                                  rgb.z * verdict.gain[2] + verdict.shift[2],
+                                  faces[first + n].finer > 0.0f ? vload_half(4 * at + 3, restored)
+                                                                : 0.0f);
+    vstore_half4(clamp(value, 0.0f, 255.0f), at, restored);
 }
 
-static inline float3 restored_pixel(__global const half *picture, int width, int height, int x,
+static inline float4 restored_pixel(__global const half *picture, int width, int height, int x,
                                     int y)
 {
-    return vload_half4((ulong)clamp(y, 0, height - 1) * width + clamp(x, 0, width - 1), picture)
-        .xyz;
+    return vload_half4((ulong)clamp(y, 0, height - 1) * width + clamp(x, 0, width - 1), picture);
 }
 
-/* The colour at @x, @y of a restored picture, bilinear. */
-static inline float3 restored_between(__global const half *picture, int width, int height, float x,
+/* The colour, and what else is kept, at @x, @y of a restored picture, bilinear. */
+static inline float4 restored_between(__global const half *picture, int width, int height, float x,
                                       float y)
 {
     const float left = floor(x), top = floor(y);
@@ -200,12 +219,12 @@ static inline float3 restored_between(__global const half *picture, int width, i
                y - top);
 }
 
-/* The restored colour at a frame's pixel, the mean over what the pixel covers. */
-static inline float3 restored_at(__global const half *picture, int width, int height,
+/* The same at a frame's pixel, the mean over what the pixel covers. */
+static inline float4 restored_at(__global const half *picture, int width, int height,
                                  __global const Face *face, int x, int y)
 {
     const int k = samples_of(face->detail);
-    float3 sum = 0.0f;
+    float4 sum = 0.0f;
     for (int j = 0; j < k; j++)
         for (int i = 0; i < k; i++) {
             const float2 at =
@@ -236,8 +255,11 @@ __kernel void face_feed(__global const half *restrict restored, int width, int h
     for (int j = 0; j < k; j++)
         for (int i = 0; i < k; i++)
             sum += restored_between(
-                restored, width, height, ((float)x + ((float)i + 0.5f) / (float)k) * step - 0.5f,
-                ((float)y + ((float)j + 0.5f) / (float)k) * (float)height / (float)map.h - 0.5f);
+                       restored, width, height,
+                       ((float)x + ((float)i + 0.5f) / (float)k) * step - 0.5f,
+                       ((float)y + ((float)j + 0.5f) / (float)k) * (float)height / (float)map.h -
+                           0.5f)
+                       .xyz;
     store_rgb(dst, map, &channels, n, x, y, sum / (float)(k * k));
 }
 
@@ -328,6 +350,12 @@ static inline int strongest_at(__global const Face *faces, __global const Verdic
     return strongest;
 }
 
+static inline float component_at(__global const uchar *frame, const Format *format, int c, int x,
+                                 int y)
+{
+    return (float)frame[format->offset[c] + (ulong)y * format->pitch[c] + x * format->step[c]];
+}
+
 static inline void store_mixed(__global uchar *p, float share, float value)
 {
     const float before = (float)*p;
@@ -336,10 +364,11 @@ static inline void store_mixed(__global uchar *p, float share, float value)
 
 /* A cell is the pixels that share a chroma sample: one, two of a row, or a square of four. The
  * first face that touches it does it for all faces there, so no two work-items write the same.
- * Where masks overlap the stronger one decides. What no mask covers is not written. Global: most
+ * Where masks overlap the stronger one decides. What no mask covers is not written. Detail that
+ * the tensor is too small for stays: in what the frame is brighter than the crop was. Global: most
  * columns of a face, most rows, faces. */
 __kernel void face_paste(__global uchar *restrict frames, Format format, int halved_x, int halved_y,
-                         float16 from_rgb, __global const Face *restrict faces,
+                         float16 from_rgb, int is_rgb, __global const Face *restrict faces,
                          __global const Verdict *restrict verdicts,
                          __global const half *restrict restored, int width, int height,
                          __global const float *restrict masks, MaskSize size)
@@ -366,9 +395,16 @@ __kernel void face_paste(__global uchar *restrict frames, Format format, int hal
             n_pixels++;
             if (best < 0)
                 continue;
-            const float3 color =
-                apply_matrix(from_rgb, restored_at(restored + (ulong)best * 4 * height * width,
-                                                   width, height, faces + best, x, y));
+            const float4 kept = restored_at(restored + (ulong)best * 4 * height * width, width,
+                                            height, faces + best, x, y);
+            float3 color = apply_matrix(from_rgb, kept.xyz);
+            if (faces[best].finer > 0.0f) {
+                const float3 here = (float3)(component_at(frames, &format, 0, x, y),
+                                             component_at(frames, &format, 1, cell_x, cell_y),
+                                             component_at(frames, &format, 2, cell_x, cell_y));
+                const float finer = faces[best].finer * (brightness(is_rgb, here) - kept.w);
+                color += is_rgb ? finer : (float3)(finer, 0.0f, 0.0f);
+            }
             store_mixed(frames + format.offset[0] + (ulong)y * format.pitch[0] + x * format.step[0],
                         share, color.x);
             chroma += share * color.yz;

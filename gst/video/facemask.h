@@ -16,7 +16,7 @@ G_BEGIN_DECLS
 typedef struct {
     float to_frame[6], to_face[6];
     float spread, detail, blend;
-    float blur, least;
+    float blur, least, finer;
     gint32 match, soften;
     gint32 frame, first, count;
     gint32 left, top, columns, rows;
@@ -44,7 +44,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VideoFaceParser, video_face_parser_free)
 /* Makes room for @capacity faces; forgets the masks so far. */
 gboolean video_face_parser_reserve(VideoFaceParser *parser, guint capacity, GError **error);
 /* Enqueues the masks of @n faces from @first on of the table @faces. @restored:
- * [faces][height][width][4] half, R G B 0..255 and nothing. */
+ * [faces][height][width][4] half, R G B 0..255 and what is not looked at. */
 gboolean video_face_parser_run(VideoFaceParser *parser, OclQueue *compute, cl_mem restored,
                                gint32 width, gint32 height, cl_mem faces, gint32 first, guint n,
                                GError **error);

@@ -35,7 +35,7 @@ struct VideoRestorer {
     VideoPlanes in_planes, out_planes;
     double enlarged; /* pixels of what faces are pasted into per pixel of the frame */
     cl_float16 to_rgb, from_rgb;
-    OclKernel *crop, *blocks_before, *blocks_after, *judge, *keep, *paste;
+    OclKernel *crop, *remember, *blocks_before, *blocks_after, *judge, *keep, *paste;
     cl_mem before, after; /* [max_samples][16][16][3] float */
     guint capacity;       /* faces that the following have room for */
     cl_mem faces, verdicts, restored;
@@ -120,6 +120,7 @@ static gboolean build_kernels(VideoRestorer *self, GError **error)
     const NnType in = self->input.type, out = self->output.type;
     const VideoTensorKernel kernels[] = {
         { &self->crop, "face_crop", in },
+        { &self->remember, "face_remember", in },
         { &self->blocks_before, "face_blocks", in },
         { &self->blocks_after, "face_blocks", out },
         { &self->judge, "face_judge", out },
@@ -185,8 +186,8 @@ void video_restorer_free(VideoRestorer *self)
 {
     if (!self)
         return;
-    OclKernel *kernels[] = { self->crop,  self->blocks_before, self->blocks_after,
-                             self->judge, self->keep,          self->paste };
+    OclKernel *kernels[] = { self->crop,  self->remember, self->blocks_before, self->blocks_after,
+                             self->judge, self->keep,     self->paste };
     for (guint i = 0; i < G_N_ELEMENTS(kernels); i++)
         ocl_kernel_free(kernels[i]);
     ocl_buffer_clear(&self->before);
@@ -303,6 +304,10 @@ static void set_face(const VideoRestorer *self, const VideoFaceJob *job, VideoFa
     }
     copy_affine(&to_face, face->to_face);
     face->detail = (float)scale_of(&to_face);
+    /* All of the frame's detail from half its scale on; nothing can be told apart between pictures
+     * of different sizes. */
+    if (self->enlarged == 1 && growth == 1)
+        face->finer = CLAMP(2 - 2 * face->detail, 0, 1);
 }
 
 static void fill_table(const VideoRestorer *self, const VideoFaceJob *jobs, guint n_jobs,
@@ -375,12 +380,31 @@ static gboolean run_keep(VideoRestorer *self, OclQueue *compute, gint32 first, g
                         self->out_map.h, n, error);
 }
 
+static gboolean run_remember(VideoRestorer *self, OclQueue *compute, const VideoFaceEntry *faces,
+                             gint32 first, guint n, GError **error)
+{
+    gboolean finer = FALSE;
+    for (guint i = 0; i < n; i++)
+        finer |= faces[first + i].finer > 0;
+    if (!finer)
+        return TRUE;
+    const gint32 is_rgb = GST_VIDEO_INFO_IS_RGB(&self->out);
+    const VideoArgument arguments[] = {
+        VIDEO_ARG(self->input.memory), VIDEO_ARG(self->in_map), VIDEO_ARG(self->in_channels),
+        VIDEO_ARG(self->from_rgb),     VIDEO_ARG(is_rgb),       VIDEO_ARG(first),
+        VIDEO_ARG(self->restored),
+    };
+    return video_launch(compute, self->remember, arguments, G_N_ELEMENTS(arguments), self->in_map.w,
+                        self->in_map.h, n, error);
+}
+
 /* Faces @first and on, as many as the network takes at once. The network may use the memory of its
  * input for other things, so what the crops look like is kept before it runs. */
 static gboolean restore(VideoRestorer *self, OclQueue *compute, const VideoFrames *frames,
-                        guint first, guint n, GError **error)
+                        const VideoFaceEntry *faces, guint first, guint n, GError **error)
 {
     return run_crop(self, compute, frames, (gint32)first, n, error) &&
+           run_remember(self, compute, faces, (gint32)first, n, error) &&
            run_blocks(self->blocks_before, compute, &self->input, &self->in_map, &self->in_channels,
                       self->before, n, error) &&
            nn_slot_run(self->slot, compute, n, error) &&
@@ -408,12 +432,14 @@ static gboolean run_paste(VideoRestorer *self, OclQueue *compute, const VideoFra
     cl_mem dst = video_frames_memory(out);
     const gint32 halved_x = GST_VIDEO_FORMAT_INFO_W_SUB(self->out.finfo, 1);
     const gint32 halved_y = GST_VIDEO_FORMAT_INFO_H_SUB(self->out.finfo, 1);
+    const gint32 is_rgb = GST_VIDEO_INFO_IS_RGB(&self->out);
     const VideoArgument arguments[] = {
         VIDEO_ARG(dst),
         VIDEO_ARG(self->out_planes),
         VIDEO_ARG(halved_x),
         VIDEO_ARG(halved_y),
         VIDEO_ARG(self->from_rgb),
+        VIDEO_ARG(is_rgb),
         VIDEO_ARG(self->faces),
         VIDEO_ARG(self->verdicts),
         VIDEO_ARG(self->restored),
@@ -444,7 +470,8 @@ gboolean video_restorer_run(VideoRestorer *self, OclQueue *compute, VideoFaceLis
     if (!ocl_write(compute, self->faces, 0, faces, n_jobs * sizeof(VideoFaceEntry), NULL, error))
         return FALSE;
     for (guint first = 0; first < n_jobs; first += self->max_samples)
-        if (!restore(self, compute, in, first, MIN(self->max_samples, n_jobs - first), error))
+        if (!restore(self, compute, in, faces, first, MIN(self->max_samples, n_jobs - first),
+                     error))
             return FALSE;
     return run_paste(self, compute, out, faces, n_jobs, error) &&
            ocl_read(compute, self->verdicts, 0, list->verdicts->data,

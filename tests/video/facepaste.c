@@ -347,6 +347,40 @@ static void a_network_that_changes_nothing_changes_little(void)
     }
 }
 
+/* Where the network has fewer pixels for a face than the frame, what it makes of these is pasted,
+ * and detail that it never saw stays. */
+static void large_faces_keep_their_fine_detail(void)
+{
+    g_auto(Net) brighter = linear_net(1, 20 / 127.5f);
+    for (guint k = 0; k < G_N_ELEMENTS(formats); k++) {
+        GstVideoInfo info = harness_info(formats[k], 2 * WIDTH, 2 * HEIGHT, NULL);
+        g_autoptr(GstVideoFrame) frame = harness_frame_new(&info, 0);
+        g_autoptr(GstVideoFrame) result = harness_frame_new(&info, 0);
+        harness_fill(frame, 128, 128, 128, 255);
+        guint32 seed = 17;
+        const gboolean is_yuv = GST_VIDEO_INFO_IS_YUV(&info);
+        for (guint y = 0; y < 2 * HEIGHT; y++)
+            for (guint x = 0; x < 2 * WIDTH; x++) {
+                const guint8 value = (guint8)(80 + harness_random(&seed) * 90);
+                for (guint c = 0; c < (is_yuv ? 1 : 3); c++)
+                    *harness_sample(frame, c, x, y) = value;
+            }
+        VideoFaceJob job = face_at(0, WIDTH, HEIGHT, 200, 10);
+        restore_one(&brighter, frame, &job, &plain, result);
+        const double step = is_yuv ? 20 * 219 / 255.0 : 20;
+        for (guint c = 0; c < 3; c++)
+            for (guint y = 0; y < (guint)GST_VIDEO_FRAME_COMP_HEIGHT(frame, c); y++)
+                for (guint x = 0; x < (guint)GST_VIDEO_FRAME_COMP_WIDTH(frame, c); x++) {
+                    const double mask = is_yuv && c > 0 ? 0 : mask_of(&job, x, y, 0.1);
+                    const double expected = *harness_sample(frame, c, x, y) + mask * step;
+                    const double got = *harness_sample(result, c, x, y);
+                    if (fabs(got - expected) > 1.1)
+                        g_error("%s: %u at %u, %u: %g instead of %g",
+                                gst_video_format_to_string(formats[k]), c, x, y, got, expected);
+                }
+    }
+}
+
 static void the_picture_of_a_network_may_be_larger_than_its_input(void)
 {
     g_auto(Net) net = enlarging_net();
@@ -705,6 +739,7 @@ int main(int argc, char **argv)
     harness_add("a crop is the face turned upright", a_crop_is_the_face_turned_upright);
     harness_add("a network that changes nothing changes little",
                 a_network_that_changes_nothing_changes_little);
+    harness_add("large faces keep their fine detail", large_faces_keep_their_fine_detail);
     harness_add("the picture of a network may be larger than its input",
                 the_picture_of_a_network_may_be_larger_than_its_input);
     harness_add("half precision changes little", half_precision_changes_little);
