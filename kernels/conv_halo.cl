@@ -25,7 +25,8 @@
  *           PATCHES        2, or 1 where there is one block of channels
  *           SPLITS         parts that the blocks are divided among (split-K); above 1 the sums
  *                          go to `partial` and conv_reduce finishes
- *           ACT, SCALED, RESIDUAL, POOLED, MOMENTS  see common.clh and conv_epilogue.clh
+ *           ACT, SCALED, RESIDUAL, POOLED, MOMENTS, RESIZED  see common.clh, conv_epilogue.clh
+ *                          and conv_resized.clh
  * Buffers   in   Map, halves, channels dense, pixel strides and offset multiples of 8
  *           w    [channel tile][block][tap][BN][CHUNKS * 8] halves, zero beyond the last; each
  *                [BN][CHUNKS * 8] swizzled (hopper.clh)
@@ -44,7 +45,8 @@
 #define BM (TILE_H * TILE_W)
 #define BLOCKS_M (BM / 64 / WARPGROUPS) /* products of 8 x 8 pixels per warpgroup */
 #define PATCH_W (TILE_W + COLUMNS - 1)
-#define PATCH_PIXELS (PATCH_W * (TILE_H + ROWS - 1))
+#define PATCH_H (TILE_H + ROWS - 1)
+#define PATCH_PIXELS (PATCH_W * PATCH_H)
 #define ROW_BYTES (CHUNKS * 16) /* a pixel's or an output's channels of the block */
 #define PATCH_BYTES                                                                                \
     ((PATCH_PIXELS * ROW_BYTES + SWIZZLE_ALIGNMENT - 1) / SWIZZLE_ALIGNMENT * SWIZZLE_ALIGNMENT)
@@ -71,6 +73,7 @@
 #include "tensor_core.clh"
 #include "hopper.clh"
 #include "conv_epilogue.clh"
+#include "conv_resized.clh"
 
 #define MULTIPLY SELECT(WARPGROUP_MULTIPLY_, BN)
 #define FINISH SELECT(WARPGROUP_FINISH_, BN)
@@ -78,6 +81,7 @@
 /* Passes of all threads over a patch to load it, in all but two steps of the block before. */
 #define PASSES ((PATCH_PIXELS * CHUNKS + THREADS - 1) / THREADS)
 #define PASSES_PER_STEP ((PASSES + TAPS - 3) / (TAPS - 2))
+#define RESIZED_PASSES ((RESIZED_ITEMS + THREADS - 1) / THREADS)
 
 __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void
 conv_halo(CONV_PARAMETERS)
@@ -119,12 +123,24 @@ conv_halo(CONV_PARAMETERS)
         const int px = corner.x + pixel % PATCH_W, py = corner.y + pixel / PATCH_W;                \
         const int c = (first_block + (block)) * CHUNKS * 8 + chunk * 8;                            \
         const int inside = (uint)px < (uint)in.w && (uint)py < (uint)in.h && c < in.c;             \
-        if (pixel < PATCH_PIXELS)                                                                  \
+        if (pixel < PATCH_PIXELS && IS_STORED(c))                                                  \
             COPY_ASYNC(patches + (block) % PATCHES * PATCH_BYTES +                                 \
                            SWIZZLE(ROW_BYTES, pixel, chunk),                                       \
                        x + (inside ? py * in.sh + px * in.sw + c : 0),                             \
                        inside ? min(2 * (in.c - c), 16) : 0);                                      \
     } while (0)
+
+#ifdef RESIZED
+#define LOAD_RESIZED(block, pass)                                                                  \
+    do {                                                                                           \
+        const int item = thread + (pass)*THREADS, c = (first_block + (block)) * CHUNKS * 8;        \
+        if (item < RESIZED_ITEMS && IS_RESIZED(c))                                                 \
+            load_resized(tile + STAGES * STAGE_BYTES + (block) % PATCHES * PATCH_BYTES, item,      \
+                         corner, c, sample, RESIZED_ARGUMENTS, in);                                \
+    } while (0)
+#else
+#define LOAD_RESIZED(block, pass)
+#endif
 
 #define LOAD_WEIGHTS(step)                                                                         \
     do {                                                                                           \
@@ -147,6 +163,8 @@ conv_halo(CONV_PARAMETERS)
     for (int pass = 0; pass < PASSES; pass++)
         LOAD_PATCH(0, pass);
     COPY_COMMIT();
+    for (int pass = 0; pass < RESIZED_PASSES; pass++)
+        LOAD_RESIZED(0, pass);
     COPY_WAIT(0);
     WARPGROUP_PUBLISH();
     barrier(CLK_LOCAL_MEM_FENCE);
@@ -187,6 +205,9 @@ conv_halo(CONV_PARAMETERS)
 #pragma unroll
             for (int i = 0; i < PASSES_PER_STEP; i++)
                 LOAD_PATCH(block + 1, (tap - 1) * PASSES_PER_STEP + i);
+        if (tap > 0 && block + 1 < blocks)
+            for (int pass = tap - 1; pass < RESIZED_PASSES; pass += TAPS - 1)
+                LOAD_RESIZED(block + 1, pass);
 #endif
         COPY_COMMIT();
 #endif

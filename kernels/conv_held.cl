@@ -13,7 +13,8 @@
  *           BN             channels: 16, 32 or 64
  *           ROWS, COLUMNS  of the filter
  *           CHUNKS         input channels / 8, rounded up: 2, 4 or 8
- *           ACT, SCALED, RESIDUAL, POOLED, MOMENTS  see common.clh and conv_epilogue.clh
+ *           ACT, SCALED, RESIDUAL, POOLED, MOMENTS, RESIZED  see common.clh, conv_epilogue.clh
+ *                          and conv_resized.clh
  * Buffers   in   Map, halves, channels dense, pixel strides and offset multiples of 8
  *           w    [tap][BN][CHUNKS * 8] halves, zero beyond the last; each [BN][CHUNKS * 8] swizzled
  *                (hopper.clh)
@@ -31,7 +32,8 @@
 #define TILE_W 16
 #define BM (TILE_H * TILE_W)
 #define PATCH_W (TILE_W + COLUMNS - 1)
-#define PATCH_PIXELS (PATCH_W * (TILE_H + ROWS - 1))
+#define PATCH_H (TILE_H + ROWS - 1)
+#define PATCH_PIXELS (PATCH_W * PATCH_H)
 #define ROW_BYTES (CHUNKS * 16) /* channels of a pixel or an output */
 #define LEAST_BYTES                                                                                \
     (PATCH_PIXELS * ROW_BYTES > STORE_BYTES ? PATCH_PIXELS * ROW_BYTES : STORE_BYTES)
@@ -54,6 +56,7 @@
 #include "tensor_core.clh"
 #include "hopper.clh"
 #include "conv_epilogue.clh"
+#include "conv_resized.clh"
 
 #define MULTIPLY SELECT(WARPGROUP_MULTIPLY_, BN)
 #define FINISH SELECT(WARPGROUP_FINISH_, BN)
@@ -88,7 +91,7 @@ conv_held(CONV_PARAMETERS)
             const int q = thread + pass * THREADS, chunk = q % CHUNKS, pixel = q / CHUNKS;         \
             const int px = corner.x + pixel % PATCH_W, py = corner.y + pixel / PATCH_W;            \
             const int inside = (uint)px < (uint)in.w && (uint)py < (uint)in.h && chunk * 8 < in.c; \
-            if (pixel < PATCH_PIXELS)                                                              \
+            if (pixel < PATCH_PIXELS && IS_STORED(chunk * 8))                                      \
                 COPY_ASYNC(patches + (buffer)*PATCH_BYTES + SWIZZLE(ROW_BYTES, pixel, chunk),      \
                            x + (inside ? py * in.sh + px * in.sw + chunk * 8 : 0),                 \
                            inside ? min(2 * (in.c - chunk * 8), 16) : 0);                          \
@@ -96,12 +99,25 @@ conv_held(CONV_PARAMETERS)
         COPY_COMMIT();                                                                             \
     } while (0)
 
+#ifdef RESIZED
+#define LOAD_RESIZED(number, buffer)                                                               \
+    do {                                                                                           \
+        const int2 corner = PLACE_OF_ROW(number, 0, out) - (int2)(f.pad_x, f.pad_y);               \
+        for (int item = thread; item < RESIZED_ITEMS; item += THREADS)                             \
+            load_resized(tile + (patches - weights) + (buffer)*PATCH_BYTES, item, corner, 0,       \
+                         sample, RESIZED_ARGUMENTS, in);                                           \
+    } while (0)
+#else
+#define LOAD_RESIZED(number, buffer)
+#endif
+
     /* Every warpgroup goes as many rounds; tiles beyond the last lie below the map. */
     const int tiles = TILES_X(out) * ((out.h + TILE_H - 1) / TILE_H);
     const int walkers = get_num_groups(0) * WARPGROUPS;
     const int rounds = (tiles + walkers - 1) / walkers;
     int number = get_group_id(0) * WARPGROUPS + warpgroup;
     LOAD_PATCH(number, 0);
+    LOAD_RESIZED(number, 0);
     barrier(CLK_LOCAL_MEM_FENCE);
     BULK_WAIT(barrier_address, 0);
     EPILOGUE_OF(sample);
@@ -140,6 +156,8 @@ conv_held(CONV_PARAMETERS)
                                            8 * ROW_BYTES) +
                                      MATRIX_COLUMNS_16(k));
         WARPGROUP_COMMIT();
+        if (round + 1 < rounds)
+            LOAD_RESIZED(number + walkers, (round + 1) & 1); /* while that is multiplied */
 #pragma unroll
         for (int i = 0; i < 2; i++)
             FINISH(sum[i]);

@@ -274,20 +274,18 @@ static gboolean record_depthwise(gconstpointer data, GError **error)
         "conv_held:" warpgroups, nn_conv_held_fits, nn_conv_held_record, nn_variant_never          \
     }
 
+#define HELD                                                                                       \
+    { "conv_held", nn_conv_held_fits, nn_conv_held_record, nn_conv_held_pays }, HELD_BY("2"),      \
+        HELD_BY("3")
+#define HALO_TILES                                                                                 \
+    HALO_TILE("8x256"), HALO_TILE("8x128"), HALO_TILE("8x128deep"), HALO_TILE("16x64"),            \
+        HALO_TILE("8x64"), HALO_TILE("16x32"), HALO_TILE("8x32"), HALO_TILE("16x16"),              \
+        HALO_TILE("8x16")
+
 static const NnVariant variants[] = {
-    { "conv_held", nn_conv_held_fits, nn_conv_held_record, nn_conv_held_pays },
-    HELD_BY("2"),
-    HELD_BY("3"),
+    HELD,
     { "conv_halo", nn_conv_halo_fits, nn_conv_halo_record, nn_conv_halo_pays },
-    HALO_TILE("8x256"),
-    HALO_TILE("8x128"),
-    HALO_TILE("8x128deep"),
-    HALO_TILE("16x64"),
-    HALO_TILE("8x64"),
-    HALO_TILE("16x32"),
-    HALO_TILE("8x32"),
-    HALO_TILE("16x16"),
-    HALO_TILE("8x16"),
+    HALO_TILES,
     { "conv_wgmma", nn_conv_wgmma_fits, nn_conv_wgmma_record, nn_conv_wgmma_pays },
     WGMMA_TILE("128x256"),
     WGMMA_TILE("128x128"),
@@ -324,10 +322,23 @@ static const NnVariant variants[] = {
     { "conv_general", nn_variant_always, record_general, NULL },
 };
 
+/* Those that interpolate what they load. */
+static const NnVariant resized_variants[] = {
+    HELD,
+    HALO_TILES,
+    { "conv_halo", nn_conv_halo_fits, nn_conv_halo_record, NULL },
+};
+
+static const NnVariant *choose_variant(const ConvJob *job)
+{
+    return job->resized ? nn_variant_choose(job->recorder, resized_variants,
+                                            G_N_ELEMENTS(resized_variants), job)
+                        : nn_variant_choose(job->recorder, variants, G_N_ELEMENTS(variants), job);
+}
+
 static gboolean record_conv(const ConvJob *job, GError **error)
 {
-    return nn_variant_choose(job->recorder, variants, G_N_ELEMENTS(variants), job)
-        ->record(job, error);
+    return choose_variant(job)->record(job, error);
 }
 
 /* ---------------------------------------------------------------- as plain convolutions */
@@ -618,17 +629,17 @@ static gboolean scale_input(ConvJob *job, GError **error)
 /* Whether the kernel that would run @job multiplies its input itself. */
 static gboolean takes_prescale(const ConvJob *job)
 {
-    const NnVariant *variant =
-        nn_variant_choose(job->recorder, variants, G_N_ELEMENTS(variants), job);
+    const NnVariant *variant = choose_variant(job);
     return variant->record == nn_conv_few_record || variant->record == nn_conv_narrow_record;
 }
 
-/* ---------------------------------------------------------------- two at once */
+/* ---------------------------------------------------------------- the job of a node */
 
-/* A node's convolution, with the constants that its job points into. */
+/* A node's convolution, with what its job points into. */
 typedef struct {
     NnConvParams params;
     ConvJob job;
+    ConvResized resized;
     NnArray *weight_values, *bias_values;
 } Convolution;
 
@@ -638,6 +649,16 @@ static void convolution_clear(Convolution *conv)
     g_clear_pointer(&conv->bias_values, nn_array_unref);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Convolution, convolution_clear)
+
+/* Whether a kernel that makes the enlarged map itself is there and takes @job; the rules alone say
+ * so, as the answer must not change between the Resize and the convolution. */
+static gboolean takes_resized(const ConvJob *job)
+{
+    return (nn_conv_held_fits(job) &&
+            (nn_conv_forced_tile(job, "conv_held") || nn_conv_held_pays(job))) ||
+           (nn_conv_halo_fits(job) &&
+            (nn_conv_forced_tile(job, "conv_halo") || nn_conv_halo_pays(job)));
+}
 
 /* @conv->params must be there. */
 static void describe(NnRecorder *recorder, const NnNode *node, Convolution *conv)
@@ -660,16 +681,28 @@ static void describe(NnRecorder *recorder, const NnNode *node, Convolution *conv
                       .bias_values = conv->bias_values ? conv->bias_values->data : NULL };
     job->residual = residual ? view_2d(residual) : job->y;
     job->bias = job->has_bias ? *bias : job->weights;
+    if (conv->params.transposed || conv->params.batch != 1 || job->x.type != NN_FLOAT16 ||
+        !nn_conv_find_resized(recorder, node, &job->x, &conv->resized))
+        return;
+    job->resized = &conv->resized;
+    if (!takes_resized(job))
+        job->resized = NULL;
 }
 
-/* The only node that uses what @node computes, and uses it once: as what it convolves. */
-static const NnNode *sole_convolution(const NnNode *node)
+/* ---------------------------------------------------------------- two at once */
+
+/* The only node that uses what @node computes, and uses it once; NULL if there is none. */
+static const NnNode *sole_user(const NnNode *node)
 {
     const NnValue *out = nn_node_output(node, 0);
-    if (!out || out->is_output || out->consumers->len != 1)
-        return NULL;
-    const NnNode *next = out->consumers->pdata[0];
-    return strcmp(next->type, "Conv") == 0 && *next->domain == 0 && nn_node_input(next, 0) == out
+    return out && nn_has_single_use(out) ? out->consumers->pdata[0] : NULL;
+}
+
+/* The same if that is what it convolves. */
+static const NnNode *sole_convolution(const NnNode *node)
+{
+    const NnNode *next = sole_user(node);
+    return next && nn_is_type(next, "Conv") && nn_node_input(next, 0) == nn_node_output(node, 0)
                ? next
                : NULL;
 }
@@ -916,8 +949,7 @@ static gboolean record_with_more(const ConvJob *job, gboolean *recorded, GError 
     if ((node->added < 0 && !pool) || !fits_gpu_tiles(&more))
         return TRUE;
 
-    const NnVariant *variant =
-        nn_variant_choose(job->recorder, variants, G_N_ELEMENTS(variants), &more);
+    const NnVariant *variant = choose_variant(&more);
     const gboolean pools =
         variant->record == nn_conv_halo_record || variant->record == nn_conv_held_record;
     if (!pools && variant->record != nn_conv_tensor_record &&
@@ -974,6 +1006,16 @@ static gboolean record_node(NnRecorder *recorder, const NnNode *node, gboolean *
         if (!record_entry(&conv.job, &conv.params, i, error))
             return FALSE;
     return TRUE;
+}
+
+gboolean nn_conv_takes_resize(NnRecorder *recorder, const NnNode *node)
+{
+    g_auto(Convolution) conv = { 0 };
+    const NnNode *next = sole_user(node);
+    if (next && nn_is_type(next, "Concat"))
+        next = sole_user(next);
+    return next && describe_plain(recorder, next, &conv) && conv.job.resized &&
+           conv.resized.node == node;
 }
 
 gboolean nn_launch_conv(NnRecorder *recorder, const NnNode *node, GError **error)

@@ -16,6 +16,15 @@ typedef struct {
     gint32 pad_h, pad_w;
 } ConvShape;
 
+/* Some channels of a convolution's input that are not stored: an enlarged map, of which the kernel
+ * makes what it needs. */
+typedef struct {
+    const NnNode *node;    /* Resize or Upsample */
+    NnResizeParams params; /* its own; linear */
+    NnView small;          /* what it enlarges */
+    gint32 first;          /* channel of the convolution's input */
+} ConvResized;
+
 /* One convolution: a Conv node, or one phase of a transposed one. */
 typedef struct {
     NnRecorder *recorder;
@@ -33,6 +42,7 @@ typedef struct {
     const NnNode *norm;           /* (nullable): the PartInstanceNorm that alone uses y */
     guint scaled;                 /* SCALED in common.clh: which of the next two there are */
     NnView out_scale, post_scale; /* dense floats; one of them stands in for the other */
+    const ConvResized *resized;   /* (nullable) */
     const NnView *pooled; /* (nullable): the largest of each 2x2 of y are stored there, y is not */
     const NnView *pooled_too; /* (nullable): the same beside y, and of what there is of 2x2 */
 } ConvJob;
@@ -172,6 +182,17 @@ typedef struct {
 gboolean nn_conv_inverted_fits(const ConvInverted *job);
 gboolean nn_conv_inverted_pays(const ConvInverted *job);
 void nn_conv_inverted_record(const ConvInverted *job);
+
+/* launch_conv_resized.c: what the convolution @node alone reads of an enlarged map, @x being the
+ * view of its input; FALSE if there is none. */
+gboolean nn_conv_find_resized(NnRecorder *recorder, const NnNode *node, const NnView *x,
+                              ConvResized *resized);
+/* What kernels that make it themselves ask of it, if there is any. */
+gboolean nn_conv_resized_fits(const ConvJob *job);
+/* Its options; to be freed. */
+char *nn_conv_resized_option(const ConvJob *job);
+/* Its arguments, if there is any. */
+void nn_conv_launch_resized(NnLaunch *launch, const ConvJob *job);
 
 /* launch_conv_wide.c: on GPUs, beside tensor cores. */
 gboolean nn_conv_depthwise_wide_fits(gconstpointer job);

@@ -129,7 +129,7 @@ gboolean nn_conv_halo_fits(gconstpointer data)
     Cut cut;
     return nn_conv_wgmma_fits_device(job, NAME) && nn_conv_wgmma_fits_sums(job) &&
            shape->stride_h == 1 && shape->stride_w == 1 && shape->dilation_h == 1 &&
-           shape->dilation_w == 1 && nn_conv_tensor_fits_pooled(job) &&
+           shape->dilation_w == 1 && nn_conv_tensor_fits_pooled(job) && nn_conv_resized_fits(job) &&
            choose_cut(job, &cut) < G_MAXDOUBLE;
 }
 
@@ -143,7 +143,8 @@ gboolean nn_conv_halo_pays(gconstpointer data)
 {
     const ConvJob *job = data;
     return !nn_recorder_forced_variant(job->recorder) &&
-           nn_conv_halo_us(job) < nn_conv_wgmma_us(job) + (job->pooled_too ? NN_LAUNCH_US : 0);
+           nn_conv_halo_us(job) < nn_conv_wgmma_us(job) + (job->pooled_too ? NN_LAUNCH_US : 0) +
+                                      (job->resized ? NN_LAUNCH_US : 0);
 }
 
 /* [tile of BN outputs][block][tap][output][channel of the block], the 16-byte chunks of an output

@@ -83,7 +83,7 @@ gboolean nn_conv_held_fits(gconstpointer data)
     return nn_conv_wgmma_fits_device(job, NAME) && nn_conv_wgmma_fits_sums(job) &&
            shape->stride_h == 1 && shape->stride_w == 1 && shape->dilation_h == 1 &&
            shape->dilation_w == 1 && shape->c <= MAX_CHANNELS && shape->k <= MAX_CHANNELS &&
-           nn_conv_tensor_fits_pooled(job) && make_cut(job, &cut);
+           nn_conv_tensor_fits_pooled(job) && nn_conv_resized_fits(job) && make_cut(job, &cut);
 }
 
 /* Where every warpgroup has two tiles or more: the first of them is waited for. */

@@ -238,13 +238,15 @@ void nn_conv_tensor_launch(const ConvJob *job, const ConvGrid *grid, const NnVie
     const NnMap y = nn_map_of(&job->y);
     const NnView bias = pack_bias(job);
     const gint64 n_parts = count_parts(job, grid);
+    g_autofree char *resized = nn_conv_resized_option(job);
     g_autofree char *file = g_strconcat(grid->kernel, ".cl", NULL);
     NnLaunch *launch = nn_recorder_launch(
         job->recorder, job->node, file, grid->kernel,
-        "-DFP16 -DSPLITS=%d %s%s%s%s%s%s" CONV_EPILOGUE_OPTION, grid->splits, options,
+        "-DFP16 -DSPLITS=%d %s%s%s%s%s%s%s" CONV_EPILOGUE_OPTION, grid->splits, options, resized,
         residual_option(job), grid->taps ? " -DPHASES" : "", job->pooled_too ? " -DPOOLED" : "",
         n_parts > 0 ? " -DMOMENTS" : "", grid->emulated ? " -DEMULATE" : "", CONV_EPILOGUE(job));
     nn_launch_map(launch, &job->x);
+    nn_conv_launch_resized(launch, job);
     nn_launch_buffer(launch, weights);
     nn_launch_buffer(launch, &bias);
     if (job->has_residual)

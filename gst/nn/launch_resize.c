@@ -17,15 +17,8 @@ typedef struct {
     const NnView *other; /* that map; y where there is none */
 } Job;
 
-/* The taps of every output index of an axis. */
-typedef struct {
-    NnView index, weight; /* [outputs][taps] */
-    gint32 taps;
-} Taps;
-
-static Taps make_taps(const Job *job, int axis)
+NnTaps nn_record_taps(NnRecorder *recorder, const NnResizeParams *params, int axis)
 {
-    const NnResizeParams *params = job->params;
     const gsize n = (gsize)params->out[axis], most = nn_resize_max_taps(params, axis);
     g_autofree gint64 *index = g_new0(gint64, most);
     g_autofree double *weight = g_new0(double, most);
@@ -40,9 +33,14 @@ static Taps make_taps(const Job *job, int axis)
         if (taps == 0)
             indices[o * most] = -1;
     }
-    return (Taps){ .index = nn_recorder_constant(job->recorder, NN_INT32, n * most, indices),
-                   .weight = nn_recorder_constant(job->recorder, NN_FLOAT32, n * most, weights),
-                   .taps = (gint32)most };
+    return (NnTaps){ .index = nn_recorder_constant(recorder, NN_INT32, n * most, indices),
+                     .weight = nn_recorder_constant(recorder, NN_FLOAT32, n * most, weights),
+                     .taps = (gint32)most };
+}
+
+static NnTaps make_taps(const Job *job, int axis)
+{
+    return nn_record_taps(job->recorder, job->params, axis);
 }
 
 static gboolean on_cpu(const NnRecorder *recorder)
@@ -69,8 +67,8 @@ static gboolean fits_map(gconstpointer data)
 }
 
 /* What both kernels for maps are given. */
-static void add_map_arguments(NnLaunch *launch, const Job *job, const Taps *rows,
-                              const Taps *columns)
+static void add_map_arguments(NnLaunch *launch, const Job *job, const NnTaps *rows,
+                              const NnTaps *columns)
 {
     nn_launch_map(launch, job->x);
     nn_launch_map(launch, job->y);
@@ -87,7 +85,7 @@ static void add_map_arguments(NnLaunch *launch, const Job *job, const Taps *rows
 static gboolean record_map(gconstpointer data, GError **error)
 {
     const Job *job = data;
-    const Taps rows = make_taps(job, 2), columns = make_taps(job, 3);
+    const NnTaps rows = make_taps(job, 2), columns = make_taps(job, 3);
     const gint64 channels = job->y->dims[1], width = job->y->dims[3];
     const gint64 chunk = MAX(nn_chunk_elements(job->recorder) / channels, 1);
     NnLaunch *launch = nn_recorder_launch(
@@ -116,7 +114,7 @@ static gboolean fits_wide(gconstpointer data)
 static gboolean record_wide(gconstpointer data, GError **error)
 {
     const Job *job = data;
-    const Taps rows = make_taps(job, 2), columns = make_taps(job, 3);
+    const NnTaps rows = make_taps(job, 2), columns = make_taps(job, 3);
     NnLaunch *launch = nn_recorder_launch(
         job->recorder, job->node, "resize.cl", "resize_wide",
         "-DT=%s -DROW_TAPS=%d -DCOLUMN_TAPS=%d", nn_kernel_type(job->y->type),
@@ -130,7 +128,7 @@ static gboolean record_wide(gconstpointer data, GError **error)
 
 static void record_axis(const Job *job, const NnView *x, const NnView *y, int axis)
 {
-    const Taps taps = make_taps(job, axis);
+    const NnTaps taps = make_taps(job, axis);
     NnView others[2], along[2];
     nn_view_split(y, 1u << axis, &others[0], &along[0]);
     nn_view_split(x, 1u << axis, &others[1], &along[1]);
@@ -261,6 +259,8 @@ gboolean nn_launch_resize(NnRecorder *recorder, const NnNode *node, GError **err
     Job job = { .params = &params };
     /* It is recorded with the sum, for which the other map must be there. */
     if (describe_sum(recorder, node, sole_add(node), &job))
+        return TRUE;
+    if (nn_conv_takes_resize(recorder, node))
         return TRUE;
     const NnView *y = nn_recorder_output(recorder, node, 0);
     job = (Job){ recorder, node, &params, nn_recorder_input(recorder, node, 0), y, NULL, y };

@@ -89,9 +89,17 @@ gboolean nn_record_elementwise(NnRecorder *recorder, const NnNode *node, const c
 /* y = x, of the same dims; types may differ. */
 gboolean nn_record_copy(NnRecorder *recorder, const NnNode *node, const NnView *y, const NnView *x,
                         GError **error);
+/* launch_resize.c: the taps of every output index of an axis, as tables of int and float. */
+typedef struct {
+    NnView index, weight; /* [outputs][taps] */
+    gint32 taps;
+} NnTaps;
+NnTaps nn_record_taps(NnRecorder *recorder, const NnResizeParams *params, int axis);
 /* launch_resize.c: @add together with a Resize or Upsample before it; *recorded: whether it did. */
 gboolean nn_launch_resized_sum(NnRecorder *recorder, const NnNode *add, gboolean *recorded,
                                GError **error);
+/* launch_conv.c: whether the convolution behind @node, a Resize or Upsample, computes it, too. */
+gboolean nn_conv_takes_resize(NnRecorder *recorder, const NnNode *node);
 /* launch_reduce.c: y = the reduction of x over the axes in @mask. @op: "Sum", "Mean", "Max", ...
  * @y: of x's rank, those axes 1. */
 gboolean nn_record_reduction(NnRecorder *recorder, const NnNode *node, const char *op,

@@ -58,9 +58,9 @@ static void describe_attribute(GString *text, const NnAttribute *attribute)
 
 /* "Conv 64x128x128 -> 32x128x128 3x3 #5f3a0c41": the same for all choices that one measurement
  * serves, also in other networks. The digest is of all else that the time depends on: types and
- * strides, attributes, activation, residual, samples at once, and which of the node's choices it
- * is. */
-static char *make_key(NnRecorder *recorder)
+ * strides, attributes, activation, residual, samples at once, which of the node's choices it is,
+ * and the number of ways that there are in principle. */
+static char *make_key(NnRecorder *recorder, guint n_ways)
 {
     const NnNode *node = recorder->node;
     g_autoptr(GString) text = g_string_new(NULL);
@@ -69,8 +69,9 @@ static char *make_key(NnRecorder *recorder)
     describe_view(text, nn_recorder_output(recorder, node, 0));
     for (guint i = 0; i < node->attributes->len; i++)
         describe_attribute(text, node->attributes->pdata[i]);
-    g_string_append_printf(text, "%d %d %d %u %u", node->residual, node->added,
-                           (int)node->activation.type, recorder->samples, recorder->node_choices++);
+    g_string_append_printf(text, "%d %d %d %u %u %u", node->residual, node->added,
+                           (int)node->activation.type, recorder->samples, recorder->node_choices++,
+                           n_ways);
     g_autofree char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text->str, -1);
     g_autofree char *shape = nn_node_shape(node);
     return g_strdup_printf("%s %s #%.8s", node->type, shape, digest);
@@ -92,7 +93,7 @@ static const NnVariant *choose_measured(NnRecorder *recorder, const NnVariant *t
                                         const NnVariant *rule, gconstpointer job)
 {
     NnChoice *choice = g_new0(NnChoice, 1);
-    choice->key = make_key(recorder);
+    choice->key = make_key(recorder, n);
     choice->rule = rule->name;
     choice->ways = list_ways(table, n, rule, job);
     recorder->choice = (int)recorder->choices->len;

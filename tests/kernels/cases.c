@@ -154,6 +154,16 @@ const Case cases[] = {
     { "Conv", 13, "f:1,40,9,12 !f:40,40,5,5", "pads=2,2,2,2", "conv_halo", .dresses = PLAIN },
     { "ConvTranspose", 13, "f:1,72,5,7 !f:72,16,4,4 !f:16", "strides=2,2 " SAME, "conv_halo", .dresses = PLAIN },
 
+    /* ---- maps that are enlarged as they are loaded: next to others, alone, in several blocks */
+    { "Conv", 13, "f:1,16,19,18 !f:16,16,3,3 !f:16", SAME, "conv_halo:16x16 conv_held", .dresses = ENLARGED },
+    { "Conv", 13, "f:1,8,7,37 !f:16,8,3,3", "pads=0,2,1,0", "conv_halo conv_held", .dresses = ENLARGED },
+    { "Conv", 13, "f:1,48,13,33 !f:24,48,3,3 !f:24", SAME, "conv_halo:16x32 conv_held:3", .dresses = ENLARGED },
+    { "Conv", 13, "f:1,64,43,20 !f:64,64,2,5", "pads=1,2,0,2", "conv_halo conv_held", .dresses = ENLARGED },
+    { "Conv", 13, "f:1,40,2,5 !f:40,40,3,3", SAME, "conv_halo conv_held", .dresses = ENLARGED },
+    { "Conv", 13, "f:1,136,10,17 !f:72,136,3,3 !f:72", "pads=1,0,2,1", "conv_halo:8x256 conv_halo:8x128 "
+      "conv_halo:16x64", .dresses = 1u << DRESS_ENLARGED },
+    { "Conv", 13, "f:1,256,9,18 !f:264,256,1,3", "pads=0,1,0,1", "conv_halo", .dresses = ENLARGED },
+
     /* ---- weights that stay: tiles enough for several rounds, blocks and widths of all kinds */
     { "Conv", 13, "f:1,16,43,35 !f:16,16,3,3 !f:16", SAME, "conv_held", .dresses = PLAIN },
     { "Conv", 13, "f:1,24,33,17 !f:40,24,3,3 !f:40", "pads=0,2,1,0", "conv_held conv_held:3",

@@ -27,6 +27,9 @@ typedef enum {
     DRESS_PROJECTED, /* LeakyRelu, a 1x1 convolution, + residual, Relu, channels times computed
                         numbers */
     DRESS_INVERTED,  /* LeakyRelu, a convolution of each channel, Sigmoid, then as before */
+    DRESS_ENLARGED,  /* half of the channels of input 0 are a map that Resize makes twice as large,
+                        the other half lies behind them, or all are: fused into convolutions */
+    DRESS_GROWN,     /* the same the other way round, by other factors, with aligned corners */
     N_DRESSES,
 } Dress;
 
@@ -37,6 +40,7 @@ typedef enum {
 
 #define ADDED (1u << DRESS_ADDED)
 #define NORMED (1u << DRESS_NORMED)
+#define ENLARGED (1u << DRESS_ENLARGED | 1u << DRESS_GROWN)
 #define HALVED (1u << DRESS_HALVED)
 #define EXPANDED (1u << DRESS_EXPANDED)
 #define POOLED (EXPANDED | 1u << DRESS_POOLED)
