@@ -20,7 +20,9 @@ test_packages=(
     python3-imageio python3-numpy python3-pil
 )
 # Without these some tests are skipped.
-test_extra_packages=(libonnx-testdata python3-onnx valgrind clang-format-14 shellcheck oclgrind)
+test_extra_packages=(
+    libonnx-testdata python3-onnx valgrind clang-format-14 shellcheck oclgrind qemu-user
+)
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then

@@ -17,7 +17,9 @@
 #include "npy.h"
 #include "operator.h"
 #include "profile.h"
+#include "recorder.h"
 #include "stand-in.h"
+#include "tune.h"
 
 #define STATUS_CANNOT_RUN 2
 
@@ -698,6 +700,8 @@ static void json_network(JsonBuilder *json, const Run *run)
 {
     gsize weights_b, arena_b, lower_bound_b;
     nn_network_memory(run->network, &weights_b, &arena_b, &lower_bound_b);
+    json_count(json, "vector_width",
+               nn_recorder_device(nn_network_recorder(run->network))->vector_width);
     json_string(json, "precision", nn_network_fp16(run->network) ? "fp16" : "fp32");
     json_count(json, "launches", nn_network_n_launches(run->network));
     json_count(json, "weights_b", weights_b);
