@@ -12,7 +12,8 @@
  *   norm_parts_columns: VW, FP16. norm_parts_wide: T, the type of x, GROUP work-items that take CB
  *   blocks of eight lanes, both powers of 2.
  *   norm_whole: T, GROUP, a power of 2, EACH elements of a lane for each work-item, ACT.
- *   norm_apply: T, GROUP, LANES, ACT.
+ *   norm_apply: T, GROUP, LANES, ACT. norm_few: these, where ACT is the convolution's and NORM_ACT the
+ *   normalisation's, and TY, the type of y, CHANNELS of x, K outputs.
  *   norm_fold: TS TB, types of scale and bias, SCALE and BIAS 0 or 1, KIND one of INSTANCE (mean and
  *   deviation, epsilon within the root), DEVIATION (epsilon outside of it), LP1, LP2 (the norm
  *   alone); SHARE of GROUP work-items, powers of 2, add up one channel.
@@ -200,19 +201,15 @@ norm_whole(__global const T *x, Strided xs, __global const float *scale, Strided
 
 #define SHARE (GROUP / LANES) /* work-items that fold a lane */
 
-/* Normalises lanes whose like elements lie side by side, in whole aligned blocks, by the moments of
- * their parts, which a convolution has left (conv_epilogue.clh); where they lie. Every group folds
- * all parts for itself, always in the same order, and then takes @chunk elements of each lane.
- * Global: ceil(n_lane / chunk) * GROUP. */
-__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
-norm_apply(__global const float *restrict moments, Strided ms, __global const float *scale,
-           Strided ss, __global const float *bias, Strided bs, __global T *x, Strided xs, int row,
-           int n_lane, int n_parts, int chunk, float epsilon, float alpha, float beta)
+/* A factor and a shift for every lane by the moments of all parts, which a convolution has left
+ * (conv_epilogue.clh); always added in the same order. */
+static inline void fold_moments(__global const float *moments, __global const float *scale,
+                                int scale_step, __global const float *bias, int bias_step,
+                                int n_parts, float epsilon, int thread, __local float *all,
+                                __local float *factors, __local float *shifts)
 {
-    __local float all[3][GROUP], factors[LANES], shifts[LANES];
-    const int n = get_global_id(2), thread = get_local_id(0);
     const int lane = thread % LANES, share = thread / LANES;
-    moments += ms.offset + n * ms.sample + lane;
+    moments += lane;
     const float first = moments[LANES]; /* the mean of part 0, from which means differ little */
     float sum[3] = { 0.0f, 0.0f, 0.0f };
     for (int part = share; share < SHARE && part < n_parts; part += SHARE) {
@@ -223,20 +220,35 @@ norm_apply(__global const float *restrict moments, Strided ms, __global const fl
         sum[2] += moments[(part * 3 + 2) * LANES] + count * difference * difference;
     }
     for (int i = 0; i < 3; i++)
-        all[i][thread] = sum[i];
+        all[i * GROUP + thread] = sum[i];
     barrier(CLK_LOCAL_MEM_FENCE);
     if (share == 0) {
         for (int from = thread + LANES; from < SHARE * LANES; from += LANES)
             for (int i = 0; i < 3; i++)
-                sum[i] += all[i][from];
+                sum[i] += all[i * GROUP + from];
         const float difference = sum[1] / sum[0];
         const float variance = fmax(sum[2] / sum[0] - difference * difference, 0.0f);
-        const float factor = scale[ss.offset + lane * ss.stride[0]] / sqrt(variance + epsilon);
+        const float factor = scale[lane * scale_step] / sqrt(variance + epsilon);
         factors[lane] = factor;
-        shifts[lane] =
-            bias[bs.offset + lane * bs.stride[0]] - (first + difference) * factor;
+        shifts[lane] = bias[lane * bias_step] - (first + difference) * factor;
     }
     barrier(CLK_LOCAL_MEM_FENCE);
+}
+
+#ifndef K
+
+/* Normalises lanes whose like elements lie side by side, in whole aligned blocks, by the moments of
+ * their parts; where they lie. Every group folds all parts for itself and then takes @chunk elements
+ * of each lane. Global: ceil(n_lane / chunk) * GROUP. */
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
+norm_apply(__global const float *restrict moments, Strided ms, __global const float *scale,
+           Strided ss, __global const float *bias, Strided bs, __global T *x, Strided xs, int row,
+           int n_lane, int n_parts, int chunk, float epsilon, float alpha, float beta)
+{
+    __local float all[3 * GROUP], factors[LANES], shifts[LANES];
+    const int n = get_global_id(2), thread = get_local_id(0);
+    fold_moments(moments + ms.offset + n * ms.sample, scale + ss.offset, ss.stride[0],
+                 bias + bs.offset, bs.stride[0], n_parts, epsilon, thread, all, factors, shifts);
 
     const int start = get_group_id(0) * chunk, left = min(chunk, n_lane - start);
     x += xs.offset + n * xs.sample + (size_t)start * row;
@@ -248,6 +260,56 @@ norm_apply(__global const float *restrict moments, Strided ms, __global const fl
         WIDE_WRITE(T, at, ACTIVATE(v, alpha, beta));
     }
 }
+
+#else
+
+/* The same, followed by a 1x1 convolution of few outputs: nothing of what is normalised, the last
+ * LANES of CHANNELS, is written. A work-item takes a pixel at a time. x: the map of the convolution,
+ * its pixels @row apart. weights: [K][CHANNELS]; few: [K], its bias. Global: as norm_apply's. */
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
+norm_few(__global const float *restrict moments, Strided ms, __global const float *norm_scale,
+         Strided ss, __global const float *norm_bias, Strided bs, __global const T *restrict x,
+         Strided xs, int row, int n_lane, int n_parts, int chunk, float epsilon, float norm_alpha,
+         float norm_beta, __global const float *restrict weights, __global const float *few,
+         __global TY *y, Map ym, float alpha, float beta)
+{
+    __local float all[3 * GROUP], factors[LANES], shifts[LANES];
+    const int n = get_global_id(2), thread = get_local_id(0);
+    fold_moments(moments + ms.offset + n * ms.sample, norm_scale + ss.offset, ss.stride[0],
+                 norm_bias + bs.offset, bs.stride[0], n_parts, epsilon, thread, all, factors,
+                 shifts);
+
+    const int start = get_group_id(0) * chunk, stop = min(start + chunk, n_lane);
+    x += xs.offset + n * xs.sample;
+    y += ym.offset + n * ym.sample;
+#pragma unroll 2
+    for (int q = start + thread; q < stop; q += GROUP) {
+        float sum[K];
+#pragma unroll
+        for (int k = 0; k < K; k++)
+            sum[k] = few[k];
+#pragma unroll
+        for (int c = 0; c < CHANNELS; c += WIDE) {
+            float8 v = WIDE_READ(T, x + (size_t)q * row + c);
+            if (c >= CHANNELS - LANES) {
+                const int lane = c - (CHANNELS - LANES);
+                v = fma(v, vload8(0, factors + lane), vload8(0, shifts + lane));
+                v = ACTIVATE_AS(NORM_ACT, v, norm_alpha, norm_beta);
+            }
+#pragma unroll
+            for (int k = 0; k < K; k++) {
+                const float8 w = WIDE_READ(float, weights + k * CHANNELS + c);
+                sum[k] += dot(v.lo, w.lo) + dot(v.hi, w.hi);
+            }
+        }
+#pragma unroll
+        for (int k = 0; k < K; k++)
+            WRITE(TY, y, k * ym.sc + q / ym.w * ym.sh + q % ym.w * ym.sw,
+                  ACTIVATE(sum[k], alpha, beta));
+    }
+}
+
+#endif
 
 #elif defined(KIND)
 

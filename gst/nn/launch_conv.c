@@ -932,6 +932,16 @@ static gboolean fits_gpu_tiles(const ConvJob *job)
            nn_conv_held_fits(job) || nn_conv_tiled_fits(job);
 }
 
+/* The convolution behind @norm if one launch can do both; described in @conv. */
+static const ConvJob *find_few(NnRecorder *recorder, const NnNode *norm, Convolution *conv)
+{
+    const NnNode *next = norm ? sole_convolution(norm) : NULL;
+    return next && !is_scaled(next) && next->added < 0 && describe_plain(recorder, next, conv) &&
+                   nn_norm_few_fits(&conv->job)
+               ? &conv->job
+               : NULL;
+}
+
 /* Records @job with what is added last and with a pool, as far as the kernel that runs it can do
  * that. *recorded: it did. */
 static gboolean record_with_more(const ConvJob *job, gboolean *recorded, GError **error)
@@ -995,6 +1005,8 @@ static gboolean record_node(NnRecorder *recorder, const NnNode *node, gboolean *
         return FALSE;
     if (!conv.params.transposed && conv.params.batch == 1 && !job->has_residual)
         job->norm = find_norm(node);
+    g_auto(Convolution) few = { 0 };
+    job->few = find_few(recorder, job->norm, &few);
     gboolean recorded = FALSE;
     if (!conv.params.transposed && conv.params.batch == 1 &&
         !record_with_more(job, &recorded, error))

@@ -26,7 +26,7 @@ typedef struct {
 } ConvResized;
 
 /* One convolution: a Conv node, or one phase of a transposed one. */
-typedef struct {
+typedef struct ConvJob {
     NnRecorder *recorder;
     const NnNode *node;
     ConvShape shape;
@@ -39,8 +39,10 @@ typedef struct {
     const float *bias_values;   /* (nullable) */
     gboolean prescaled;         /* the kernel multiplies the input by in_scale, dense floats */
     NnView in_scale;
-    const NnNode *norm;           /* (nullable): the PartInstanceNorm that alone uses y */
-    guint scaled;                 /* SCALED in common.clh: which of the next two there are */
+    const NnNode *norm;        /* (nullable): the PartInstanceNorm that alone uses y */
+    const struct ConvJob *few; /* (nullable): the convolution that alone uses what norm computes, if
+                                  nn_norm_few_fits() */
+    guint scaled;              /* SCALED in common.clh: which of the next two there are */
     NnView out_scale, post_scale; /* dense floats; one of them stands in for the other */
     const ConvResized *resized;   /* (nullable) */
     const NnView *pooled; /* (nullable): the largest of each 2x2 of y are stored there, y is not */
@@ -106,6 +108,12 @@ gint64 nn_norm_most_parts(NnRecorder *recorder, const NnNode *norm);
  * kernels/conv_epilogue.clh. */
 void nn_launch_norm_by_moments(NnRecorder *recorder, const NnNode *norm, const NnView *moments,
                                gint64 n_parts);
+
+/* Whether one launch can normalise and convolve: 1x1 to few outputs, without scales. */
+gboolean nn_norm_few_fits(const ConvJob *few);
+/* As nn_launch_norm_by_moments(), with the convolution behind it, and storing its output alone. */
+void nn_launch_norm_few(const ConvJob *few, const NnNode *norm, const NnView *moments,
+                        gint64 n_parts);
 
 /* How a kernel on tensor cores is launched for a sample. */
 typedef struct {

@@ -284,8 +284,12 @@ void nn_conv_tensor_launch(const ConvJob *job, const ConvGrid *grid, const NnVie
                                                  count_taps(grid, shape));
     if (grid->splits > 1)
         record_reduce(job, &partial, grid->splits);
-    if (n_parts > 0) {
+    if (n_parts > 0)
         nn_recorder_elide(job->recorder, job->norm);
+    if (n_parts > 0 && job->few) {
+        nn_recorder_elide(job->recorder, job->few->node);
+        nn_launch_norm_few(job->few, job->norm, &moments, n_parts);
+    } else if (n_parts > 0) {
         nn_launch_norm_by_moments(job->recorder, job->norm, &moments, n_parts);
     }
 }

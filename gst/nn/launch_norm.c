@@ -426,7 +426,7 @@ gboolean nn_launch_part_instance_norm(NnRecorder *recorder, const NnNode *node, 
 #define APPLY_GROUP 256
 #define APPLY_ITEMS (132 * 4 * APPLY_GROUP)
 #define MOST_LANES 128
-#define MOST_PARTS 512
+#define MOST_PARTS (132 * 4) /* that conv_held leaves of a single sample */
 
 gint64 nn_norm_most_parts(NnRecorder *recorder, const NnNode *norm)
 {
@@ -440,33 +440,102 @@ gint64 nn_norm_most_parts(NnRecorder *recorder, const NnNode *norm)
                : 0;
 }
 
+/* Elements of each lane that a group of norm_apply or norm_few takes, whose work-items take @wide
+ * elements at a time. */
+static gint64 chunk_of(NnRecorder *recorder, gint64 n_lane, gint64 lanes, gint64 wide)
+{
+    const gint64 items = n_lane * lanes / wide;
+    const gint64 each = CLAMP(items * nn_recorder_max_samples(recorder) / APPLY_ITEMS, 1, 32);
+    return MAX(each * APPLY_GROUP * wide / lanes, 1);
+}
+
+/* What both take, and how many there are. */
+static void finish_by_moments(NnLaunch *launch, const NnNode *norm, const NnView *moments,
+                              gint64 n_parts, const NnView *x, const Job *job, gint64 chunk)
+{
+    const gint64 n_lane = job->along.dims[0];
+    nn_launch_strided(launch, moments);
+    nn_launch_strided(launch, nn_recorder_input(job->recorder, norm, 1));
+    nn_launch_strided(launch, nn_recorder_input(job->recorder, norm, 2));
+    nn_launch_strided(launch, x);
+    nn_launch_int(launch, (gint32)job->along.strides[0]);
+    nn_launch_int(launch, (gint32)n_lane);
+    nn_launch_int(launch, (gint32)n_parts);
+    nn_launch_int(launch, (gint32)chunk);
+    nn_launch_float(launch, job->epsilon);
+    nn_launch_activation(launch, norm);
+    const gsize global[3] = { (gsize)((n_lane + chunk - 1) / chunk) * APPLY_GROUP, 1, 1 };
+    const gsize local[3] = { APPLY_GROUP, 1, 1 };
+    nn_launch_size(launch, 3, global, local, 2);
+}
+
 void nn_launch_norm_by_moments(NnRecorder *recorder, const NnNode *norm, const NnView *moments,
                                gint64 n_parts)
 {
     const NnView x = changed_part(recorder, norm);
     const Job job = make_job(recorder, norm, "INSTANCE", &x, ~2u);
     const gint64 lanes = job.across.dims[0], n_lane = job.along.dims[0];
-    const gint64 items = n_lane * lanes / NN_WIDE;
-    const gint64 each = CLAMP(items * nn_recorder_max_samples(recorder) / APPLY_ITEMS, 1, 32);
-    const gint64 chunk = MAX(each * APPLY_GROUP * NN_WIDE / lanes, 1);
     NnLaunch *launch = nn_recorder_launch(
         recorder, norm, "norm.cl", "norm_apply", "-DT=%s -DGROUP=%d -DLANES=%d" NN_ACT_OPTION,
         nn_kernel_type(x.type), APPLY_GROUP, (int)lanes, norm->activation.type);
-    nn_launch_strided(launch, moments);
-    nn_launch_strided(launch, nn_recorder_input(recorder, norm, 1));
-    nn_launch_strided(launch, nn_recorder_input(recorder, norm, 2));
-    nn_launch_strided(launch, &job.across);
-    nn_launch_int(launch, (gint32)job.along.strides[0]);
-    nn_launch_int(launch, (gint32)n_lane);
-    nn_launch_int(launch, (gint32)n_parts);
-    nn_launch_int(launch, (gint32)chunk);
-    nn_launch_float(launch, job.epsilon);
-    nn_launch_activation(launch, norm);
+    finish_by_moments(launch, norm, moments, n_parts, &job.across, &job,
+                      chunk_of(recorder, n_lane, lanes, NN_WIDE));
     nn_launch_cost(launch, 4.0 * (double)(lanes * n_lane));
-    const gsize global[3] = { (gsize)((n_lane + chunk - 1) / chunk) * APPLY_GROUP, 1, 1 };
-    const gsize local[3] = { APPLY_GROUP, 1, 1 };
-    nn_launch_size(launch, 3, global, local, 2);
 }
+
+/* ---------------------------------------------------------------- with the convolution behind */
+
+/* Outputs of that convolution, and channels, whose weights are in registers. */
+#define MOST_FEW 4
+#define MOST_FEW_CHANNELS 64
+
+gboolean nn_norm_few_fits(const ConvJob *few)
+{
+    const ConvShape *shape = &few->shape;
+    const NnMap x = nn_map_of(&few->x), y = nn_map_of(&few->y);
+    return shape->groups == 1 && shape->kh == 1 && shape->kw == 1 && shape->stride_h == 1 &&
+           shape->stride_w == 1 && shape->pad_h == 0 && shape->pad_w == 0 && y.h == x.h &&
+           y.w == x.w && x.sh == x.w * x.sw && shape->k <= MOST_FEW &&
+           shape->c <= MOST_FEW_CHANNELS && nn_view_is_wide(&few->x, 1) && few->weight_values &&
+           (!few->has_bias || few->bias_values) && !few->has_residual;
+}
+
+void nn_launch_norm_few(const ConvJob *few, const NnNode *norm, const NnView *moments,
+                        gint64 n_parts)
+{
+    NnRecorder *recorder = few->recorder;
+    const NnView changed = changed_part(recorder, norm);
+    const Job job = make_job(recorder, norm, "INSTANCE", &changed, ~2u);
+    const gint64 lanes = job.across.dims[0], n_lane = job.along.dims[0];
+    const int channels = few->shape.c, k_n = few->shape.k;
+    const gint64 *stride = few->weights.strides;
+    float weights[MOST_FEW * MOST_FEW_CHANNELS], bias[MOST_FEW];
+    for (int k = 0; k < k_n; k++) {
+        bias[k] = few->has_bias ? few->bias_values[k] : 0;
+        for (int c = 0; c < channels; c++)
+            weights[k * channels + c] =
+                few->weight_values[few->weights.offset + k * stride[1] + c * stride[2]];
+    }
+    const NnView packed =
+        nn_recorder_constant(recorder, NN_FLOAT32, (gsize)(k_n * channels), weights);
+    const NnView packed_bias = nn_recorder_constant(recorder, NN_FLOAT32, (gsize)k_n, bias);
+    NnLaunch *launch = nn_recorder_launch(
+        recorder, few->node, "norm.cl", "norm_few",
+        "-DT=%s -DTY=%s -DGROUP=%d -DLANES=%d -DCHANNELS=%d -DK=%d -DNORM_ACT=%d" NN_ACT_OPTION,
+        nn_kernel_type(few->x.type), nn_kernel_type(few->y.type), APPLY_GROUP, (int)lanes, channels,
+        k_n, norm->activation.type, few->node->activation.type);
+    /* No group reads much more of moments than of the map. */
+    finish_by_moments(launch, norm, moments, n_parts, &few->x, &job,
+                      MAX(chunk_of(recorder, n_lane, lanes, lanes), 2 * n_parts));
+    nn_launch_buffer(launch, &packed);
+    nn_launch_buffer(launch, &packed_bias);
+    nn_launch_map(launch, &few->y);
+    nn_launch_activation(launch, few->node);
+    nn_launch_cost(launch,
+                   4.0 * (double)(lanes * n_lane) + 2.0 * (double)(k_n * channels * n_lane));
+}
+
+/* ---------------------------------------------------------------- others */
 
 static gboolean launch_group_norm(NnRecorder *recorder, const NnNode *node, GError **error)
 {

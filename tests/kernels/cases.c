@@ -126,7 +126,7 @@ const Case cases[] = {
 
     /* ---- tensor cores: channels that fill no step, several taps a step, every tile */
     { "Conv", 13, "f:1,3,17,13 !f:32,3,3,3 !f:32", "strides=2,2 " SAME, "conv_tensor", .dresses = SCALES },
-    { "Conv", 13, "f:1,16,9,11 !f:16,16,3,3 !f:16", SAME, "conv_tensor", .dresses = SCALES | ADDED | HALVED | NORMED },
+    { "Conv", 13, "f:1,16,9,11 !f:16,16,3,3 !f:16", SAME, "conv_tensor", .dresses = SCALES | ADDED | HALVED | NORMED | NORMED_FEW },
     { "Conv", 13, "f:1,40,9,13 !f:24,40,3,3", "dilations=2,2 pads=2,2,2,2", "conv_tensor", .dresses = SCALES },
     { "Conv", 13, "f:1,72,7,7 !f:48,72,1,1 !f:48", "", "conv_tensor", .dresses = SCALES },
     { "Conv", 13, "f:1,40,15,11 !f:136,40,3,3 !f:136", SAME, "conv_tensor conv_tensor:128x128 conv_tensor:128x96 "
@@ -145,7 +145,7 @@ const Case cases[] = {
     { "ConvTranspose", 13, "f:1,24,5,7 !f:24,72,3,3 !f:72", "strides=2,2", "conv_wgmma", .dresses = PLAIN },
 
     /* ---- patches with a margin: several tiles and blocks, filters of other sizes, every tile */
-    { "Conv", 13, "f:1,16,19,18 !f:16,16,3,3 !f:16", SAME, "conv_halo conv_halo:16x16 conv_halo:8x16", .dresses = PLAIN | HALVED | NORMED },
+    { "Conv", 13, "f:1,16,19,18 !f:16,16,3,3 !f:16", SAME, "conv_halo conv_halo:16x16 conv_halo:8x16", .dresses = PLAIN | HALVED | NORMED | NORMED_FEW },
     { "Conv", 13, "f:1,24,17,9 !f:32,24,3,3 !f:32", "pads=0,2,1,0", "conv_halo conv_halo:16x32 conv_halo:8x32",
       .dresses = PLAIN | 1u << DRESS_EPILOGUE | 1u << DRESS_SCALED | ADDED | HALVED | NORMED },
     { "Conv", 13, "f:1,136,9,21 !f:72,136,3,3 !f:72", SAME, "conv_halo:8x256 conv_halo:8x128 conv_halo:8x128deep "
@@ -168,7 +168,7 @@ const Case cases[] = {
     { "Conv", 13, "f:1,16,43,35 !f:16,16,3,3 !f:16", SAME, "conv_held", .dresses = PLAIN },
     { "Conv", 13, "f:1,24,33,17 !f:40,24,3,3 !f:40", "pads=0,2,1,0", "conv_held conv_held:3",
       .dresses = PLAIN | 1u << DRESS_EPILOGUE | 1u << DRESS_SCALED | ADDED | HALVED | NORMED },
-    { "Conv", 13, "f:1,64,19,33 !f:32,64,3,3 !f:32", SAME, "conv_held conv_held:2", .dresses = PLAIN | HALVED | NORMED },
+    { "Conv", 13, "f:1,64,19,33 !f:32,64,3,3 !f:32", SAME, "conv_held conv_held:2", .dresses = PLAIN | HALVED | NORMED | NORMED_FEW },
     { "ConvTranspose", 13, "f:1,40,9,17 !f:40,16,4,4 !f:16", "strides=2,2 " SAME, "conv_held", .dresses = PLAIN },
 
     /* ---- four phases at once: of 4, 2, 2 and 1 taps; of as many each, cut into parts; of none */

@@ -24,12 +24,13 @@ typedef enum {
     DRESS_ADDED,  /* LeakyRelu, then + residual: fused into convolutions */
     DRESS_HALVED, /* LeakyRelu, + residual, and beside that its MaxPool of 2x2 */
     DRESS_NORMED, /* MODNet's IBNorm and Relu */
-    DRESS_PROJECTED, /* LeakyRelu, a 1x1 convolution, + residual, Relu, channels times computed
-                        numbers */
-    DRESS_INVERTED,  /* LeakyRelu, a convolution of each channel, Sigmoid, then as before */
-    DRESS_ENLARGED,  /* half of the channels of input 0 are a map that Resize makes twice as large,
-                        the other half lies behind them, or all are: fused into convolutions */
-    DRESS_GROWN,     /* the same the other way round, by other factors, with aligned corners */
+    DRESS_PROJECTED,  /* LeakyRelu, a 1x1 convolution, + residual, Relu, channels times computed
+                         numbers */
+    DRESS_INVERTED,   /* LeakyRelu, a convolution of each channel, Sigmoid, then as before */
+    DRESS_ENLARGED,   /* half of the channels of input 0 are a map that Resize makes twice as large,
+                         the other half lies behind them, or all are: fused into convolutions */
+    DRESS_GROWN,      /* the same the other way round, by other factors, with aligned corners */
+    DRESS_NORMED_FEW, /* IBNorm and Relu, then a 1x1 convolution of three outputs and LeakyRelu */
     N_DRESSES,
 } Dress;
 
@@ -41,6 +42,7 @@ typedef enum {
 #define ADDED (1u << DRESS_ADDED)
 #define NORMED (1u << DRESS_NORMED)
 #define ENLARGED (1u << DRESS_ENLARGED | 1u << DRESS_GROWN)
+#define NORMED_FEW (1u << DRESS_NORMED_FEW)
 #define HALVED (1u << DRESS_HALVED)
 #define EXPANDED (1u << DRESS_EXPANDED)
 #define POOLED (EXPANDED | 1u << DRESS_POOLED)

@@ -431,8 +431,8 @@ static void add_other_head(OnnxBuilder *builder, const Case *c, const Input *inp
         add_attribute(node, words[i]);
 }
 
-/* Half of the channels of out0 normalised per batch, half per picture. */
-static void add_normalisation(OnnxBuilder *builder, gint64 channels)
+/* Half of the channels of out0 normalised per batch, half per picture, and what is behind that. */
+static void add_normalisation(OnnxBuilder *builder, gint64 channels, Dress dress)
 {
     const gint64 first = channels / 2 & ~(gint64)7, second = channels - first;
     g_autofree char *middle = g_strdup_printf("%" G_GINT64_FORMAT, first);
@@ -457,7 +457,12 @@ static void add_normalisation(OnnxBuilder *builder, gint64 channels)
     onnx_builder_floats(builder, "in_shift", n, NULL);
     onnx_builder_node(builder, "InstanceNormalization", "half1,in_scale,in_shift", "normal1");
     onnx_node_int(onnx_builder_node(builder, "Concat", "normal0,normal1", "normal"), "axis", 1);
-    onnx_builder_node(builder, "Relu", "normal", "dressed");
+    onnx_builder_node(builder, "Relu", "normal", dress == DRESS_NORMED ? "dressed" : "active");
+    if (dress == DRESS_NORMED_FEW) {
+        const gint64 dims[4] = { 3, channels, 1, 1 };
+        add_convolution(builder, "few", "active", dims, &state);
+        onnx_node_float(onnx_builder_node(builder, "LeakyRelu", "few", "dressed"), "alpha", 0.2f);
+    }
     onnx_builder_output(builder, "dressed");
 }
 
@@ -471,8 +476,8 @@ static void add_companions(OnnxBuilder *builder, const NnValue *shape, Dress dre
         g_autofree char *dims = dims_text(&array, 0);
         onnx_builder_input(builder, "residual", shape->type, dims);
     }
-    if (dress == DRESS_NORMED)
-        add_normalisation(builder, array.dims[1]);
+    if (dress == DRESS_NORMED || dress == DRESS_NORMED_FEW)
+        add_normalisation(builder, array.dims[1], dress);
     if (dress == DRESS_PRELU) {
         g_autofree char *dims = g_strdup_printf("%" G_GINT64_FORMAT ",1,1", array.dims[1]);
         onnx_builder_floats(builder, "slopes", dims, NULL);
@@ -748,9 +753,9 @@ static gboolean run_network(NnModel *model, const Expectation *e, const char *va
 /* ---------------------------------------------------------------- the list of tests */
 
 static const char *const dress_names[N_DRESSES] = {
-    "plain",  "sliced",    "row-major", "residual-relu", "hardswish", "scaled", "expanded",
-    "pooled", "kept",      "separable", "prelu",         "heads",     "added",  "halved",
-    "normed", "projected", "inverted",  "enlarged",      "grown",
+    "plain",  "sliced",    "row-major", "residual-relu", "hardswish", "scaled",     "expanded",
+    "pooled", "kept",      "separable", "prelu",         "heads",     "added",      "halved",
+    "normed", "projected", "inverted",  "enlarged",      "grown",     "normed-few",
 };
 
 static double tolerance_of(const Case *c, gboolean fp16)
@@ -765,6 +770,8 @@ static guint most_launches(Dress dress, const char *variant, gboolean fp16)
 {
     if (dress == DRESS_PROJECTED || dress == DRESS_INVERTED)
         return fp16 ? 2 + (g_strcmp0(variant, "conv_inverted:split") == 0) : 0;
+    if (dress == DRESS_NORMED_FEW)
+        return fp16 ? 2 : 0;
     const gboolean fused = takes_two_convolutions(dress) || dress == DRESS_HEADS ||
                            (dress == DRESS_EPILOGUE && g_strcmp0(variant, "resize_map") == 0);
     return fused && device->device_class == OCL_CLASS_CPU ? 1 : 0;
