@@ -339,14 +339,9 @@ static gboolean read_initializers(Reader *reader, NnGraph *graph, const Onnx__Gr
     return TRUE;
 }
 
-static gboolean set_input_shape(NnValue *value, const Onnx__TensorShapeProto *shape, GError **error)
+/* Of at most NN_MAX_RANK axes. */
+static void set_shape(NnValue *value, const Onnx__TensorShapeProto *shape)
 {
-    if (shape->n_dim > NN_MAX_RANK) {
-        g_set_error(error, NN_ERROR, NN_ERROR_UNSUPPORTED,
-                    "input '%s' has %" G_GSIZE_FORMAT " axes, more than %d", value->name,
-                    shape->n_dim, NN_MAX_RANK);
-        return FALSE;
-    }
     value->rank = (int)shape->n_dim;
     for (int i = 0; i < value->rank; i++) {
         const Onnx__TensorShapeProto__Dimension *dim = shape->dim[i];
@@ -355,6 +350,17 @@ static gboolean set_input_shape(NnValue *value, const Onnx__TensorShapeProto *sh
         /* Some exporters write -1 for what is left open. */
         value->dims[i] = given && dim->dim_value >= 0 ? dim->dim_value : -1;
     }
+}
+
+static gboolean set_input_shape(NnValue *value, const Onnx__TensorShapeProto *shape, GError **error)
+{
+    if (shape->n_dim > NN_MAX_RANK) {
+        g_set_error(error, NN_ERROR, NN_ERROR_UNSUPPORTED,
+                    "input '%s' has %" G_GSIZE_FORMAT " axes, more than %d", value->name,
+                    shape->n_dim, NN_MAX_RANK);
+        return FALSE;
+    }
+    set_shape(value, shape);
     return TRUE;
 }
 
@@ -428,6 +434,30 @@ static gboolean check_complete(const NnGraph *graph, GError **error)
     return TRUE;
 }
 
+static NnValue *find_output(const NnGraph *graph, const char *name)
+{
+    for (guint i = 0; i < graph->outputs->len; i++) {
+        NnValue *value = graph->outputs->pdata[i];
+        if (g_str_equal(value->name, name))
+            return value;
+    }
+    return NULL;
+}
+
+/* What the file says of its outputs tells networks apart before anything is inferred, which then
+ * replaces it. What is no shape says nothing. */
+static void note_output_shapes(NnGraph *graph, const Onnx__GraphProto *proto)
+{
+    for (gsize i = 0; i < proto->n_output; i++) {
+        const Onnx__TypeProto *type = proto->output[i]->type;
+        NnValue *value = find_output(graph, proto->output[i]->name);
+        if (value && !is_given(value) && type &&
+            type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE && type->tensor_type->shape &&
+            type->tensor_type->shape->n_dim <= NN_MAX_RANK)
+            set_shape(value, type->tensor_type->shape);
+    }
+}
+
 static NnGraph *read_model(const Onnx__ModelProto *proto, const char *folder, GError **error)
 {
     g_autoptr(GHashTable) opsets = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -438,7 +468,10 @@ static NnGraph *read_model(const Onnx__ModelProto *proto, const char *folder, GE
     if (!check_model(proto, error) || !read_opsets(&reader, proto, error))
         return NULL;
     g_autoptr(NnGraph) graph = read_graph(&reader, proto->graph, error);
-    return graph && check_complete(graph, error) ? g_steal_pointer(&graph) : NULL;
+    if (!graph || !check_complete(graph, error))
+        return NULL;
+    note_output_shapes(graph, proto->graph);
+    return g_steal_pointer(&graph);
 }
 
 /* ---------------------------------------------------------------- models */

@@ -89,7 +89,7 @@ static const Preset presets[] = {
       .width = 192,
       .height = 192 },
     { "pp-matting",
-      { { .input = "img" } },
+      { { .input = "img", .channels = 1 } },
       HALF_UNIT,
       .fit = VIDEO_FIT_NATIVE,
       .multiple = 32,

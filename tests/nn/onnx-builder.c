@@ -103,7 +103,7 @@ static Onnx__TensorShapeProto *new_shape(const char *text)
     return shape;
 }
 
-void onnx_builder_input(OnnxBuilder *builder, const char *name, NnType type, const char *shape)
+static Onnx__ValueInfoProto *new_info(const char *name, NnType type, const char *shape)
 {
     NEW(Onnx__ValueInfoProto, onnx__value_info_proto__init, info);
     NEW(Onnx__TypeProto, onnx__type_proto__init, proto);
@@ -116,7 +116,17 @@ void onnx_builder_input(OnnxBuilder *builder, const char *name, NnType type, con
     proto->tensor_type = tensor;
     info->name = g_strdup(name);
     info->type = proto;
-    APPEND(builder->graph->input, builder->graph->n_input, info);
+    return info;
+}
+
+void onnx_builder_input(OnnxBuilder *builder, const char *name, NnType type, const char *shape)
+{
+    APPEND(builder->graph->input, builder->graph->n_input, new_info(name, type, shape));
+}
+
+void onnx_builder_output_as(OnnxBuilder *builder, const char *name, NnType type, const char *shape)
+{
+    APPEND(builder->graph->output, builder->graph->n_output, new_info(name, type, shape));
 }
 
 void onnx_builder_output(OnnxBuilder *builder, const char *name)

@@ -23,6 +23,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(OnnxBuilder, onnx_builder_free)
 /* @shape: "1,3,?,8", ? where open; NULL: no rank either. */
 void onnx_builder_input(OnnxBuilder *builder, const char *name, NnType type, const char *shape);
 void onnx_builder_output(OnnxBuilder *builder, const char *name);
+/* The same with what the file says of it, as onnx_builder_input(). */
+void onnx_builder_output_as(OnnxBuilder *builder, const char *name, NnType type, const char *shape);
 
 /* Initialisers; each returns the tensor as it is in the model. */
 Onnx__TensorProto *onnx_builder_array(OnnxBuilder *builder, const char *name, const NnArray *array);

@@ -58,6 +58,31 @@ static NnValue *value_of(const NnModel *model, const char *name)
 
 /* ---------------------------------------------------------------- what is read */
 
+/* Before anything is inferred: that is how networks are told apart. */
+static void what_a_file_says_of_its_outputs_is_read(void)
+{
+    static const struct {
+        const char *shape;
+        int rank;
+    } cases[] = { { "1,3,?,8", 4 },
+                  { NULL, -1 },
+                  { "1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1", -1 } };
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(OnnxBuilder) builder = onnx_builder_new(13);
+        onnx_builder_input(builder, "x", NN_FLOAT32, "1,3,?,8");
+        onnx_builder_node(builder, "Relu", "x", "y");
+        onnx_builder_output_as(builder, "y", NN_FLOAT32, cases[i].shape);
+        g_autoptr(NnModel) model = load_well(builder);
+        const NnValue *y = value_of(model, "y");
+        g_assert_cmpint(y->rank, ==, cases[i].rank);
+        if (y->rank == 4) {
+            g_assert_cmpint(y->dims[1], ==, 3);
+            g_assert_cmpint(y->dims[2], ==, -1);
+            g_assert_cmpint(y->dims[3], ==, 8);
+        }
+    }
+}
+
 static void everything_is_read(void)
 {
     g_autoptr(OnnxBuilder) builder = small_model();
@@ -647,6 +672,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
 #define TEST(name) add(#name, name)
     TEST(everything_is_read);
+    TEST(what_a_file_says_of_its_outputs_is_read);
     TEST(every_kind_of_attribute_is_read);
     TEST(initialisers_may_be_listed_as_inputs);
     TEST(nodes_in_any_order_are_sorted);

@@ -107,6 +107,11 @@ static void an_unknown_network_is_guessed_from_its_shapes(void)
     g_assert_true(info->guessed);
     g_assert_true(info->nhwc);
     g_assert_cmpint(info->fit, ==, VIDEO_FIT_STRETCH);
+    /* "img" is PP-Matting's name, but what gives colours is none. */
+    g_autoptr(NnGraph) painter = graph_new("img", 3, -1, -1, "res", 3);
+    g_autoptr(VideoModelInfo) third = video_model_info_find("/nowhere/x.onnx", painter, &error);
+    g_assert_no_error(error);
+    g_assert_true(third->guessed);
     g_autoptr(NnGraph) open = graph_new("data", 3, -1, -1, "mask", 2);
     g_autoptr(VideoModelInfo) second = video_model_info_guess(open);
     g_assert_cmpint(second->fit, ==, VIDEO_FIT_NATIVE);
