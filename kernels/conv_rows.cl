@@ -12,8 +12,8 @@
  *   conv_expanded         1x1, then each channel by itself
  *   conv_separable        each channel by itself, then 1x1
  *
- * Defines: the kernel's name in capitals; VW; FP16; ACT and SCALED, see common.clh; RESIDUAL 0 or 1; of
- *   the first of two convolutions, FIRST_ACT.
+ * Defines: the kernel's name in capitals; VW; FP16; ACT and SCALED, of conv_pointwise PRESCALED, see
+ *   common.clh; RESIDUAL 0, 1, or 2 behind the activation; of the first of two convolutions, FIRST_ACT.
  *   Products: P pixels, at most those of a row, times KB vectors of outputs are held in registers; the
  *   last tile of a row overlaps the one before.
  *   Windows: KH KW; STRIDE_W; PD pixels held in registers, at most OW. LANES: fewer channels than VW, in
@@ -53,18 +53,25 @@ typedef struct {
 
 /* The last step: what becomes of a vector of sums from channel @c on. The bias comes behind the sum:
  * added first, every partial sum would be rounded at its size. */
-#if RESIDUAL
 #ifdef LANES
-#define WITH_RESIDUAL(v, residual) ((v) + load_some(residual, 1, LANES))
+#define LOAD_RESIDUAL(p) load_some(p, 1, LANES)
 #else
-#define WITH_RESIDUAL(v, residual) ((v) + VLOAD_REAL(residual))
+#define LOAD_RESIDUAL(p) VLOAD_REAL(p)
 #endif
+#if RESIDUAL == 1
+#define WITH_RESIDUAL(v, residual) ((v) + LOAD_RESIDUAL(residual))
 #else
 #define WITH_RESIDUAL(v, residual) (v)
 #endif
+#if RESIDUAL == 2
+#define WITH_LAST(v, residual) ((v) + LOAD_RESIDUAL(residual))
+#else
+#define WITH_LAST(v, residual) (v)
+#endif
 #define FINISH(sum, bias, c, residual)                                                             \
-    FINISHED(WITH_RESIDUAL(SCALED_SUM(sum, VLOAD(scale + (c))) + (bias), residual),                \
-             VLOAD(post + (c)))
+    WITH_LAST(FINISHED(WITH_RESIDUAL(SCALED_SUM(sum, VLOAD(scale + (c))) + (bias), residual),      \
+                       VLOAD(post + (c))),                                                         \
+              residual)
 
 #ifdef LOCAL_PRODUCTS_IN
 #define PRODUCTS_IN __local const float
@@ -72,6 +79,14 @@ typedef struct {
 #else
 #define PRODUCTS_IN __global const REAL
 #define READ_PRODUCT(p, i) LOAD(p, i)
+#endif
+
+#if defined(PRESCALED) && PRESCALED
+#define PRODUCT_WEIGHTS __local const float
+#define PRESCALED_PARAMETER , __local float *restrict prescaled
+#else
+#define PRODUCT_WEIGHTS __global const float
+#define PRESCALED_PARAMETER
 #endif
 
 #ifdef LOCAL_PRODUCTS_OUT
@@ -142,7 +157,7 @@ static inline int first_channel(int i, int channels)
 /* P pixels, @step apart: the sums over @rows rows, @row_step apart, of @run inputs that lie side by
  * side. */
 static inline void add_products(V acc[KB][P], PRODUCTS_IN *x, int step, int rows, int row_step,
-                                int run, __global const float *weights)
+                                int run, PRODUCT_WEIGHTS *weights)
 {
     PRODUCTS_IN *in[P];
 #pragma unroll
@@ -259,13 +274,24 @@ static inline void finish_window(V acc[PD], __global const float *bias, int c,
 
 #ifdef CONV_POINTWISE
 
+#if defined(PRESCALED) && PRESCALED
+/* The weights of a block of @c inputs, each times its input's number: there are fewer than pixels. */
+static inline void prescale(__global const float *weights, __global const float *in_scale, int c,
+                            __local float *to)
+{
+    for (int i = 0; i < c; i++)
+        for (int k = 0; k < KB * VW; k += VW)
+            VSTORE(VLOAD(weights + i * KB * VW + k) * in_scale[i], to + i * KB * VW + k);
+}
+#endif
+
 /* One work-item: @chunk pixels of a row, at least P; the last one takes what is left, too. Without
- * padding. Global: OW / chunk, OH. */
+ * padding. prescaled: [C][KB * VW]. Global: OW / chunk, OH. */
 __kernel void conv_pointwise(__global const REAL *restrict x, Map xm,
                              __global const float *restrict weights,
                              __global const float *restrict bias, __global const REAL *residual,
-                             Map rm, __global REAL *y, Map ym, Conv conv, int chunk,
-                             EPILOGUE_PARAMETERS)
+                             Map rm, __global REAL *y, Map ym, Conv conv,
+                             int chunk PRESCALED_PARAMETER, EPILOGUE_PARAMETERS PRESCALE_PARAMETERS)
 {
     const int n = get_global_id(2);
     const int oy = get_global_id(1), ox = get_global_id(0) * chunk;
@@ -276,12 +302,18 @@ __kernel void conv_pointwise(__global const REAL *restrict x, Map xm,
     residual += rm.offset + n * rm.sample + oy * rm.sh + ox * rm.sw;
     y += ym.offset + n * ym.sample + oy * ym.sh + ox * ym.sw;
     EPILOGUE_OF(n);
+    PRESCALE_OF(n);
     for (int vector = 0; vector * VW < conv.k; vector += KB) {
+#if defined(PRESCALED) && PRESCALED
+        prescale(weights, in_scale, conv.c, prescaled);
+#else
+        __global const float *prescaled = weights;
+#endif
         for (int tile = 0; tile < count; tile += P) {
             const int i = min(tile, count - P);
             V acc[KB][P];
             write_soon(y + i * ym.sw + vector * VW, P, ym.sw, KB * VW);
-            add_products(acc, x + i * step, step, 1, 0, conv.c, weights);
+            add_products(acc, x + i * step, step, 1, 0, conv.c, prescaled);
             finish_products(acc, bias, residual + i * rm.sw, rm.sw, y + i * ym.sw, ym.sw, vector,
                             conv.k, FINISH_AT(0));
         }

@@ -630,7 +630,8 @@ static gboolean scale_input(ConvJob *job, GError **error)
 static gboolean takes_prescale(const ConvJob *job)
 {
     const NnVariant *variant = choose_variant(job);
-    return variant->record == nn_conv_few_record || variant->record == nn_conv_narrow_record;
+    return variant->record == nn_conv_few_record || variant->record == nn_conv_narrow_record ||
+           (variant->record == nn_conv_pointwise_record && nn_conv_pointwise_prescales(job));
 }
 
 /* ---------------------------------------------------------------- the job of a node */
@@ -872,6 +873,21 @@ static gboolean is_depthwise(const NnNode *node)
     return x && x->rank == 4 && nn_node_int(node, "group", 1) == x->dims[1];
 }
 
+/* Those kernels for CPUs that can add behind the activation. */
+static gboolean fits_rows(const ConvJob *job)
+{
+    return nn_conv_depthwise_rows_fits(job) || nn_conv_pointwise_fits(job) ||
+           nn_conv_staged_fits(job);
+}
+
+static gboolean adds_last(const NnVariant *variant)
+{
+    return variant->record == nn_conv_tensor_record || variant->record == nn_conv_wgmma_record ||
+           variant->record == nn_conv_tiled_record ||
+           variant->record == nn_conv_depthwise_rows_record ||
+           variant->record == nn_conv_pointwise_record || variant->record == nn_conv_staged_record;
+}
+
 /* The normalisation of some channels that alone uses what @node computes, as in MODNet. */
 static const NnNode *find_norm(const NnNode *node)
 {
@@ -956,14 +972,14 @@ static gboolean record_with_more(const ConvJob *job, gboolean *recorded, GError 
         more.has_residual = more.residual_last = TRUE;
     }
     more.pooled_too = pool ? nn_recorder_output(job->recorder, pool, 0) : NULL;
-    if ((node->added < 0 && !pool) || !fits_gpu_tiles(&more))
+    if ((node->added < 0 && !pool) ||
+        !(fits_gpu_tiles(&more) || (more.residual_last && fits_rows(&more))))
         return TRUE;
 
     const NnVariant *variant = choose_variant(&more);
     const gboolean pools =
         variant->record == nn_conv_halo_record || variant->record == nn_conv_held_record;
-    if (!pools && variant->record != nn_conv_tensor_record &&
-        variant->record != nn_conv_wgmma_record && variant->record != nn_conv_tiled_record)
+    if (!pools && !adds_last(variant))
         return TRUE;
     if (pools && pool)
         nn_recorder_elide(job->recorder, pool);

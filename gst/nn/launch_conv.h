@@ -229,6 +229,8 @@ gboolean nn_conv_narrow_record(gconstpointer job, GError **error);
 /* launch_conv_rows.c: on CPUs, a band of rows at a time. */
 gboolean nn_conv_pointwise_fits(gconstpointer job);
 gboolean nn_conv_pointwise_record(gconstpointer job, GError **error);
+/* It can multiply the input by in_scale, too. */
+gboolean nn_conv_pointwise_prescales(const ConvJob *job);
 gboolean nn_conv_staged_fits(gconstpointer job);
 gboolean nn_conv_staged_record(gconstpointer job, GError **error);
 gboolean nn_conv_depthwise_rows_fits(gconstpointer job);

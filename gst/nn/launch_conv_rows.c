@@ -252,7 +252,7 @@ static char *window_options(const ConvJob *job)
 
 static char *epilogue_options(const ConvJob *job)
 {
-    return g_strdup_printf("-DRESIDUAL=%d%s" CONV_EPILOGUE_OPTION, job->has_residual,
+    return g_strdup_printf("-DRESIDUAL=%d%s" CONV_EPILOGUE_OPTION, nn_conv_residual(job),
                            job->y.type == NN_FLOAT16 ? " -DFP16" : "", CONV_EPILOGUE(job));
 }
 
@@ -270,6 +270,22 @@ static void join_rows(NnView *views, guint n)
     }
 }
 
+static Tile pointwise_tile(const ConvJob *job, gint32 width)
+{
+    return make_tile(job, vector_width(job, job->shape.k), job->shape.k, width);
+}
+
+static gsize prescaled_b(const ConvJob *job, const Tile *tile)
+{
+    return sizeof(float) * (gsize)job->shape.c * (gsize)(tile->vectors * tile->vw);
+}
+
+gboolean nn_conv_pointwise_prescales(const ConvJob *job)
+{
+    const Tile tile = pointwise_tile(job, nn_map_of(&job->y).w);
+    return prescaled_b(job, &tile) <= most_local_b(job);
+}
+
 gboolean nn_conv_pointwise_record(gconstpointer data, GError **error)
 {
     const ConvJob *job = data;
@@ -278,15 +294,15 @@ gboolean nn_conv_pointwise_record(gconstpointer data, GError **error)
         nn_map_of(&job->x).w == nn_map_of(&job->y).w)
         join_rows(views, G_N_ELEMENTS(views));
     const NnMap y = nn_map_of(&views[0]);
-    const Tile tile = make_tile(job, vector_width(job, job->shape.k), job->shape.k, y.w);
+    const Tile tile = pointwise_tile(job, y.w);
     const NnView weights = pack_products(job, &tile), bias = pack_bias(job, &tile);
     g_autofree char *products = product_options(&tile), *epilogue = epilogue_options(job);
     const gint32 pixels = band_rows(job, y.w, y.h, 2 * tile.pixels);
     const gint32 chunk = MAX(pixels / tile.pixels, 1) * tile.pixels;
 
-    NnLaunch *launch =
-        nn_recorder_launch(job->recorder, job->node, "conv_rows.cl", "conv_pointwise",
-                           "-DCONV_POINTWISE %s %s", products, epilogue);
+    NnLaunch *launch = nn_recorder_launch(
+        job->recorder, job->node, "conv_rows.cl", "conv_pointwise",
+        "-DCONV_POINTWISE %s %s" CONV_PRESCALE_OPTION, products, epilogue, job->prescaled);
     nn_launch_map(launch, &views[2]);
     nn_launch_buffer(launch, &weights);
     nn_launch_buffer(launch, &bias);
@@ -294,7 +310,10 @@ gboolean nn_conv_pointwise_record(gconstpointer data, GError **error)
     nn_launch_map(launch, &views[0]);
     nn_launch_bytes(launch, &job->shape, sizeof job->shape);
     nn_launch_int(launch, chunk);
+    if (job->prescaled)
+        nn_launch_local(launch, prescaled_b(job, &tile));
     nn_conv_launch_epilogue(launch, job);
+    nn_conv_launch_prescale(launch, job);
     nn_launch_cost(launch, flops(job));
     nn_launch_tiles(job->recorder, launch, &job->y, y.w / chunk, y.h);
     return TRUE;
