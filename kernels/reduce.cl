@@ -4,7 +4,7 @@
  *
  * Defines: OP, the ONNX name without "Reduce" (Sum, Mean, Max, ...); TX TY, types of x and y.
  *   reduce_general, arg_reduce: RANK of the axes kept, LANE_RANK of those reduced.
- *   reduce_columns: VW; FP16 if TX is half.
+ *   reduce_columns, reduce_whole: VW; FP16 if TX is half.
  * Buffers: x seen through two sets of strides, one over the axes kept and one over the lane of
  * those reduced; y over the axes kept. Accumulation: float, or the integers' own type (at least 32
  * bits). Launch: dimension 2 is the sample; the others beside each kernel.
@@ -180,6 +180,28 @@ __kernel void reduce_columns(__global const REAL *restrict x, Strided xs, __glob
     VSTORE(sum, t);
     for (int i = 0; i < left; i++)
         parts[i] = t[i];
+}
+
+/* The same in one launch, for short lanes: all elements of VW lanes, four sums of each side by side.
+ * Global: ceil(lanes / VW). */
+__kernel void reduce_whole(__global const REAL *restrict x, Strided xs, __global TY *y, Strided ys,
+                           int lanes, int n_lane)
+{
+    const int n = get_global_id(2);
+    const int lane = get_global_id(0) * VW, left = lanes - lane;
+    x += xs.offset + n * xs.sample + lane;
+    V sums[4] = { (V)(START), (V)(START), (V)(START), (V)(START) };
+    for (int k = 0; k < n_lane; k += 4) {
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+            if (k + i < n_lane)
+                sums[i] = ADD(sums[i], MAP(load_some(x + (k + i) * xs.stride[0], 1, left)));
+    }
+    float t[VW];
+    VSTORE(ADD(ADD(sums[0], sums[1]), ADD(sums[2], sums[3])), t);
+    y += ys.offset + n * ys.sample;
+    for (int i = 0; i < VW && i < left; i++)
+        WRITE(TY, y, (lane + i) * ys.stride[0], END(t[i]));
 }
 
 /* Adds up the parts. Global: lanes, rounded up. */
