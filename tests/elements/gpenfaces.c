@@ -5,6 +5,8 @@
  */
 #include "facestage.h"
 
+#include <math.h>
+
 #include <string.h>
 
 /* ---------------------------------------------------------------- detection and paste */
@@ -253,6 +255,38 @@ static void odd_faces_do_no_harm(void)
     g_assert_cmpuint(stage_stat(stage, "faces"), ==, 3);
 }
 
+/* Landmarks that are no numbers or beyond reason, one at a time and all at once. */
+static void odd_landmarks_do_no_harm(void)
+{
+    static const char *const names[] = {
+        "eye-left-x",   "eye-left-y",   "eye-right-x",   "eye-right-y",   "nose-x", "nose-y",
+        "mouth-left-x", "mouth-left-y", "mouth-right-x", "mouth-right-y", NULL
+    };
+    static const double odd[] = { NAN, INFINITY, -INFINITY, 1e300, -1e300, 1e30, -1e12, 1e-300 };
+    g_autoptr(Model) restorer = tinynet_restorer(0, 1);
+    g_autoptr(Stage) stage = faces_new(restorer, NULL, "batch-size=1 faces=meta min-face-size=0");
+    for (guint i = 0; i < G_N_ELEMENTS(odd); i++)
+        for (guint k = 0; k < G_N_ELEMENTS(names); k++) {
+            GstBuffer *frame = faces_frame(i);
+            GstStructure *structure = gst_structure_new_empty("face");
+            for (guint n = 0; names[n]; n++)
+                gst_structure_set(structure, names[n], G_TYPE_DOUBLE,
+                                  n == k || !names[k] ? odd[i] : 10.0 + 7 * n * n, NULL);
+            gst_video_region_of_interest_meta_add_param(
+                gst_buffer_add_video_region_of_interest_meta(frame, "face", 40, 40, 32, 32),
+                structure);
+            faces_push(stage, frame);
+            gst_buffer_unref(gst_harness_pull(stage->harness));
+        }
+    /* It still works. */
+    GstBuffer *frame = faces_frame(100);
+    gst_buffer_add_video_region_of_interest_meta(frame, "face", 40, 40, 32, 32);
+    faces_push(stage, frame);
+    g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
+    g_autofree guint8 *after = faces_pixels(result);
+    g_assert_cmpuint(after[(60 * FACES_WIDTH + 56) * 3], ==, 255);
+}
+
 static void landmarks_of_metas_count(void)
 {
     g_autoptr(Model) restorer = tinynet_restorer(0, 1);
@@ -334,6 +368,7 @@ int main(int argc, char **argv)
               a_mask_file_decides_what_of_a_face_is_pasted);
     stage_add("faces may come as metas", faces_may_come_as_metas);
     stage_add("odd faces do no harm", odd_faces_do_no_harm);
+    stage_add("odd landmarks do no harm", odd_landmarks_do_no_harm);
     stage_add("landmarks of metas count", landmarks_of_metas_count);
     stage_add("what is cropped stays away", what_is_cropped_stays_away);
     return g_test_run();
