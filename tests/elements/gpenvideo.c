@@ -4,6 +4,8 @@
  */
 #include "facestage.h"
 
+#include <malloc.h>
+
 static void metas_tell_where_the_faces_are(void)
 {
     g_autoptr(Model) restorer = tinynet_restorer(1, 0), detector = tinynet_detector();
@@ -294,6 +296,42 @@ static void a_still_face_does_not_flicker(void)
     g_assert_cmpuint(after, <=, before * 6 / 5);
 }
 
+/* Bytes that the process has from malloc(). */
+static gsize allocated_b(void)
+{
+    const struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+}
+
+/* Frame @number: faces come, move, and go, so that tracks do; some frames have none. */
+static void restore_frame(Stage *stage, guint number)
+{
+    GstBuffer *frame = faces_frame(number);
+    for (guint k = 0; k < number / 8 % 4; k++)
+        faces_add(frame, 2 + (number / 2 + 5 * k) % 20, 3 + 3 * k, 1);
+    faces_push(stage, frame);
+    gst_buffer_unref(gst_harness_pull(stage->harness));
+}
+
+static void a_thousand_frames_need_the_memory_of_a_hundred(void)
+{
+    g_autoptr(Model) restorer = tinynet_restorer(0.5f, 0.2f), detector = tinynet_detector();
+    g_autoptr(Stage) stage =
+        faces_new(restorer, detector, "batch-size=1 attach-meta=true detect-interval=2");
+    for (guint i = 0; i < 100; i++)
+        restore_frame(stage, i);
+    const gsize before_b = allocated_b();
+    const int live = fakecl_live();
+    for (guint i = 100; i < 1000; i++)
+        restore_frame(stage, i);
+    const gsize after_b = allocated_b();
+    g_test_message("%" G_GSIZE_FORMAT " bytes, then %" G_GSIZE_FORMAT, before_b, after_b);
+    g_assert_cmpint(fakecl_live(), <=, live + 8); /* events of what is in flight */
+    /* Less than a tenth of a kilobyte for each frame. */
+    g_assert_cmpuint(after_b, <, before_b + 900 * 100);
+    g_assert_cmpuint(stage_stat(stage, "faces-restored"), >, 1000);
+}
+
 int main(int argc, char **argv)
 {
     stage_init(&argc, &argv);
@@ -308,5 +346,7 @@ int main(int argc, char **argv)
     stage_add("a face that is followed may score less", a_face_that_is_followed_may_score_less);
     stage_add("after a flush faces are new", after_a_flush_faces_are_new);
     stage_add("a still face does not flicker", a_still_face_does_not_flicker);
+    stage_add("a thousand frames need the memory of a hundred",
+              a_thousand_frames_need_the_memory_of_a_hundred);
     return g_test_run();
 }
