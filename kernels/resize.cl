@@ -6,7 +6,8 @@
  * down to a table: output index o of an axis is the sum of `taps` inputs index[o][t] times
  * weight[o][t]. An index of -1 at t = 0 says that o lies outside: it gets the extrapolation value.
  *
- * Defines: resize_axis: TX TY, RANK of the other axes. resize_map: VW, FP16, HINTS; ADDED 0 or 1,
+ * Defines: resize_axis: TX TY, RANK of the other axes. resize_joined: TX TY, JOINED, the number of
+ *   maps, ACT: none, or the sigmoid. resize_map: VW, FP16, HINTS; ADDED 0 or 1,
  *   whether another map is added, and ACT. resize_wide: T, the type of x and y, ROW_TAPS and
  *   COLUMN_TAPS, 0 where they are many.
  * Accumulation: float; a single tap of any type is copied.
@@ -43,6 +44,50 @@ __kernel void resize_axis(__global const TX *x, Strided xs, __global TY *y, Stri
             sum = fma(weight[t], (float)READ(TX, x, index[t] * xs.stride[RANK]), sum);
         WRITE(TY, y, o * ys.stride[RANK], sum);
     }
+}
+
+#elif defined(JOINED)
+
+/* Several maps of one channel, each to the size of y and to a channel of it; or one to another type.
+ * Linear both ways, all of a pixel a work-item. Global: OW * OH, rounded up. */
+#define SOURCES_1(M) M(0)
+#define SOURCES_2(M) SOURCES_1(M) M(1)
+#define SOURCES_3(M) SOURCES_2(M) M(2)
+#define SOURCES_4(M) SOURCES_3(M) M(3)
+#define SOURCES_5(M) SOURCES_4(M) M(4)
+#define SOURCES_6(M) SOURCES_5(M) M(5)
+
+#define SOURCE_PARAMETERS(i)                                                                       \
+    __global const TX *restrict x##i, Map map##i, __global const int2 *restrict rows##i,           \
+        __global const float2 *restrict row_weights##i, __global const int2 *restrict columns##i,  \
+        __global const float2 *restrict column_weights##i, int to##i,
+
+static inline float enlarged(__global const TX *x, int2 row, float2 row_weight, int2 column,
+                             float2 weight)
+{
+    const float upper = fma(weight.y, READ(TX, x, row.x + column.y),
+                            weight.x * READ(TX, x, row.x + column.x));
+    const float lower = fma(weight.y, READ(TX, x, row.y + column.y),
+                            weight.x * READ(TX, x, row.y + column.x));
+    return fma(row_weight.y, lower, row_weight.x * upper);
+}
+
+#define ENLARGE(i)                                                                                 \
+    {                                                                                              \
+        const float v = enlarged(x##i + map##i.offset + n * map##i.sample, rows##i[oy] * map##i.sh, \
+                                 row_weights##i[oy], columns##i[ox] * map##i.sw,                   \
+                                 column_weights##i[ox]);                                           \
+        WRITE(TY, y, to##i, ACTIVATE(v, 0.0f, 0.0f));                                              \
+    }
+
+__kernel void resize_joined(SELECT(SOURCES_, JOINED)(SOURCE_PARAMETERS) __global TY *restrict y, Map ym)
+{
+    const ulong n = get_global_id(2);
+    const int oy = get_global_id(0) / ym.w, ox = get_global_id(0) - oy * ym.w;
+    if (oy >= ym.h)
+        return;
+    y += ym.offset + n * ym.sample + oy * ym.sh + ox * ym.sw;
+    SELECT(SOURCES_, JOINED)(ENLARGE)
 }
 
 #elif defined(VW)

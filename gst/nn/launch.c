@@ -100,6 +100,7 @@ gboolean nn_recorder_record(NnRecorder *recorder, NnGraph *graph, GError **error
 {
     if (!nn_layout(recorder, graph, recorder->elided, error))
         return FALSE;
+    recorder->graph = graph;
     for (guint i = 0; i < graph->nodes->len; i++) {
         const NnNode *node = graph->nodes->pdata[i];
         if (!g_hash_table_contains(recorder->elided, node) && !record_node(recorder, node, error))
@@ -125,6 +126,13 @@ gboolean nn_recorder_fp16(const NnRecorder *recorder)
 guint nn_recorder_max_samples(const NnRecorder *recorder)
 {
     return recorder->max_samples;
+}
+
+gboolean nn_recorder_is_later(const NnRecorder *recorder, const NnNode *node, const NnNode *other)
+{
+    guint at = 0, other_at = 0;
+    return g_ptr_array_find(recorder->graph->nodes, node, &at) &&
+           g_ptr_array_find(recorder->graph->nodes, other, &other_at) && at > other_at;
 }
 
 void nn_recorder_elide(NnRecorder *recorder, const NnNode *node)

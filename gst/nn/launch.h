@@ -50,6 +50,8 @@ const char *nn_recorder_forced_variant(const NnRecorder *recorder);
 const NnView *nn_recorder_input(NnRecorder *recorder, const NnNode *node, guint i);
 const NnView *nn_recorder_output(NnRecorder *recorder, const NnNode *node, guint i);
 
+/* Whether @node is recorded after @other. */
+gboolean nn_recorder_is_later(const NnRecorder *recorder, const NnNode *node, const NnNode *other);
 /* What is being recorded computes @node, which comes later, too. */
 void nn_recorder_elide(NnRecorder *recorder, const NnNode *node);
 

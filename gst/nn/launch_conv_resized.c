@@ -8,20 +8,17 @@
  */
 #include "fuse.h"
 #include "launch_conv.h"
+#include "launch_resize.h"
 #include "launch_wide.h"
 
 #define CHUNK 8  /* channels that a kernel loads at once */
 #define BLOCK 64 /* and those that it goes through one after the other, if there are more */
 
-/* Linear, with two taps per row and column: what kernels/conv_resized.clh computes. */
-static gboolean is_linear(const NnNode *node, NnResizeParams *params)
+/* What kernels/conv_resized.clh computes. */
+static gboolean is_bilinear(const NnNode *node, NnResizeParams *params)
 {
     return (nn_is_type(node, "Resize") || nn_is_type(node, "Upsample")) &&
-           nn_resize_params(node, params, NULL) && params->rank == 4 &&
-           params->mode == NN_RESIZE_LINEAR &&
-           params->coordinate != NN_COORDINATE_TF_CROP_AND_RESIZE &&
-           nn_resize_max_taps(params, 0) == 1 && nn_resize_max_taps(params, 1) == 1 &&
-           nn_resize_max_taps(params, 2) == 2 && nn_resize_max_taps(params, 3) == 2;
+           nn_resize_params(node, params, NULL) && nn_resize_is_bilinear(params);
 }
 
 /* Whether @value, from channel @first of @x on, is such a map that nothing else uses. */
@@ -29,7 +26,7 @@ static gboolean describe(NnRecorder *recorder, const NnValue *value, gint64 firs
                          ConvResized *resized)
 {
     const NnNode *node = value->producer;
-    if (!node || !nn_has_single_use(value) || !is_linear(node, &resized->params))
+    if (!node || !nn_has_single_use(value) || !is_bilinear(node, &resized->params))
         return FALSE;
     const NnView *y = nn_recorder_output(recorder, node, 0);
     const NnView *small = nn_recorder_input(recorder, node, 0);

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "fuse.h"
+#include "launch_resize.h"
 #include "launch_wide.h"
 
 #include <string.h>
@@ -36,6 +37,14 @@ NnTaps nn_record_taps(NnRecorder *recorder, const NnResizeParams *params, int ax
     return (NnTaps){ .index = nn_recorder_constant(recorder, NN_INT32, n * most, indices),
                      .weight = nn_recorder_constant(recorder, NN_FLOAT32, n * most, weights),
                      .taps = (gint32)most };
+}
+
+gboolean nn_resize_is_bilinear(const NnResizeParams *params)
+{
+    return params->rank == 4 && params->mode == NN_RESIZE_LINEAR &&
+           params->coordinate != NN_COORDINATE_TF_CROP_AND_RESIZE &&
+           nn_resize_max_taps(params, 0) == 1 && nn_resize_max_taps(params, 1) == 1 &&
+           nn_resize_max_taps(params, 2) == 2 && nn_resize_max_taps(params, 3) == 2;
 }
 
 static NnTaps make_taps(const Job *job, int axis)
@@ -260,7 +269,7 @@ gboolean nn_launch_resize(NnRecorder *recorder, const NnNode *node, GError **err
     /* It is recorded with the sum, for which the other map must be there. */
     if (describe_sum(recorder, node, sole_add(node), &job))
         return TRUE;
-    if (nn_conv_takes_resize(recorder, node))
+    if (nn_conv_takes_resize(recorder, node) || nn_launch_resize_joined(recorder, node))
         return TRUE;
     const NnView *y = nn_recorder_output(recorder, node, 0);
     job = (Job){ recorder, node, &params, nn_recorder_input(recorder, node, 0), y, NULL, y };

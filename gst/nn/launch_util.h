@@ -89,12 +89,6 @@ gboolean nn_record_elementwise(NnRecorder *recorder, const NnNode *node, const c
 /* y = x, of the same dims; types may differ. */
 gboolean nn_record_copy(NnRecorder *recorder, const NnNode *node, const NnView *y, const NnView *x,
                         GError **error);
-/* launch_resize.c: the taps of every output index of an axis, as tables of int and float. */
-typedef struct {
-    NnView index, weight; /* [outputs][taps] */
-    gint32 taps;
-} NnTaps;
-NnTaps nn_record_taps(NnRecorder *recorder, const NnResizeParams *params, int axis);
 /* launch_resize.c: @add together with a Resize or Upsample before it; *recorded: whether it did. */
 gboolean nn_launch_resized_sum(NnRecorder *recorder, const NnNode *add, gboolean *recorded,
                                GError **error);

@@ -367,6 +367,8 @@ const Case cases[] = {
     { "Resize", 13, "f:1,19,6,8 - !f=1,1,0.5,0.25", "mode=linear", MAP, .dresses = SUMS },
     { "Resize", 13, "f:1,3,5,7 - - !l=1,3,11,3", "mode=linear coordinate_transformation_mode=align_corners", MAP, .dresses = SUMS },
     { "Resize", 13, "f:1,3,5,7 - - !l=1,3,1,9", "mode=linear coordinate_transformation_mode=pytorch_half_pixel", MAP, .dresses = SUMS },
+    { "Resize", 13, "f:1,1,9,7 - - !l=1,1,17,14", "mode=linear", "resize_joined", .dresses = SIDES },
+    { "Resize", 13, "f:1,1,5,31 - - !l=1,1,13,20", "mode=linear coordinate_transformation_mode=align_corners", "resize_joined", .dresses = SIDES },
     { "Resize", 13, "f:1,16,5,7 - - !l=1,16,9,13", "mode=nearest nearest_mode=floor coordinate_transformation_mode=asymmetric", MAP, .dresses = SUMS },
     { "Resize", 13, "f:1,16,5,7 - !f=1,1,3,2", "mode=cubic", MAP, .dresses = SUMS },
     { "Resize", 13, "f:1,40,5,7 - - !l=1,40,9,6", "mode=linear", MAP, .dresses = SUMS },

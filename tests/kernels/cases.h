@@ -31,6 +31,10 @@ typedef enum {
                          the other half lies behind them, or all are: fused into convolutions */
     DRESS_GROWN,      /* the same the other way round, by other factors, with aligned corners */
     DRESS_NORMED_FEW, /* IBNorm and Relu, then a 1x1 convolution of three outputs and LeakyRelu */
+    DRESS_SIGMOID,    /* Sigmoid */
+    DRESS_SIDES,   /* Sigmoid, and output 0 beside another map that Resize makes as large, both in
+                      one Concat */
+    DRESS_CASCADE, /* the same, but the other map is made of output 0 */
     N_DRESSES,
 } Dress;
 
@@ -43,6 +47,7 @@ typedef enum {
 #define NORMED (1u << DRESS_NORMED)
 #define ENLARGED (1u << DRESS_ENLARGED | 1u << DRESS_GROWN)
 #define NORMED_FEW (1u << DRESS_NORMED_FEW)
+#define SIDES (1u << DRESS_SIGMOID | 1u << DRESS_SIDES | 1u << DRESS_CASCADE)
 #define HALVED (1u << DRESS_HALVED)
 #define EXPANDED (1u << DRESS_EXPANDED)
 #define POOLED (EXPANDED | 1u << DRESS_POOLED)

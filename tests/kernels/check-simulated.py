@@ -52,6 +52,7 @@ LRN-13 (f:1,19,5,7) size=5 alpha=0.1 any plain fp16
 Resize-13 (f:1,3,5,7 - - !l=1,3,11,3) mode=linear coordinate_transformation_mode=align_corners resize_axis plain fp16
 Resize-13 (f:1,3,5,7 - - !l=1,3,11,3) mode=linear coordinate_transformation_mode=align_corners resize_map plain fp16
 Resize-13 (f:1,16,5,7 - !f=1,1,3,2) mode=cubic resize_wide plain fp16
+Resize-13 (f:1,1,9,7 - - !l=1,1,17,14) mode=linear resize_joined sides fp16
 Pad-13 (f:1,3,4,5 !l=0,0,2,2,0,0,1,3) mode=reflect any plain fp16
 Reshape-13 (f:1,6,5,7 !l=1,35,6)  any plain fp16
 Trilu-14 (f:2,5,6) upper=0 any plain fp16

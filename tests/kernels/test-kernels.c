@@ -377,6 +377,11 @@ static void add_pool(OnnxBuilder *builder, const char *map)
     onnx_builder_output(builder, "halved");
 }
 
+static gboolean has_sides(Dress dress)
+{
+    return dress == DRESS_SIDES || dress == DRESS_CASCADE;
+}
+
 static void add_outputs(OnnxBuilder *builder, const Case *c, Dress dress)
 {
     const gboolean bare = dress == DRESS_PLAIN || dress == DRESS_ROW_MAJOR || is_enlarged(dress);
@@ -407,10 +412,15 @@ static void add_outputs(OnnxBuilder *builder, const Case *c, Dress dress)
     } else if (dress == DRESS_PRELU) {
         onnx_builder_node(builder, "PRelu", "out0,slopes", "dressed");
         onnx_builder_output(builder, "dressed");
-    } else if (dress == DRESS_HEADS) {
+    } else if (dress == DRESS_HEADS || dress == DRESS_SIGMOID || has_sides(dress)) {
         onnx_builder_node(builder, "Sigmoid", "out0", "dressed");
         onnx_builder_output(builder, "dressed");
-        onnx_builder_output(builder, "other");
+        if (dress == DRESS_HEADS)
+            onnx_builder_output(builder, "other");
+        if (!has_sides(dress))
+            return;
+        onnx_node_int(onnx_builder_node(builder, "Concat", "out0,large_side", "joined"), "axis", 1);
+        onnx_builder_output(builder, "joined");
     } else if (dress == DRESS_ACTIVATION) {
         onnx_node_float(onnx_builder_node(builder, "HardSigmoid", "out0", "gate"), "alpha",
                         1.0f / 6.0f);
@@ -466,6 +476,21 @@ static void add_normalisation(OnnxBuilder *builder, gint64 channels, Dress dress
     onnx_builder_output(builder, "dressed");
 }
 
+/* A map of one channel that Resize makes as large as @shape. */
+static void add_side(OnnxBuilder *builder, const NnValue *shape, Dress dress)
+{
+    g_autofree char *sizes = g_strdup_printf("1,1,%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT,
+                                             shape->dims[2], shape->dims[3]);
+    if (dress == DRESS_SIDES)
+        onnx_builder_input(builder, "side", shape->type, "1,1,2,3");
+    else
+        onnx_node_ints(onnx_builder_node(builder, "MaxPool", "out0", "side"), "kernel_shape",
+                       "2,3");
+    onnx_builder_ints(builder, "side_sizes", sizes);
+    onnx_node_string(onnx_builder_node(builder, "Resize", "side,,,side_sizes", "large_side"),
+                     "mode", "linear");
+}
+
 /* What a dress needs beside the output is shaped like it: @shape is out0's. */
 static void add_companions(OnnxBuilder *builder, const NnValue *shape, Dress dress)
 {
@@ -476,6 +501,8 @@ static void add_companions(OnnxBuilder *builder, const NnValue *shape, Dress dre
         g_autofree char *dims = dims_text(&array, 0);
         onnx_builder_input(builder, "residual", shape->type, dims);
     }
+    if (has_sides(dress))
+        add_side(builder, shape, dress);
     if (dress == DRESS_NORMED || dress == DRESS_NORMED_FEW)
         add_normalisation(builder, array.dims[1], dress);
     if (dress == DRESS_PRELU) {
@@ -753,9 +780,10 @@ static gboolean run_network(NnModel *model, const Expectation *e, const char *va
 /* ---------------------------------------------------------------- the list of tests */
 
 static const char *const dress_names[N_DRESSES] = {
-    "plain",  "sliced",    "row-major", "residual-relu", "hardswish", "scaled",     "expanded",
-    "pooled", "kept",      "separable", "prelu",         "heads",     "added",      "halved",
-    "normed", "projected", "inverted",  "enlarged",      "grown",     "normed-few",
+    "plain",    "sliced",     "row-major", "residual-relu", "hardswish", "scaled",
+    "expanded", "pooled",     "kept",      "separable",     "prelu",     "heads",
+    "added",    "halved",     "normed",    "projected",     "inverted",  "enlarged",
+    "grown",    "normed-few", "sigmoid",   "sides",         "cascade",
 };
 
 static double tolerance_of(const Case *c, gboolean fp16)
@@ -772,6 +800,8 @@ static guint most_launches(Dress dress, const char *variant, gboolean fp16)
         return fp16 ? 2 + (g_strcmp0(variant, "conv_inverted:split") == 0) : 0;
     if (dress == DRESS_NORMED_FEW)
         return fp16 ? 2 : 0;
+    if (g_strcmp0(variant, "resize_joined") == 0)
+        return dress == DRESS_CASCADE ? 4 : dress == DRESS_SIDES ? 2 : 1;
     const gboolean fused = takes_two_convolutions(dress) || dress == DRESS_HEADS ||
                            (dress == DRESS_EPILOGUE && g_strcmp0(variant, "resize_map") == 0);
     return fused && device->device_class == OCL_CLASS_CPU ? 1 : 0;
