@@ -295,7 +295,8 @@ static gboolean run_passes(NnGraph *graph)
                   run_pass(graph, nn_pass_small_factors) || run_pass(graph, nn_pass_input_scale) ||
                   run_pass(graph, nn_pass_join_matmuls) || run_pass(graph, nn_pass_join_norms) ||
                   run_pass(graph, nn_pass_join_heads) ||
-                  run_pass(graph, nn_pass_sigmoid_of_slice) || run_pass(graph, nn_pass_added);
+                  run_pass(graph, nn_pass_sigmoid_of_slice) || run_pass(graph, nn_pass_added) ||
+                  run_pass(graph, nn_pass_conv_before_resize);
     nn_graph_prune(graph);
     return changed;
 }
@@ -304,7 +305,7 @@ gboolean nn_graph_optimize(NnGraph *graph, GError **error)
 {
     if (!nn_pass_stylegan(graph, error))
         return FALSE;
-    /* Every rewrite leaves fewer nodes or inputs, so this ends. */
+    /* Every rewrite leaves fewer nodes or inputs, or has one before another for good, so this ends. */
     while (run_passes(graph))
         if (!nn_graph_sort(graph, error))
             return FALSE;

@@ -37,6 +37,9 @@ gboolean nn_pass_sigmoid_of_slice(NnGraph *graph, NnNode *node);
 /* fuse_factor.c: multiplications where tensors are small */
 gboolean nn_pass_small_factors(NnGraph *graph, NnNode *node);
 
+/* fuse_resize.c: 1x1 convolutions before maps grow */
+gboolean nn_pass_conv_before_resize(NnGraph *graph, NnNode *node);
+
 /* fuse_matmul.c: products of vectors with matrices, and norms of vectors */
 gboolean nn_pass_arithmetic_into_matmul(NnGraph *graph, NnNode *node);
 gboolean nn_pass_join_matmuls(NnGraph *graph, NnNode *node);

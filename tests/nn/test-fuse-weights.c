@@ -228,6 +228,71 @@ static void norms_of_parts_of_a_vector_are_one(void)
     assert_stays(builder, "InverseNorms Slice Slice Concat");
 }
 
+/* ---------------------------------------------------------------- before maps grow */
+
+static OnnxBuilder *resized_model(const char *sizes, const char *mode)
+{
+    OnnxBuilder *builder = test_model(13);
+    onnx_builder_ints(builder, "sizes", sizes);
+    onnx_builder_node(builder, "Exp", "x", "a");
+    onnx_node_string(onnx_builder_node(builder, "Resize", "a,,,sizes", "b"), "mode", mode);
+    return builder;
+}
+
+static void a_1x1_convolution_goes_before_a_map_grows(void)
+{
+    static const char *const modes[] = { "nearest", "linear", "cubic" };
+
+    for (guint i = 0; i < G_N_ELEMENTS(modes); i++) {
+        OnnxBuilder *builder = resized_model("1,4,11,12", modes[i]);
+        onnx_builder_floats(builder, "w", "3,4,1,1", NULL);
+        onnx_builder_floats(builder, "bias", "3", NULL);
+        onnx_builder_node(builder, "Conv", "b,w,bias", "c");
+        onnx_builder_node(builder, "Exp", "c", "z");
+        assert_stays(builder, "Exp Conv Resize Exp");
+    }
+}
+
+static void so_it_does_where_factors_are_given(void)
+{
+    OnnxBuilder *builder = test_model(10);
+    onnx_builder_floats(builder, "scales", "4", (const float[]){ 1, 1, 2, 1.5f });
+    onnx_builder_node(builder, "Exp", "x", "a");
+    onnx_node_string(onnx_builder_node(builder, "Resize", "a,scales", "b"), "mode", "linear");
+    onnx_builder_floats(builder, "w", "3,4,1,1", NULL);
+    onnx_builder_node(builder, "Conv", "b,w", "z");
+    assert_stays(builder, "Exp Conv Resize");
+}
+
+static void a_convolution_stays_behind_where_that_is_less_work(void)
+{
+    static const struct {
+        const char *sizes, *weights, *pads;
+    } cases[] = {
+        { "1,4,5,6", "3,4,1,1", "0,0,0,0" },   /* the map shrinks */
+        { "1,4,11,12", "5,4,1,1", "0,0,0,0" }, /* there are more channels behind it */
+        { "1,4,11,12", "3,4,1,1", "0,1,0,0" }, /* zeros around are enlarged by nothing */
+        { "1,4,11,12", "3,4,3,3", "0,0,0,0" },
+        { "1,8,11,12", "3,8,1,1", "0,0,0,0" }, /* channels are interpolated, too */
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        OnnxBuilder *builder = resized_model(cases[i].sizes, "linear");
+        onnx_builder_floats(builder, "w", cases[i].weights, NULL);
+        onnx_node_ints(onnx_builder_node(builder, "Conv", "b,w", "z"), "pads", cases[i].pads);
+        assert_stays(builder, "Exp Resize Conv");
+    }
+}
+
+static void a_map_that_others_see_stays_before_the_convolution(void)
+{
+    OnnxBuilder *builder = resized_model("1,4,12,12", "linear");
+    onnx_builder_floats(builder, "w", "4,4,1,1", NULL);
+    onnx_builder_node(builder, "Conv", "b,w", "c");
+    onnx_builder_node(builder, "Mul", "b,c", "z");
+    assert_stays(builder, "Exp Resize Conv Mul");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -243,5 +308,9 @@ int main(int argc, char **argv)
     PASS_TEST(products_of_one_vector_are_one);
     PASS_TEST(a_vector_by_its_norm_takes_two_nodes);
     PASS_TEST(norms_of_parts_of_a_vector_are_one);
+    PASS_TEST(a_1x1_convolution_goes_before_a_map_grows);
+    PASS_TEST(so_it_does_where_factors_are_given);
+    PASS_TEST(a_convolution_stays_behind_where_that_is_less_work);
+    PASS_TEST(a_map_that_others_see_stays_before_the_convolution);
     return g_test_run();
 }
