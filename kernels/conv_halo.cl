@@ -25,8 +25,9 @@
  *           PATCHES        2, or 1 where there is one block of channels
  *           SPLITS         parts that the blocks are divided among (split-K); above 1 the sums
  *                          go to `partial` and conv_reduce finishes
- *           ACT, SCALED, RESIDUAL, POOLED, MOMENTS, RESIZED  see common.clh, conv_epilogue.clh
- *                          and conv_resized.clh
+ *           ACT, SCALED, RESIDUAL, POOLED, MOMENTS, RESIZED, NORMED  see common.clh,
+ *                          conv_epilogue.clh, conv_resized.clh and conv_normed.clh; of several blocks
+ *                          an enlarged map alone is NORMED
  * Buffers   in   Map, halves, channels dense, pixel strides and offset multiples of 8
  *           w    [channel tile][block][tap][BN][CHUNKS * 8] halves, zero beyond the last; each
  *                [BN][CHUNKS * 8] swizzled (hopper.clh)
@@ -73,6 +74,8 @@
 #include "tensor_core.clh"
 #include "hopper.clh"
 #include "conv_epilogue.clh"
+#define GROUP THREADS
+#include "conv_normed.clh"
 #include "conv_resized.clh"
 
 #define MULTIPLY SELECT(WARPGROUP_MULTIPLY_, BN)
@@ -136,7 +139,7 @@ conv_halo(CONV_PARAMETERS)
         const int item = thread + (pass)*THREADS, c = (first_block + (block)) * CHUNKS * 8;        \
         if (item < RESIZED_ITEMS && IS_RESIZED(c))                                                 \
             load_resized(tile + STAGES * STAGE_BYTES + (block) % PATCHES * PATCH_BYTES, item,      \
-                         corner, c, sample, RESIZED_ARGUMENTS, in);                                \
+                         corner, c, sample, RESIZED_ARGUMENTS, in FACTOR_ARGUMENTS);                                \
     } while (0)
 #else
 #define LOAD_RESIZED(block, pass)
@@ -163,9 +166,23 @@ conv_halo(CONV_PARAMETERS)
     for (int pass = 0; pass < PASSES; pass++)
         LOAD_PATCH(0, pass);
     COPY_COMMIT();
+    FOLD_NORM(thread);
     for (int pass = 0; pass < RESIZED_PASSES; pass++)
         LOAD_RESIZED(0, pass);
     COPY_WAIT(0);
+#if defined(NORMED) && !defined(NORMED_SMALL)
+    /* What this thread has loaded. */
+#pragma unroll 2
+    for (int q = thread; q < PATCH_PIXELS * CHUNKS; q += THREADS) {
+        const int chunk = q % CHUNKS, pixel = q / CHUNKS;
+        const int px = corner.x + pixel % PATCH_W, py = corner.y + pixel / PATCH_W;
+        __local uint4 *at =
+            (__local uint4 *)(tile + STAGES * STAGE_BYTES + SWIZZLE(ROW_BYTES, pixel, chunk));
+        if ((uint)px < (uint)in.w && (uint)py < (uint)in.h && chunk * 8 >= first_normed &&
+            chunk * 8 < in.c)
+            *at = wide_pack(normalised(wide_unpack(*at), chunk * 8 FACTOR_ARGUMENTS));
+    }
+#endif
     WARPGROUP_PUBLISH();
     barrier(CLK_LOCAL_MEM_FENCE);
 

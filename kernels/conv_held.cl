@@ -13,8 +13,8 @@
  *           BN             channels: 16, 32 or 64
  *           ROWS, COLUMNS  of the filter
  *           CHUNKS         input channels / 8, rounded up: 2, 4 or 8
- *           ACT, SCALED, RESIDUAL, POOLED, MOMENTS, RESIZED  see common.clh, conv_epilogue.clh
- *                          and conv_resized.clh
+ *           ACT, SCALED, RESIDUAL, POOLED, MOMENTS, RESIZED, NORMED  see common.clh,
+ *                          conv_epilogue.clh, conv_resized.clh and conv_normed.clh
  * Buffers   in   Map, halves, channels dense, pixel strides and offset multiples of 8
  *           w    [tap][BN][CHUNKS * 8] halves, zero beyond the last; each [BN][CHUNKS * 8] swizzled
  *                (hopper.clh)
@@ -56,6 +56,8 @@
 #include "tensor_core.clh"
 #include "hopper.clh"
 #include "conv_epilogue.clh"
+#define GROUP (WARPGROUPS * THREADS)
+#include "conv_normed.clh"
 #include "conv_resized.clh"
 
 #define MULTIPLY SELECT(WARPGROUP_MULTIPLY_, BN)
@@ -105,10 +107,31 @@ conv_held(CONV_PARAMETERS)
         const int2 corner = PLACE_OF_ROW(number, 0, out) - (int2)(f.pad_x, f.pad_y);               \
         for (int item = thread; item < RESIZED_ITEMS; item += THREADS)                             \
             load_resized(tile + (patches - weights) + (buffer)*PATCH_BYTES, item, corner, 0,       \
-                         sample, RESIZED_ARGUMENTS, in);                                           \
+                         sample, RESIZED_ARGUMENTS, in FACTOR_ARGUMENTS);                                           \
     } while (0)
 #else
 #define LOAD_RESIZED(number, buffer)
+#endif
+
+/* What this thread has loaded of a patch, once it is there. */
+#if defined(NORMED) && !defined(NORMED_SMALL)
+#define NORMALISE(number, buffer)                                                                  \
+    do {                                                                                           \
+        const int2 corner = PLACE_OF_ROW(number, 0, out) - (int2)(f.pad_x, f.pad_y);               \
+        _Pragma("unroll 2") for (int q = thread; q < PATCH_PIXELS * CHUNKS; q += THREADS)          \
+        {                                                                                          \
+            const int chunk = q % CHUNKS, pixel = q / CHUNKS;                                      \
+            const int px = corner.x + pixel % PATCH_W, py = corner.y + pixel / PATCH_W;            \
+            __local uint4 *at = (__local uint4 *)(tile + (patches - weights) +                     \
+                                                  (buffer)*PATCH_BYTES +                           \
+                                                  SWIZZLE(ROW_BYTES, pixel, chunk));               \
+            if ((uint)px < (uint)in.w && (uint)py < (uint)in.h && chunk * 8 >= first_normed &&     \
+                chunk * 8 < in.c)                                                                  \
+                *at = wide_pack(normalised(wide_unpack(*at), chunk * 8 FACTOR_ARGUMENTS));         \
+        }                                                                                          \
+    } while (0)
+#else
+#define NORMALISE(number, buffer)
 #endif
 
     /* Every warpgroup goes as many rounds; tiles beyond the last lie below the map. */
@@ -117,6 +140,7 @@ conv_held(CONV_PARAMETERS)
     const int rounds = (tiles + walkers - 1) / walkers;
     int number = get_group_id(0) * WARPGROUPS + warpgroup;
     LOAD_PATCH(number, 0);
+    FOLD_NORM(get_local_id(0));
     LOAD_RESIZED(number, 0);
     barrier(CLK_LOCAL_MEM_FENCE);
     BULK_WAIT(barrier_address, 0);
@@ -128,6 +152,7 @@ conv_held(CONV_PARAMETERS)
     for (int round = 0; round < rounds; round++, number += walkers) {
         const uint patch = patches + (round & 1) * PATCH_BYTES;
         COPY_WAIT(0);
+        NORMALISE(number, round & 1);
         WARPGROUP_PUBLISH();
         WARPGROUP_BARRIER(warpgroup); /* the patch is here, and the one before is stored */
         if (round + 1 < rounds)

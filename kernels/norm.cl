@@ -198,42 +198,7 @@ norm_whole(__global const T *x, Strided xs, __global const float *scale, Strided
 #elif defined(LANES)
 
 #include "wide.clh"
-
-#define SHARE (GROUP / LANES) /* work-items that fold a lane */
-
-/* A factor and a shift for every lane by the moments of all parts, which a convolution has left
- * (conv_epilogue.clh); always added in the same order. */
-static inline void fold_moments(__global const float *moments, __global const float *scale,
-                                int scale_step, __global const float *bias, int bias_step,
-                                int n_parts, float epsilon, int thread, __local float *all,
-                                __local float *factors, __local float *shifts)
-{
-    const int lane = thread % LANES, share = thread / LANES;
-    moments += lane;
-    const float first = moments[LANES]; /* the mean of part 0, from which means differ little */
-    float sum[3] = { 0.0f, 0.0f, 0.0f };
-    for (int part = share; share < SHARE && part < n_parts; part += SHARE) {
-        const float count = moments[part * 3 * LANES];
-        const float difference = moments[(part * 3 + 1) * LANES] - first;
-        sum[0] += count;
-        sum[1] += count * difference;
-        sum[2] += moments[(part * 3 + 2) * LANES] + count * difference * difference;
-    }
-    for (int i = 0; i < 3; i++)
-        all[i * GROUP + thread] = sum[i];
-    barrier(CLK_LOCAL_MEM_FENCE);
-    if (share == 0) {
-        for (int from = thread + LANES; from < SHARE * LANES; from += LANES)
-            for (int i = 0; i < 3; i++)
-                sum[i] += all[i * GROUP + from];
-        const float difference = sum[1] / sum[0];
-        const float variance = fmax(sum[2] / sum[0] - difference * difference, 0.0f);
-        const float factor = scale[lane * scale_step] / sqrt(variance + epsilon);
-        factors[lane] = factor;
-        shifts[lane] = bias[lane * bias_step] - (first + difference) * factor;
-    }
-    barrier(CLK_LOCAL_MEM_FENCE);
-}
+#include "moments.clh"
 
 #ifndef K
 

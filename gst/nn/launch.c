@@ -36,6 +36,7 @@ NnRecorder *nn_recorder_new(OclDevice *device, gboolean fp16, const char *varian
     recorder->launches = g_ptr_array_new_with_free_func(launch_free);
     recorder->constants = g_hash_table_new(NULL, NULL);
     recorder->elided = g_hash_table_new(NULL, NULL);
+    recorder->moments = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     recorder->host_arrays = g_ptr_array_new_with_free_func((GDestroyNotify)nn_array_unref);
     recorder->host_blocks = g_ptr_array_new_with_free_func(g_free);
     recorder->views = g_ptr_array_new_with_free_func(g_free);
@@ -52,6 +53,7 @@ void nn_recorder_free(NnRecorder *recorder)
     g_ptr_array_unref(recorder->storages);
     g_hash_table_unref(recorder->constants);
     g_hash_table_unref(recorder->elided);
+    g_hash_table_unref(recorder->moments);
     g_ptr_array_unref(recorder->host_arrays);
     g_ptr_array_unref(recorder->host_blocks);
     g_ptr_array_unref(recorder->views);
@@ -138,6 +140,16 @@ gboolean nn_recorder_is_later(const NnRecorder *recorder, const NnNode *node, co
 void nn_recorder_elide(NnRecorder *recorder, const NnNode *node)
 {
     g_hash_table_add(recorder->elided, (gpointer)node);
+}
+
+void nn_recorder_keep_moments(NnRecorder *recorder, const NnNode *norm, const NnView *moments)
+{
+    g_hash_table_insert(recorder->moments, (gpointer)norm, g_memdup2(moments, sizeof *moments));
+}
+
+const NnView *nn_recorder_moments(const NnRecorder *recorder, const NnNode *norm)
+{
+    return g_hash_table_lookup(recorder->moments, norm);
 }
 
 const char *nn_recorder_forced_variant(const NnRecorder *recorder)

@@ -55,6 +55,14 @@ gboolean nn_recorder_is_later(const NnRecorder *recorder, const NnNode *node, co
 /* What is being recorded computes @node, which comes later, too. */
 void nn_recorder_elide(NnRecorder *recorder, const NnNode *node);
 
+/* ---- from one node to a later one */
+
+/* What @norm normalises stays as it is; the convolution that reads it asks for the moments,
+ * [part][3] [channel] floats. */
+void nn_recorder_keep_moments(NnRecorder *recorder, const NnNode *norm, const NnView *moments);
+/* NULL if none are kept. */
+const NnView *nn_recorder_moments(const NnRecorder *recorder, const NnNode *norm);
+
 /* ---- memory beside the tensors */
 
 /* Read-only data of the launcher's own making: repacked weights, tables. Copied now, uploaded once

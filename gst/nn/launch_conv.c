@@ -322,8 +322,8 @@ static const NnVariant variants[] = {
     { "conv_general", nn_variant_always, record_general, NULL },
 };
 
-/* Those that interpolate what they load. */
-static const NnVariant resized_variants[] = {
+/* Those that interpolate and normalise what they load. */
+static const NnVariant patch_variants[] = {
     HELD,
     HALO_TILES,
     { "conv_halo", nn_conv_halo_fits, nn_conv_halo_record, NULL },
@@ -331,9 +331,9 @@ static const NnVariant resized_variants[] = {
 
 static const NnVariant *choose_variant(const ConvJob *job)
 {
-    return job->resized ? nn_variant_choose(job->recorder, resized_variants,
-                                            G_N_ELEMENTS(resized_variants), job)
-                        : nn_variant_choose(job->recorder, variants, G_N_ELEMENTS(variants), job);
+    return job->resized || job->normed
+               ? nn_variant_choose(job->recorder, patch_variants, G_N_ELEMENTS(patch_variants), job)
+               : nn_variant_choose(job->recorder, variants, G_N_ELEMENTS(variants), job);
 }
 
 static gboolean record_conv(const ConvJob *job, GError **error)
@@ -641,6 +641,7 @@ typedef struct {
     NnConvParams params;
     ConvJob job;
     ConvResized resized;
+    ConvNormed normed;
     NnArray *weight_values, *bias_values;
 } Convolution;
 
@@ -651,9 +652,9 @@ static void convolution_clear(Convolution *conv)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Convolution, convolution_clear)
 
-/* Whether a kernel that makes the enlarged map itself is there and takes @job; the rules alone say
- * so, as the answer must not change between the Resize and the convolution. */
-static gboolean takes_resized(const ConvJob *job)
+/* Whether a kernel that enlarges and normalises what it loads is there and takes @job; the rules
+ * alone say so, as the answer must not change between the nodes before and the convolution. */
+static gboolean takes_patches(const ConvJob *job)
 {
     return (nn_conv_held_fits(job) &&
             (nn_conv_forced_tile(job, "conv_held") || nn_conv_held_pays(job))) ||
@@ -682,12 +683,15 @@ static void describe(NnRecorder *recorder, const NnNode *node, Convolution *conv
                       .bias_values = conv->bias_values ? conv->bias_values->data : NULL };
     job->residual = residual ? view_2d(residual) : job->y;
     job->bias = job->has_bias ? *bias : job->weights;
-    if (conv->params.transposed || conv->params.batch != 1 || job->x.type != NN_FLOAT16 ||
-        !nn_conv_find_resized(recorder, node, &job->x, &conv->resized))
+    if (conv->params.transposed || conv->params.batch != 1 || job->x.type != NN_FLOAT16)
         return;
-    job->resized = &conv->resized;
-    if (!takes_resized(job))
-        job->resized = NULL;
+    if (nn_conv_find_resized(recorder, node, &job->x, &conv->resized)) {
+        job->resized = &conv->resized;
+        if (!takes_patches(job))
+            job->resized = NULL;
+    }
+    if (nn_conv_find_normed(recorder, node, job->resized, &conv->normed))
+        job->normed = &conv->normed;
 }
 
 /* ---------------------------------------------------------------- two at once */
@@ -1044,6 +1048,23 @@ gboolean nn_conv_takes_resize(NnRecorder *recorder, const NnNode *node)
         next = sole_user(next);
     return next && describe_plain(recorder, next, &conv) && conv.job.resized &&
            conv.resized.node == node;
+}
+
+gboolean nn_conv_takes_norm(NnRecorder *recorder, const NnNode *norm, gint64 n_parts)
+{
+    g_auto(Convolution) conv = { 0 };
+    const NnNode *user = sole_user(norm), *next = user;
+    const gboolean small = user && nn_conv_takes_resize(recorder, user);
+    if (small)
+        next = sole_user(user);
+    if (small && nn_is_type(next, "Concat"))
+        next = sole_user(next);
+    if (!next || !describe_plain(recorder, next, &conv) || next->in_scale >= 0 ||
+        (!small && (conv.job.resized || nn_node_input(next, 0) != nn_node_output(norm, 0))))
+        return FALSE;
+    conv.normed = (ConvNormed){ .norm = norm, .n_parts = n_parts, .small = small };
+    conv.job.normed = &conv.normed;
+    return takes_patches(&conv.job);
 }
 
 gboolean nn_launch_conv(NnRecorder *recorder, const NnNode *node, GError **error)

@@ -25,6 +25,14 @@ typedef struct {
     gint32 first;          /* channel of the convolution's input */
 } ConvResized;
 
+/* Some channels of a convolution's input that are yet to be normalised. */
+typedef struct {
+    const NnNode *norm; /* PartInstanceNorm */
+    NnView moments;     /* of @n_parts, see nn_recorder_moments() */
+    gint64 n_parts;
+    gboolean small; /* they are those of the map that is enlarged */
+} ConvNormed;
+
 /* One convolution: a Conv node, or one phase of a transposed one. */
 typedef struct ConvJob {
     NnRecorder *recorder;
@@ -45,6 +53,7 @@ typedef struct ConvJob {
     guint scaled;              /* SCALED in common.clh: which of the next two there are */
     NnView out_scale, post_scale; /* dense floats; one of them stands in for the other */
     const ConvResized *resized;   /* (nullable) */
+    const ConvNormed *normed;     /* (nullable) */
     const NnView *pooled; /* (nullable): the largest of each 2x2 of y are stored there, y is not */
     const NnView *pooled_too; /* (nullable): the same beside y, and of what there is of 2x2 */
 } ConvJob;
@@ -201,6 +210,19 @@ gboolean nn_conv_resized_fits(const ConvJob *job);
 char *nn_conv_resized_option(const ConvJob *job);
 /* Its arguments, if there is any. */
 void nn_conv_launch_resized(NnLaunch *launch, const ConvJob *job);
+
+/* launch_conv_normed.c: what of @node's input, or of the map that is enlarged into it, is yet to be
+ * normalised; FALSE if nothing is. */
+gboolean nn_conv_find_normed(NnRecorder *recorder, const NnNode *node, const ConvResized *resized,
+                             ConvNormed *normed);
+/* Whether a convolution behind @norm, of @n_parts, will do that. */
+gboolean nn_conv_takes_norm(NnRecorder *recorder, const NnNode *norm, gint64 n_parts);
+/* What kernels that normalise ask, as of an enlarged map. */
+gboolean nn_conv_normed_fits(const ConvJob *job);
+char *nn_conv_normed_option(const ConvJob *job);
+void nn_conv_launch_normed(NnLaunch *launch, const ConvJob *job);
+/* Local memory that this takes of a work-group of @threads. */
+gint64 nn_conv_normed_local_b(const ConvJob *job, gint64 threads);
 
 /* launch_conv_wide.c: on GPUs, beside tensor cores. */
 gboolean nn_conv_depthwise_wide_fits(gconstpointer job);

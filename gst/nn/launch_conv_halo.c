@@ -60,7 +60,8 @@ static gint64 local_memory_b(const ConvJob *job, const Cut *cut)
         (gint64)(TILE_W + job->shape.kw - 1) * (cut->tile->rows + job->shape.kh - 1);
     const gint64 row_b = cut->chunks * 16;
     return (cut->hold ? cut->taps : cut->tile->stages) * (cut->tile->bn * row_b + 8) +
-           (cut->blocks > 1 ? round_up(pixels * row_b, 1024) : 0) + pixels * row_b;
+           (cut->blocks > 1 ? round_up(pixels * row_b, 1024) : 0) + pixels * row_b +
+           nn_conv_normed_local_b(job, THREADS);
 }
 
 /* FALSE if @tile does not do for @job. */
@@ -130,7 +131,7 @@ gboolean nn_conv_halo_fits(gconstpointer data)
     return nn_conv_wgmma_fits_device(job, NAME) && nn_conv_wgmma_fits_sums(job) &&
            shape->stride_h == 1 && shape->stride_w == 1 && shape->dilation_h == 1 &&
            shape->dilation_w == 1 && nn_conv_tensor_fits_pooled(job) && nn_conv_resized_fits(job) &&
-           choose_cut(job, &cut) < G_MAXDOUBLE;
+           nn_conv_normed_fits(job) && choose_cut(job, &cut) < G_MAXDOUBLE;
 }
 
 double nn_conv_halo_us(const ConvJob *job)
@@ -144,7 +145,8 @@ gboolean nn_conv_halo_pays(gconstpointer data)
     const ConvJob *job = data;
     return !nn_recorder_forced_variant(job->recorder) &&
            nn_conv_halo_us(job) < nn_conv_wgmma_us(job) + (job->pooled_too ? NN_LAUNCH_US : 0) +
-                                      (job->resized ? NN_LAUNCH_US : 0);
+                                      (job->resized ? NN_LAUNCH_US : 0) +
+                                      (job->normed ? NN_LAUNCH_US : 0);
 }
 
 /* [tile of BN outputs][block][tap][output][channel of the block], the 16-byte chunks of an output

@@ -32,12 +32,14 @@ typedef struct {
     gint64 tiles;             /* of the map */
 } Cut;
 
-static gint64 local_memory_b(const ConvShape *shape, const Cut *cut)
+static gint64 local_memory_b(const ConvJob *job, const Cut *cut)
 {
+    const ConvShape *shape = &job->shape;
     const gint64 pixels = (gint64)(TILE_W + shape->kw - 1) * (TILE_H + shape->kh - 1);
     const gint64 row_b = cut->chunks * 16, store_b = TILE_H * TILE_W * (cut->bn + 8) * 2;
     return round_up((gint64)shape->kh * shape->kw * cut->bn * row_b, 1024) + 8 +
-           cut->warpgroups * 2 * round_up(MAX(pixels * row_b, store_b), 1024);
+           cut->warpgroups * 2 * round_up(MAX(pixels * row_b, store_b), 1024) +
+           nn_conv_normed_local_b(job, cut->warpgroups * WARPGROUP);
 }
 
 /* As many warpgroups as there is room for, or those that are forced. FALSE if there is none. */
@@ -54,9 +56,9 @@ static gboolean make_cut(const ConvJob *job, Cut *cut)
                                                  : 8,
                   .tiles = round_up(y.w, TILE_W) / TILE_W * round_up(y.h, TILE_H) / TILE_H };
     cut->warpgroups = forced && *forced ? atoi(forced) : MAX_WARPGROUPS;
-    while (cut->warpgroups > 1 && local_memory_b(&job->shape, cut) > LOCAL_MEMORY_B)
+    while (cut->warpgroups > 1 && local_memory_b(job, cut) > LOCAL_MEMORY_B)
         cut->warpgroups--;
-    const gint64 size_b = local_memory_b(&job->shape, cut);
+    const gint64 size_b = local_memory_b(job, cut);
     cut->resident =
         (int)CLAMP(ALL_LOCAL_MEMORY_B / (size_b + HIDDEN_LOCAL_MEMORY_B), 1, MAX_RESIDENT);
     return size_b <= LOCAL_MEMORY_B;
@@ -83,7 +85,8 @@ gboolean nn_conv_held_fits(gconstpointer data)
     return nn_conv_wgmma_fits_device(job, NAME) && nn_conv_wgmma_fits_sums(job) &&
            shape->stride_h == 1 && shape->stride_w == 1 && shape->dilation_h == 1 &&
            shape->dilation_w == 1 && shape->c <= MAX_CHANNELS && shape->k <= MAX_CHANNELS &&
-           nn_conv_tensor_fits_pooled(job) && nn_conv_resized_fits(job) && make_cut(job, &cut);
+           nn_conv_tensor_fits_pooled(job) && nn_conv_resized_fits(job) &&
+           nn_conv_normed_fits(job) && make_cut(job, &cut);
 }
 
 /* Where every warpgroup has two tiles or more: the first of them is waited for. */

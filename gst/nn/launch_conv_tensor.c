@@ -238,15 +238,17 @@ void nn_conv_tensor_launch(const ConvJob *job, const ConvGrid *grid, const NnVie
     const NnMap y = nn_map_of(&job->y);
     const NnView bias = pack_bias(job);
     const gint64 n_parts = count_parts(job, grid);
-    g_autofree char *resized = nn_conv_resized_option(job);
+    g_autofree char *resized = nn_conv_resized_option(job), *normed = nn_conv_normed_option(job);
     g_autofree char *file = g_strconcat(grid->kernel, ".cl", NULL);
     NnLaunch *launch = nn_recorder_launch(
         job->recorder, job->node, file, grid->kernel,
-        "-DFP16 -DSPLITS=%d %s%s%s%s%s%s%s" CONV_EPILOGUE_OPTION, grid->splits, options, resized,
-        residual_option(job), grid->taps ? " -DPHASES" : "", job->pooled_too ? " -DPOOLED" : "",
-        n_parts > 0 ? " -DMOMENTS" : "", grid->emulated ? " -DEMULATE" : "", CONV_EPILOGUE(job));
+        "-DFP16 -DSPLITS=%d %s%s%s%s%s%s%s%s" CONV_EPILOGUE_OPTION, grid->splits, options, resized,
+        normed, residual_option(job), grid->taps ? " -DPHASES" : "",
+        job->pooled_too ? " -DPOOLED" : "", n_parts > 0 ? " -DMOMENTS" : "",
+        grid->emulated ? " -DEMULATE" : "", CONV_EPILOGUE(job));
     nn_launch_map(launch, &job->x);
     nn_conv_launch_resized(launch, job);
+    nn_conv_launch_normed(launch, job);
     nn_launch_buffer(launch, weights);
     nn_launch_buffer(launch, &bias);
     if (job->has_residual)
@@ -289,6 +291,8 @@ void nn_conv_tensor_launch(const ConvJob *job, const ConvGrid *grid, const NnVie
     if (n_parts > 0 && job->few) {
         nn_recorder_elide(job->recorder, job->few->node);
         nn_launch_norm_few(job->few, job->norm, &moments, n_parts);
+    } else if (n_parts > 0 && nn_conv_takes_norm(job->recorder, job->norm, n_parts)) {
+        nn_recorder_keep_moments(job->recorder, job->norm, &moments);
     } else if (n_parts > 0) {
         nn_launch_norm_by_moments(job->recorder, job->norm, &moments, n_parts);
     }

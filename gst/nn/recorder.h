@@ -54,6 +54,7 @@ struct NnRecorder {
     GPtrArray *launches;    /* NnLaunch*, owned */
     GHashTable *constants;  /* NnValue* -> NnView* */
     GHashTable *elided;     /* set of NnNode* that need no launch of their own */
+    GHashTable *moments;    /* NnNode* -> NnView*, owned: what later nodes ask for */
     GPtrArray *host_arrays; /* NnArray* that storages point into */
     GPtrArray *host_blocks; /* g_malloc'd blocks that storages point into */
     GPtrArray *views;       /* NnView* of values, owned */

@@ -164,6 +164,13 @@ const Case cases[] = {
       "conv_halo:16x64", .dresses = 1u << DRESS_ENLARGED },
     { "Conv", 13, "f:1,256,9,18 !f:264,256,1,3", "pads=0,1,0,1", "conv_halo", .dresses = ENLARGED },
 
+    /* ---- maps that are normalised as they are loaded: where they lie, and enlarged; the second also in
+     * several blocks */
+    { "Conv", 13, "f:1,16,19,18 !f:16,16,3,3 !f:16", SAME, "conv_halo conv_halo:8x16 conv_held", .dresses = NORMED_CONV },
+    { "Conv", 13, "f:1,24,11,20 !f:40,24,3,3", SAME, "conv_halo conv_held conv_held:3", .dresses = NORMED_CONV },
+    { "Conv", 13, "f:1,8,7,9 !f:64,8,1,3 !f:64", "pads=0,1,0,1", "conv_halo conv_held", .dresses = NORMED_CONV },
+    { "Conv", 13, "f:1,8,9,7 !f:128,8,3,3", SAME, "conv_halo", .dresses = 1u << DRESS_NORMED_ENLARGED },
+
     /* ---- weights that stay: tiles enough for several rounds, blocks and widths of all kinds */
     { "Conv", 13, "f:1,16,43,35 !f:16,16,3,3 !f:16", SAME, "conv_held", .dresses = PLAIN },
     { "Conv", 13, "f:1,24,33,17 !f:40,24,3,3 !f:40", "pads=0,2,1,0", "conv_held conv_held:3",

@@ -35,6 +35,8 @@ typedef enum {
     DRESS_SIDES,   /* Sigmoid, and output 0 beside another map that Resize makes as large, both in
                       one Concat */
     DRESS_CASCADE, /* the same, but the other map is made of output 0 */
+    DRESS_NORMED_CONV,     /* IBNorm and Relu, then a 3x3 convolution */
+    DRESS_NORMED_ENLARGED, /* the same with a Resize to twice the size between them */
     N_DRESSES,
 } Dress;
 
@@ -48,6 +50,7 @@ typedef enum {
 #define ENLARGED (1u << DRESS_ENLARGED | 1u << DRESS_GROWN)
 #define NORMED_FEW (1u << DRESS_NORMED_FEW)
 #define SIDES (1u << DRESS_SIGMOID | 1u << DRESS_SIDES | 1u << DRESS_CASCADE)
+#define NORMED_CONV (1u << DRESS_NORMED_CONV | 1u << DRESS_NORMED_ENLARGED)
 #define HALVED (1u << DRESS_HALVED)
 #define EXPANDED (1u << DRESS_EXPANDED)
 #define POOLED (EXPANDED | 1u << DRESS_POOLED)

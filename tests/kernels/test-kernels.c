@@ -468,6 +468,19 @@ static void add_normalisation(OnnxBuilder *builder, gint64 channels, Dress dress
     onnx_builder_node(builder, "InstanceNormalization", "half1,in_scale,in_shift", "normal1");
     onnx_node_int(onnx_builder_node(builder, "Concat", "normal0,normal1", "normal"), "axis", 1);
     onnx_builder_node(builder, "Relu", "normal", dress == DRESS_NORMED ? "dressed" : "active");
+    if (dress == DRESS_NORMED_CONV || dress == DRESS_NORMED_ENLARGED) {
+        const gint64 dims[4] = { 24, channels, 3, 3 };
+        const char *x = "active";
+        if (dress == DRESS_NORMED_ENLARGED) {
+            static const float scales[4] = { 1, 1, 2, 2 };
+            onnx_builder_floats(builder, "scales", "4", scales);
+            onnx_node_string(onnx_builder_node(builder, "Resize", "active,,scales", "large"),
+                             "mode", "linear");
+            x = "large";
+        }
+        onnx_node_ints(add_convolution(builder, "after", x, dims, &state), "pads", "1,1,1,1");
+        onnx_builder_node(builder, "Relu", "after", "dressed");
+    }
     if (dress == DRESS_NORMED_FEW) {
         const gint64 dims[4] = { 3, channels, 1, 1 };
         add_convolution(builder, "few", "active", dims, &state);
@@ -503,7 +516,8 @@ static void add_companions(OnnxBuilder *builder, const NnValue *shape, Dress dre
     }
     if (has_sides(dress))
         add_side(builder, shape, dress);
-    if (dress == DRESS_NORMED || dress == DRESS_NORMED_FEW)
+    if (dress == DRESS_NORMED || dress == DRESS_NORMED_FEW || dress == DRESS_NORMED_CONV ||
+        dress == DRESS_NORMED_ENLARGED)
         add_normalisation(builder, array.dims[1], dress);
     if (dress == DRESS_PRELU) {
         g_autofree char *dims = g_strdup_printf("%" G_GINT64_FORMAT ",1,1", array.dims[1]);
@@ -780,10 +794,10 @@ static gboolean run_network(NnModel *model, const Expectation *e, const char *va
 /* ---------------------------------------------------------------- the list of tests */
 
 static const char *const dress_names[N_DRESSES] = {
-    "plain",    "sliced",     "row-major", "residual-relu", "hardswish", "scaled",
-    "expanded", "pooled",     "kept",      "separable",     "prelu",     "heads",
-    "added",    "halved",     "normed",    "projected",     "inverted",  "enlarged",
-    "grown",    "normed-few", "sigmoid",   "sides",         "cascade",
+    "plain",  "sliced",    "row-major",   "residual-relu",   "hardswish", "scaled",     "expanded",
+    "pooled", "kept",      "separable",   "prelu",           "heads",     "added",      "halved",
+    "normed", "projected", "inverted",    "enlarged",        "grown",     "normed-few", "sigmoid",
+    "sides",  "cascade",   "normed-conv", "normed-enlarged",
 };
 
 static double tolerance_of(const Case *c, gboolean fp16)
@@ -798,7 +812,7 @@ static guint most_launches(Dress dress, const char *variant, gboolean fp16)
 {
     if (dress == DRESS_PROJECTED || dress == DRESS_INVERTED)
         return fp16 ? 2 + (g_strcmp0(variant, "conv_inverted:split") == 0) : 0;
-    if (dress == DRESS_NORMED_FEW)
+    if (dress == DRESS_NORMED_FEW || dress == DRESS_NORMED_CONV || dress == DRESS_NORMED_ENLARGED)
         return fp16 ? 2 : 0;
     if (g_strcmp0(variant, "resize_joined") == 0)
         return dress == DRESS_CASCADE ? 4 : dress == DRESS_SIDES ? 2 : 1;
