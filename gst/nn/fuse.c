@@ -305,8 +305,7 @@ gboolean nn_graph_optimize(NnGraph *graph, GError **error)
 {
     if (!nn_pass_stylegan(graph, error))
         return FALSE;
-    /* Every rewrite leaves fewer nodes or inputs, or has one before another for good, so this ends.
-     */
+    /* Every rewrite leaves fewer nodes or inputs, or turns two around for good: this ends. */
     while (run_passes(graph))
         if (!nn_graph_sort(graph, error))
             return FALSE;
