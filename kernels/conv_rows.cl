@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Two steps, products over channels and sums over the window of each channel by itself, make five
+ * Two steps, products over channels and sums over the window of each channel by itself, make six
  * kernels:
  *
  *   conv_pointwise        1x1
@@ -11,6 +11,7 @@
  *   conv_depthwise_rows   each channel by itself
  *   conv_expanded         1x1, then each channel by itself
  *   conv_separable        each channel by itself, then 1x1
+ *   conv_points           1x1, then 1x1, of a single pixel
  *
  * Defines: the kernel's name in capitals; VW; FP16; ACT and SCALED, of conv_pointwise PRESCALED, see
  *   common.clh; RESIDUAL 0, 1, or 2 behind the activation; of the first of two convolutions, FIRST_ACT.
@@ -584,6 +585,51 @@ __kernel void conv_expanded(__global const REAL *restrict x, Map xm,
             }
         }
         ready = (oy * POOL + POOL - 1) * conv.stride_h + KH;
+    }
+}
+
+#elif defined(CONV_POINTS)
+
+/* One vector of outputs; @in: @c inputs. */
+static inline V point(__local const float *in, int c, __global const float *weights)
+{
+    V sum = (V)(0.0f);
+    for (int i = 0; i < c; i++)
+        sum = fma((V)(in[i]), VLOAD(weights + i * VW), sum);
+    return sum;
+}
+
+/* All of it in one work-item: @c inputs, @between results of the first and @k of the second. Weights
+ * lie [vectors][c][VW]. memory: [c + between]. Global: 1. */
+__kernel void conv_points(__global const REAL *restrict x, Map xm,
+                          __global const float *restrict first_weights,
+                          __global const float *restrict first_bias,
+                          __global const float *restrict weights,
+                          __global const float *restrict bias, __global const REAL *residual,
+                          Map rm, __global REAL *y, Map ym, Conv conv, int between,
+                          __local float *restrict memory, float first_alpha, float first_beta,
+                          EPILOGUE_PARAMETERS)
+{
+    const int n = get_global_id(2);
+    __local float *middle = memory + xm.c;
+
+    x += xm.offset + n * xm.sample;
+    residual += rm.offset + n * rm.sample;
+    y += ym.offset + n * ym.sample;
+    EPILOGUE_OF(n);
+    for (int i = 0; i < xm.c; i++)
+        memory[i] = LOAD(x, i * xm.sc);
+    for (int vector = 0; vector * VW < between; vector++) {
+        const V sum = point(memory, xm.c, first_weights + vector * xm.c * VW);
+        VSTORE(ACTIVATE_AS(FIRST_ACT, sum + VLOAD(first_bias + vector * VW), first_alpha,
+                           first_beta),
+               middle + first_channel(vector, between));
+    }
+    for (int vector = 0; vector * VW < conv.k; vector++) {
+        const int c = first_channel(vector, conv.k);
+        const V sum = point(middle, between, weights + vector * between * VW);
+        const V v = FINISH(sum, VLOAD(bias + vector * VW), c, residual + c);
+        VSTORE_REAL(v, y + c);
     }
 }
 

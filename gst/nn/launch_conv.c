@@ -732,6 +732,7 @@ typedef struct {
 static const PairVariant pair_variants[] = {
     { "conv_expanded", nn_conv_expanded_fits, nn_conv_expanded_record },
     { "conv_separable", nn_conv_separable_fits, nn_conv_separable_record },
+    { "conv_points", nn_conv_points_fits, nn_conv_points_record },
 };
 
 static const PairVariant *choose_pair(NnRecorder *recorder, const ConvJob *first,

@@ -263,6 +263,9 @@ gboolean nn_conv_expanded_fits(const ConvJob *first, const ConvJob *second);
 void nn_conv_expanded_record(const ConvJob *first, const ConvJob *second);
 gboolean nn_conv_separable_fits(const ConvJob *first, const ConvJob *second);
 void nn_conv_separable_record(const ConvJob *first, const ConvJob *second);
+/* Two 1x1 of a single pixel, as in squeeze-and-excite blocks. */
+gboolean nn_conv_points_fits(const ConvJob *first, const ConvJob *second);
+void nn_conv_points_record(const ConvJob *first, const ConvJob *second);
 
 /* launch_conv_winograd.c: 3x3 on CPUs, in one launch with a tile's numbers in the cache, or in
  * three through memory. */

@@ -521,3 +521,49 @@ void nn_conv_separable_record(const ConvJob *first, const ConvJob *second)
     finish_pair(launch, first, second, &weights, &bias, &first->shape, rows, 0, between_b(first));
     nn_launch_tiles(second->recorder, launch, &second->y, (height + rows - 1) / rows, 1);
 }
+
+/* ---------------------------------------------------------------- two of a single pixel */
+
+static gboolean is_point(const ConvJob *job)
+{
+    const NnMap x = nn_map_of(&job->x);
+    return known_floats(job) && is_pointwise(&job->shape) && job->shape.stride_h == 1 &&
+           job->shape.stride_w == 1 && x.h == 1 && x.w == 1 && vector_width(job, job->shape.k) > 0;
+}
+
+static gsize points_b(const ConvJob *first)
+{
+    return sizeof(float) * ((gsize)first->shape.c + (gsize)first->shape.k);
+}
+
+gboolean nn_conv_points_fits(const ConvJob *first, const ConvJob *second)
+{
+    return is_point(first) && is_point(second) && !first->has_residual && !pool_of(second) &&
+           writes_vectors(second) && points_b(first) <= most_local_b(first);
+}
+
+static Tile vector_tile(const ConvJob *job, gint32 vw)
+{
+    return (Tile){ .vw = vw, .pixels = 1, .vectors = 1, .blocks = (job->shape.k + vw - 1) / vw };
+}
+
+void nn_conv_points_record(const ConvJob *first, const ConvJob *second)
+{
+    const gint32 vw =
+        MIN(vector_width(first, first->shape.k), vector_width(second, second->shape.k));
+    const Tile before = vector_tile(first, vw), after = vector_tile(second, vw);
+    const NnView first_weights = pack_products(first, &before),
+                 first_bias = pack_bias(first, &before);
+    const NnView weights = pack_products(second, &after), bias = pack_bias(second, &after);
+    g_autofree char *epilogue = epilogue_options(second);
+
+    NnLaunch *launch = nn_recorder_launch(second->recorder, second->node, "conv_rows.cl",
+                                          "conv_points", "-DCONV_POINTS -DVW=%d %s -DFIRST_ACT=%d",
+                                          vw, epilogue, first->node->activation.type);
+    nn_launch_map(launch, &first->x);
+    nn_launch_buffer(launch, &first_weights);
+    nn_launch_buffer(launch, &first_bias);
+    finish_pair(launch, first, second, &weights, &bias, &second->shape, first->shape.k, 0,
+                points_b(first));
+    nn_launch_tiles(second->recorder, launch, &second->y, 1, 1);
+}

@@ -72,6 +72,8 @@ const Case cases[] = {
     { "Conv", 13, "f:1,16,19,23 !f:16,1,3,3 !f:16", "group=16 " SAME, "conv_separable", .dresses = SEPARABLE },
     { "Conv", 13, "f:1,37,9,9 !f:37,1,5,5", "group=37 strides=2,2 pads=2,2,2,2", "conv_separable", .dresses = SEPARABLE },
     { "Conv", 13, "f:1,5,13,2 !f:5,1,3,3 !f:5", "group=5 " SAME, "conv_separable", .dresses = SEPARABLE },
+    { "Conv", 13, "f:1,40,1,1 !f:24,40,1,1 !f:24", "", "conv_points", .dresses = SEPARABLE },
+    { "Conv", 13, "f:1,3,1,1 !f:7,3,1,1", "", "conv_points", .dresses = SEPARABLE },
 
     /* ---- inverted residuals: one pixel, maps smaller and larger than a tile, several chunks, several
      * tiles of outputs */

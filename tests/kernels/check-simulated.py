@@ -104,6 +104,7 @@ Conv-13 (f:1,24,6,3 !f:24,1,3,3 !f:24) group=24 strides=1,2 pads=1,1,1,1 conv_de
 Conv-13 (f:1,16,1,5 !f:72,16,1,1 !f:72)  conv_expanded expanded fp16
 Conv-13 (f:1,21,8,9 !f:3,21,1,1 !f:3)  conv_expanded expanded fp32
 Conv-13 (f:1,5,13,2 !f:5,1,3,3 !f:5) group=5 pads=1,1,1,1 conv_separable separable fp16
+Conv-13 (f:1,3,1,1 !f:7,3,1,1)  conv_points separable fp16
 GlobalLpPool-13 (f:1,16,5,3) p=2 reduce_whole plain fp16
 '''
 # The program of tests/video and the test. Those of the first two lists are not optimised when races
