@@ -4,7 +4,7 @@
  *
  * Defines: OP, the ONNX name without "Reduce" (Sum, Mean, Max, ...); TX TY, types of x and y.
  *   reduce_general, arg_reduce: RANK of the axes kept, LANE_RANK of those reduced.
- *   reduce_columns, reduce_whole: VW; FP16 if TX is half.
+ *   reduce_columns, reduce_whole: VW; FP16 if TX is half. reduce_group: these, GROUP, a power of 2.
  * Buffers: x seen through two sets of strides, one over the axes kept and one over the lane of
  * those reduced; y over the axes kept. Accumulation: float, or the integers' own type (at least 32
  * bits). Launch: dimension 2 is the sample; the others beside each kernel.
@@ -203,6 +203,39 @@ __kernel void reduce_whole(__global const REAL *restrict x, Strided xs, __global
     for (int i = 0; i < VW && i < left; i++)
         WRITE(TY, y, (lane + i) * ys.stride[0], END(t[i]));
 }
+
+#ifdef GROUP
+
+/* The same for GPUs: a group takes all elements of VW lanes, and adds up its work-items' sums, always
+ * in the same order. Global: ceil(lanes / VW) * GROUP. */
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
+reduce_group(__global const REAL *restrict x, Strided xs, __global TY *y, Strided ys, int lanes,
+             int n_lane)
+{
+    __local V all[GROUP];
+    const int n = get_global_id(2), thread = get_local_id(0);
+    const int lane = get_group_id(0) * VW, left = lanes - lane;
+    x += xs.offset + n * xs.sample + lane;
+    V sum = (V)(START);
+#pragma unroll 4
+    for (int k = thread; k < n_lane; k += GROUP)
+        sum = ADD(sum, MAP(load_some(x + k * xs.stride[0], 1, left)));
+    all[thread] = sum;
+    for (int half_group = GROUP / 2; half_group > 0; half_group /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (thread < half_group)
+            all[thread] = ADD(all[thread], all[thread + half_group]);
+    }
+    if (thread > 0)
+        return;
+    float t[VW];
+    VSTORE(all[0], t);
+    y += ys.offset + n * ys.sample;
+    for (int i = 0; i < VW && i < left; i++)
+        WRITE(TY, y, (lane + i) * ys.stride[0], END(t[i]));
+}
+
+#endif
 
 /* Adds up the parts. Global: lanes, rounded up. */
 __kernel void reduce_parts(__global const float *parts, Strided ps, __global TY *y, Strided ys,

@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "launch_util.h"
+#include "launch_wide.h"
 
 #include <math.h>
 #include <string.h>
@@ -101,6 +101,38 @@ static gboolean record_whole(gconstpointer data, GError **error)
     return TRUE;
 }
 
+/* Work-items of a group, and the elements that each takes at most. */
+#define GROUP 128
+#define GROUP_EACH 32
+
+static gboolean fits_group(gconstpointer data)
+{
+    const Job *job = data;
+    return nn_gpu_variant(job->recorder, "reduce_group") && nn_group_fits(job->recorder, GROUP) &&
+           fits_columns(job) && job->lane.dims[0] <= GROUP * GROUP_EACH;
+}
+
+static gboolean record_group(gconstpointer data, GError **error)
+{
+    const Job *job = data;
+    const NnView *y = &job->across[0], *x = &job->across[1];
+    const gint64 lanes = x->dims[0], n_lane = job->lane.dims[0];
+    const guint vw = nn_vector_width(job->recorder);
+    NnLaunch *launch = nn_recorder_launch(job->recorder, job->node, "reduce.cl", "reduce_group",
+                                          "-DOP=%s -DTX=%s -DTY=%s -DRANK=1 -DVW=%u -DGROUP=%d%s",
+                                          job->op, nn_kernel_type(x->type), nn_kernel_type(y->type),
+                                          vw, GROUP, x->type == NN_FLOAT16 ? " -DFP16" : "");
+    nn_launch_strided(launch, &job->lane);
+    nn_launch_strided(launch, y);
+    nn_launch_int(launch, (gint32)lanes);
+    nn_launch_int(launch, (gint32)n_lane);
+    nn_launch_cost(launch, (double)(lanes * n_lane));
+    const gsize global[3] = { (gsize)((lanes + vw - 1) / vw) * GROUP, 1, 1 };
+    const gsize local[3] = { GROUP, 1, 1 };
+    nn_launch_size(launch, 3, global, local, y->storage->shared ? -1 : 2);
+    return TRUE;
+}
+
 static gboolean record_general(gconstpointer data, GError **error)
 {
     const Job *job = data;
@@ -123,6 +155,7 @@ static gboolean record_general(gconstpointer data, GError **error)
 
 static const NnVariant variants[] = {
     { "reduce_whole", fits_whole, record_whole, NULL },
+    { "reduce_group", fits_group, record_group, NULL },
     { "reduce_columns", fits_columns, record_columns, NULL },
     { "reduce_general", nn_variant_always, record_general, NULL },
 };

@@ -211,11 +211,11 @@ const Case cases[] = {
     { "AveragePool", 11, "f:1,24,9,7", "kernel_shape=3,3 strides=2,2 ceil_mode=1 " SAME, "pool_wide", .dresses = PLAIN },
     { "AveragePool", 11, "f:1,17,9,7", "kernel_shape=3,3 strides=2,2 ceil_mode=1 " SAME, "pool_general pool_vector pool_wide", .dresses = LAYOUTS },
     { "AveragePool", 11, "f:1,8,9,7", "kernel_shape=3,3 count_include_pad=1 " SAME, "pool_general pool_vector pool_wide", .dresses = LAYOUTS },
-    { "AveragePool", 11, "f:1,32,9,7", "kernel_shape=9,7", "reduce_general reduce_columns reduce_whole", .dresses = LAYOUTS },
+    { "AveragePool", 11, "f:1,32,9,7", "kernel_shape=9,7", "reduce_general reduce_columns reduce_whole reduce_group", .dresses = LAYOUTS },
     { "LpPool", 11, "f:1,5,6,7", "kernel_shape=2,3 p=3", "pool_general pool_vector pool_wide", .dresses = LAYOUTS },
-    { "GlobalAveragePool", 13, "f:1,37,31,33", "", "reduce_general reduce_columns reduce_whole", .dresses = LAYOUTS },
-    { "GlobalMaxPool", 13, "f:1,16,5,3", "", "reduce_general reduce_columns reduce_whole", .dresses = LAYOUTS },
-    { "GlobalLpPool", 13, "f:1,16,5,3", "p=2", "reduce_general reduce_columns reduce_whole", .dresses = LAYOUTS },
+    { "GlobalAveragePool", 13, "f:1,37,31,33", "", "reduce_general reduce_columns reduce_whole reduce_group", .dresses = LAYOUTS },
+    { "GlobalMaxPool", 13, "f:1,16,5,3", "", "reduce_general reduce_columns reduce_whole reduce_group", .dresses = LAYOUTS },
+    { "GlobalLpPool", 13, "f:1,16,5,3", "p=2", "reduce_general reduce_columns reduce_whole reduce_group", .dresses = LAYOUTS },
 
     /* ---- elements */
 #define ROWS "elementwise_general elementwise_rows elementwise_wide"
@@ -307,7 +307,7 @@ const Case cases[] = {
     { "Cast", 13, "l[-300,300]:33", "to=2", "", .dresses = PLAIN },
 
     /* ---- reductions */
-#define COLUMNS "reduce_general reduce_columns reduce_whole"
+#define COLUMNS "reduce_general reduce_columns reduce_whole reduce_group"
     { "ReduceMean", 13, "f:1,19,33,31", "axes=2,3", COLUMNS, .dresses = LAYOUTS },
     { "ReduceMean", 13, "f:1,19,5,7", "axes=1, keepdims=0", COLUMNS, .dresses = LAYOUTS },
     { "ReduceMean", 18, "f:1,19,5,7 !l=-1,1", "", COLUMNS, .dresses = LAYOUTS },
@@ -462,7 +462,7 @@ const Case cases[] = {
     { "MaxPool", 12, "f:2,3,9,7", "kernel_shape=2,2 strides=2,2", "", .dresses = PLAIN, .n_outputs = 2 },
     { "MaxPool", 12, "f:2,3,9", "kernel_shape=2, storage_order=1", "", .dresses = PLAIN, .n_outputs = 2 },
     { "AveragePool", 11, "f:3,8,9,7", "kernel_shape=3,3 " SAME, "pool_general pool_vector", .dresses = LAYOUTS },
-    { "GlobalAveragePool", 13, "f:2,17,9,7", "", "reduce_general reduce_columns reduce_whole", .dresses = LAYOUTS },
+    { "GlobalAveragePool", 13, "f:2,17,9,7", "", "reduce_general reduce_columns reduce_whole reduce_group", .dresses = LAYOUTS },
     { "InstanceNormalization", 13, "f:2,16,9,7 f:16 f:16", "", "", .dresses = LAYOUTS },
     { "GroupNormalization", 21, "f:2,12,5,7 f:12 f:12", "num_groups=3", "", .dresses = LAYOUTS },
     { "BatchNormalization", 13, "f:2,19,5,3 !f:19 !f:19 !f:19 !f[1,2]:19", "", "", .dresses = LAYOUTS },

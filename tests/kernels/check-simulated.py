@@ -42,6 +42,7 @@ Div-13 (l[-9,9]:40 l[-3,3]:40)  any plain fp32
 Cast-13 (f[-300,300]:33) to=7 any plain fp16
 ReduceMean-13 (f:1,19,5,7) axes=1, keepdims=0 reduce_general plain fp16
 ReduceL2-13 (f:1,8,9,9) axes=2,3 reduce_columns plain fp16
+ReduceL2-13 (f:1,8,9,9) axes=2,3 reduce_group plain fp16
 ArgMax-13 (f:1,19,5,7) axis=1 any plain fp16
 CumSum-14 (f:3,20,2 !sl=1)  any plain fp16
 Softmax-13 (f[-9,9]:3,40)  any plain fp16
