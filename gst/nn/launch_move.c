@@ -94,16 +94,42 @@ static gboolean launch_slices(NnRecorder *recorder, const NnNode *node, GError *
     return TRUE;
 }
 
+/* Whether the first and the last part of a Concat are the same constant, one element along @axis: the
+ * edges that fuse_centre.c puts around maps. */
+static gboolean has_edges(const NnNode *node, int axis)
+{
+    const NnValue *first = nn_node_input(node, 0);
+    const NnValue *last = nn_node_input(node, node->inputs->len - 1);
+    const NnArray *a = first->constant, *b = last->constant;
+    return node->inputs->len == 3 && a && b && first->dims[axis] == 1 && last->dims[axis] == 1 &&
+           a->type == b->type && a->n == b->n && a->data && b->data &&
+           memcmp(a->data, b->data, a->n * nn_type_size(a->type)) == 0;
+}
+
+/* Both edges as one copy: @y, all of the Concat's output, steps from one to the other. */
+static gboolean record_edges(NnRecorder *recorder, const NnNode *node, int axis, const NnView *y,
+                             GError **error)
+{
+    NnView edges = *y, x = *nn_recorder_input(recorder, node, 0);
+    edges.strides[axis] *= y->dims[axis] - 1;
+    edges.dims[axis] = x.dims[axis] = 2;
+    x.strides[axis] = 0;
+    return nn_record_copy(recorder, node, &edges, &x, error);
+}
+
 static gboolean launch_concat(NnRecorder *recorder, const NnNode *node, GError **error)
 {
     NnView slice = *nn_recorder_output(recorder, node, 0);
     int axis;
     if (!nn_resolve_axis(node, nn_node_int(node, "axis", 1), slice.rank, &axis, error))
         return FALSE;
+    const gboolean edges = has_edges(node, axis);
+    if (edges && !record_edges(recorder, node, axis, &slice, error))
+        return FALSE;
     for (guint i = 0; i < node->inputs->len; i++) {
         const NnView *x = nn_recorder_input(recorder, node, i);
         slice.dims[axis] = x->dims[axis];
-        if (!record_move(recorder, node, &slice, x, error))
+        if ((!edges || i == 1) && !record_move(recorder, node, &slice, x, error))
             return FALSE;
         slice.offset += x->dims[axis] * slice.strides[axis];
     }

@@ -400,6 +400,8 @@ const Case cases[] = {
     { "Concat", 13, "f:1,19,4,3 !f:1,2,4,3 f:1,16,4,3", "axis=1", "", .dresses = LAYOUTS },
     { "Concat", 13, "f:1,19,4,3 f:1,19,2,3", "axis=2", "", .dresses = LAYOUTS },
     { "Concat", 13, "B[0,255]:4 B[0,255]:3", "axis=0", "", .dresses = PLAIN },
+    { "Concat", 13, "!f=2.5 f:7 !f=2.5", "axis=0", "", .dresses = PLAIN },
+    { "Concat", 13, "!f=2.5 f:7 !f=1.5", "axis=0", "", .dresses = PLAIN },
     { "Expand", 13, "f:1,19,1,1 !l=1,19,4,3", "", "", .dresses = LAYOUTS },
     { "Expand", 13, "l[-9,9]:3,1 !l=2,1,4", "", "", .dresses = PLAIN },
     { "Tile", 13, "f:1,3,4,5 !l=1,2,3,1", "", "", .dresses = LAYOUTS },
