@@ -22,6 +22,7 @@ test_packages=(
 # Without these some tests are skipped.
 test_extra_packages=(
     libonnx-testdata python3-onnx valgrind clang-format-14 shellcheck oclgrind qemu-user
+    python3-gi gir1.2-gstreamer-1.0
 )
 
 as_root() {
