@@ -67,7 +67,8 @@ gboolean nn_conv_resized_fits(const ConvJob *job)
     const gint64 whole = job->shape.c > BLOCK ? BLOCK : CHUNK;
     /* 1x1 may be the first of an inverted residual. */
     return job->shape.kh * job->shape.kw > 1 && resized->small.type == NN_FLOAT16 &&
-           nn_view_is_wide(&resized->small, 1) && resized->first % whole == 0 && n % whole == 0;
+           nn_view_is_wide(&resized->small, 1) &&
+           ((resized->first % whole == 0 && n % whole == 0) || n == job->shape.c);
 }
 
 char *nn_conv_resized_option(const ConvJob *job)

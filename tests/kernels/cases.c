@@ -172,6 +172,7 @@ const Case cases[] = {
     { "Conv", 13, "f:1,24,11,20 !f:40,24,3,3", SAME, "conv_halo conv_held conv_held:3", .dresses = NORMED_CONV },
     { "Conv", 13, "f:1,8,7,9 !f:64,8,1,3 !f:64", "pads=0,1,0,1", "conv_halo conv_held", .dresses = NORMED_CONV },
     { "Conv", 13, "f:1,8,9,7 !f:128,8,3,3", SAME, "conv_halo", .dresses = 1u << DRESS_NORMED_ENLARGED },
+    { "Conv", 13, "f:1,8,5,9 !f:104,8,3,3", SAME, "conv_halo", .dresses = 1u << DRESS_NORMED_ENLARGED },
 
     /* ---- weights that stay: tiles enough for several rounds, blocks and widths of all kinds */
     { "Conv", 13, "f:1,16,43,35 !f:16,16,3,3 !f:16", SAME, "conv_held", .dresses = PLAIN },
