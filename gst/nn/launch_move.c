@@ -94,8 +94,8 @@ static gboolean launch_slices(NnRecorder *recorder, const NnNode *node, GError *
     return TRUE;
 }
 
-/* Whether the first and the last part of a Concat are the same constant, one element along @axis: the
- * edges that fuse_centre.c puts around maps. */
+/* Whether the first and the last part of a Concat are the same constant, one element along @axis:
+ * the edges that fuse_centre.c puts around maps. */
 static gboolean has_edges(const NnNode *node, int axis)
 {
     const NnValue *first = nn_node_input(node, 0);
