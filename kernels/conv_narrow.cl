@@ -103,12 +103,14 @@ __kernel void conv_narrow(__global const REAL *restrict x, Map xm,
         /* Vectors of pixels: exp() of one number at a time takes longer than all the sums. */
         for (int i = 0; i < CHUNK; i += VW)
             VSTORE(FINISHED(VLOAD(sums[k] + i), (V)(post[k])), sums[k] + i);
+        /* A row at a time: to look for its end at every pixel took as long as the sums. */
         oy = start / ym.w;
         ox = start - oy * ym.w;
-        for (int i = 0; i < stop - start; i++) {
-            STORE(y, k * ym.sc + oy * ym.sh + ox * ym.sw, sums[k][i]);
-            oy += ++ox == ym.w;
-            ox = ox == ym.w ? 0 : ox;
+        for (int i = 0; i < stop - start; oy++, ox = 0) {
+            const int run = min(stop - start - i, ym.w - ox);
+            __global REAL *to = y + k * ym.sc + oy * ym.sh + ox * ym.sw;
+            for (int end = i + run; i < end; i++, to += ym.sw)
+                STORE(to, 0, sums[k][i]);
         }
     }
 }
