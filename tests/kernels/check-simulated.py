@@ -130,6 +130,7 @@ test-video-compose erosion and feather move the edge as told
 test-video-compose refinement of an even matte changes nothing
 test-video-facepaste small faces are softened
 test-video-facepaste a face that is no longer itself stays as it was
+test-video-tiles padding is opaque
 '''
 
 # A hint by a function of the compiler's, which Oclgrind does not know.
