@@ -215,7 +215,8 @@ static PictureNetwork *find_network(PictureModel *model, OclDevice *device, cons
                                     const BackgroundTiles *tiles, guint samples,
                                     NnPrecision precision, GError **error)
 {
-    for (guint n = samples; tiles->in_one && takes_any_size(model) && n > 0; n = n > 1 ? 1 : 0) {
+    for (guint n = MIN(samples, tiles->max_frames); tiles->in_one && takes_any_size(model) && n > 0;
+         n = n > 1 ? 1 : 0) {
         PictureNetwork *network =
             build_network(model, device, in, tiles, G_MAXINT, n, precision, error);
         if (!network || has_room(network))

@@ -31,6 +31,7 @@ typedef struct {
 
 typedef struct {
     guint side, overlap; /* px, most of a tile's sides where the network takes any size */
+    guint max_frames;    /* at once, at most */
     gboolean in_one;     /* no tiles where the network takes any size and a quarter of the device's
                           * memory has room for its maps */
 } BackgroundTiles;

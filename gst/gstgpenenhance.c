@@ -483,6 +483,7 @@ static gboolean build_faces(GstGpenEnhance *self, EnhanceBuild *build, OclDevice
                                      .factor = self->factor,
                                      .tiles = { .side = properties->tile_side,
                                                 .overlap = properties->tile_overlap,
+                                                .max_frames = max_frames,
                                                 .in_one = whole },
                                      .precision = properties->precision };
     build->faces = face_build_new(device, in, out, max_frames, &params, error);
@@ -826,7 +827,8 @@ static void install_looks(GObjectClass *klass)
         klass, PROP_BLEND,
         g_param_spec_float("blend", "Blend",
                            "Share of the network's picture in the result: 0 is the frame itself, "
-                           "1 the network's",
+                           "1 the network's. Of faces alone where model-file and background-file "
+                           "are set",
                            0, 1, DEFAULT_BLEND, PER_FRAME));
     g_object_class_install_property(
         klass, PROP_TEMPLATE,
