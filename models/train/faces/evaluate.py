@@ -8,7 +8,8 @@ are used, which training never sees. The labels are the teacher's, seen in sever
 ways: where they are wrong, being right costs. A detection is right if its overlap
 with a face is 0.5 or more; faces below 8 pixels and those the teacher is not
 sure of count neither way. Landmarks: mean distance over the distance of the eyes.
-Every network sees the same pixels: the pictures at the given scales, padded to a
+The last line names the score at which F1, the harmonic mean of recall and precision over
+all faces, is best. Every network sees the same pixels: the pictures at the given scales, padded to a
 square. Runs on ONNX Runtime (serve.mjs), or on this project's engine with --nn-run.
 """
 import argparse
@@ -27,6 +28,7 @@ from .pack import FAINT, pictures
 from .session import Session
 
 VIEW = 480
+SCORES = np.arange(.3, .9, .05)
 
 
 class Engine:
@@ -84,7 +86,7 @@ def main():
     for spec in o.networks:
         name, path = spec.split('=', 1)
         net = Engine(o.nn_run, path, o.device) if o.nn_run else Session(path)
-        tally = Tally()
+        tally, others = Tally(), [Tally() for _ in SCORES]
         for scale in o.scales:
             side = -(-int(VIEW * scale) // 32) * 32
             for k in range(0, len(samples), 32):
@@ -100,6 +102,8 @@ def main():
                     scaled[:, 4] = truth[:, 4]
                     found = suppress(*decode(out, j, side, side))
                     verdict = tally.add(scaled, *found, threshold=o.threshold)
+                    for other, score in zip(others, SCORES):
+                        other.add(scaled, *found, threshold=score)
                     if o.pictures and scale == o.scales[0]:
                         folder = os.path.join(o.pictures, name)
                         os.makedirs(folder, exist_ok=True)
@@ -108,6 +112,10 @@ def main():
         print('|---|---|---|---|---|---|')
         for size, faces, recall, precision, error, median in tally.rows():
             print('| %s | %d | %.4f | %.4f | %.2f %% | %.2f %% |' % (size, faces, recall, precision, 100 * error, 100 * median))
+        at = [list(other.rows())[-1][2:4] for other in others]
+        f1 = [2 * r * p / max(r + p, 1e-9) for r, p in at]
+        k = int(np.argmax(f1))
+        print('\nbest F1 %.4f at score %.2f: recall %.4f, precision %.4f' % (f1[k], SCORES[k], *at[k]))
 
 
 if __name__ == '__main__':
