@@ -71,6 +71,9 @@ void video_face_heads_decode(const VideoFaceHeads *heads, const float *const *ou
 /* Sorts by score and removes what overlaps something better by more than the form's own threshold:
  * 0.3 for YuNet, 0.4 for the others. */
 void video_face_heads_suppress(const VideoFaceHeads *heads, GArray *faces);
+/* Removes from @faces, sorted by score, what shares more than @most of the smaller area of the two
+ * with something better: an eye or a mouth taken for a face. */
+void video_faces_drop_parts(GArray *faces, float most);
 
 /* ---------------------------------------------------------------- alignment */
 

@@ -28,11 +28,16 @@ float video_face_size(const VideoFace *face)
     return MIN(face->width, face->height);
 }
 
-float video_face_overlap(const VideoFace *a, const VideoFace *b)
+static float shared_area(const VideoFace *a, const VideoFace *b)
 {
     const float width = MIN(a->x + a->width, b->x + b->width) - MAX(a->x, b->x);
     const float height = MIN(a->y + a->height, b->y + b->height) - MAX(a->y, b->y);
-    const float shared = MAX(width, 0) * MAX(height, 0);
+    return MAX(width, 0) * MAX(height, 0);
+}
+
+float video_face_overlap(const VideoFace *a, const VideoFace *b)
+{
+    const float shared = shared_area(a, b);
     const float joint = a->width * a->height + b->width * b->height - shared;
     return joint > 0 ? shared / joint : 0;
 }
@@ -279,17 +284,35 @@ static gint compare_scores(gconstpointer a, gconstpointer b)
     return (one->x > other->x) - (one->x < other->x);
 }
 
-void video_face_heads_suppress(const VideoFaceHeads *heads, GArray *faces)
+/* The share of the smaller one of two faces that the other covers. */
+static float covered(const VideoFace *a, const VideoFace *b)
 {
-    const float most = heads->form == VIDEO_FACE_YUNET ? 0.3f : 0.4f;
+    const float least = MIN(a->width * a->height, b->width * b->height);
+    return least > 0 ? shared_area(a, b) / least : 0;
+}
+
+/* Keeps what @measure says is @most or less with all that is better. */
+static void keep_best(GArray *faces, float (*measure)(const VideoFace *, const VideoFace *),
+                      float most)
+{
     guint n = 0;
-    g_array_sort(faces, compare_scores);
     for (guint i = 0; i < faces->len; i++) {
         gboolean keep = TRUE;
         for (guint k = 0; k < n && keep; k++)
-            keep = video_face_overlap(video_faces_at(faces, k), video_faces_at(faces, i)) <= most;
+            keep = measure(video_faces_at(faces, k), video_faces_at(faces, i)) <= most;
         if (keep)
             *video_faces_at(faces, n++) = *video_faces_at(faces, i);
     }
     g_array_set_size(faces, n);
+}
+
+void video_face_heads_suppress(const VideoFaceHeads *heads, GArray *faces)
+{
+    g_array_sort(faces, compare_scores);
+    keep_best(faces, video_face_overlap, heads->form == VIDEO_FACE_YUNET ? 0.3f : 0.4f);
+}
+
+void video_faces_drop_parts(GArray *faces, float most)
+{
+    keep_best(faces, covered, most);
 }

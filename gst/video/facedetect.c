@@ -10,20 +10,32 @@
 
 /* All known detectors halve their maps five times. */
 #define SIDE_MULTIPLE 32
+/* Detectors learn faces of up to about 300 pixels and miss larger ones or take parts of them for
+ * faces: a second look at the frame, no larger than this, finds them. */
+#define CLOSE_SIDE 320
+#define MOST_LOOKS 2
+/* What lies in something better by more than this share is a part of it. */
+#define PART 0.6f
 
-struct VideoFaceDetector {
-    OclDevice *device;
+/* The network for one size of the frame. */
+typedef struct {
     NnNetwork *network;
     NnSlot *slot;
     VideoResize *resize;
-    gboolean nhwc;
     double scale_x, scale_y; /* pixels of the tensor per pixel of the frame */
     VideoFaceHeads heads;
+    guint n_outputs;
+    gsize *offsets; /* [n_outputs] of each in a frame's numbers */
+} Look;
+
+struct VideoFaceDetector {
+    OclDevice *device;
+    gboolean nhwc;
+    Look looks[MOST_LOOKS];
+    guint n_looks;
     OclKernel *move;
     cl_mem numbers;  /* [max_frames][n_numbers] float */
     gsize n_numbers; /* of one frame, one output after the other */
-    guint n_outputs;
-    gsize *offsets; /* [n_outputs] of each in them */
 };
 
 /* ---------------------------------------------------------------- sizes */
@@ -37,6 +49,12 @@ static const NnValue *picture_input(const NnModel *model, const VideoModelInfo *
             return input;
     }
     return NULL;
+}
+
+/* Whether the network takes pictures of one size only. */
+static gboolean has_size(const NnValue *input, gboolean nhwc)
+{
+    return input->dims[nhwc ? 1 : 2] > 0 || input->dims[nhwc ? 2 : 3] > 0;
 }
 
 static guint open_side(guint side, double scale)
@@ -69,8 +87,9 @@ static VideoRect frame_rect(const GstVideoInfo *frames, guint side, gboolean fix
 
 /* ---------------------------------------------------------------- building */
 
-static gboolean build_network(VideoFaceDetector *self, NnModel *model, const NnValue *input,
-                              guint width, guint height, guint max_frames, GError **error)
+static gboolean build_network(const VideoFaceDetector *self, Look *look, NnModel *model,
+                              const NnValue *input, guint width, guint height, guint max_frames,
+                              GError **error)
 {
     NnBinding binding = { .name = input->name, .rank = 4, .dims = { 1, 3, height, width } };
     if (self->nhwc) {
@@ -81,11 +100,11 @@ static gboolean build_network(VideoFaceDetector *self, NnModel *model, const NnV
     const NnNetworkParams params = {
         .max_samples = max_frames, .precision = NN_PRECISION_FP32, .inputs = &binding, .n_inputs = 1
     };
-    self->network = nn_network_new(model, self->device, &params, error);
-    if (!self->network)
+    look->network = nn_network_new(model, self->device, &params, error);
+    if (!look->network)
         return FALSE;
-    self->slot = nn_slot_new(self->network, error);
-    return self->slot != NULL;
+    look->slot = nn_slot_new(look->network, error);
+    return look->slot != NULL;
 }
 
 static gsize count_of(const NnPort *port)
@@ -96,17 +115,18 @@ static gsize count_of(const NnPort *port)
     return count;
 }
 
-static gboolean find_heads(VideoFaceDetector *self, guint width, guint height, GError **error)
+static gboolean find_heads(VideoFaceDetector *self, Look *look, guint width, guint height,
+                           GError **error)
 {
-    self->n_outputs = nn_network_n_outputs(self->network);
-    self->offsets = g_new0(gsize, self->n_outputs + 1);
-    g_autofree const NnPort **ports = g_new0(const NnPort *, self->n_outputs + 1);
-    for (guint i = 0; i < self->n_outputs; i++) {
-        ports[i] = nn_network_output(self->network, i);
-        self->offsets[i] = self->n_numbers;
+    look->n_outputs = nn_network_n_outputs(look->network);
+    look->offsets = g_new0(gsize, look->n_outputs + 1);
+    g_autofree const NnPort **ports = g_new0(const NnPort *, look->n_outputs + 1);
+    for (guint i = 0; i < look->n_outputs; i++) {
+        ports[i] = nn_network_output(look->network, i);
+        look->offsets[i] = self->n_numbers;
         self->n_numbers += count_of(ports[i]);
     }
-    return video_face_heads_find(ports, self->n_outputs, width, height, &self->heads, error);
+    return video_face_heads_find(ports, look->n_outputs, width, height, &look->heads, error);
 }
 
 /* What the forms' authors feed them; see the head of facedecode.c. */
@@ -127,11 +147,11 @@ static VideoModelInfo *usual_info(VideoFaceForm form)
     return info;
 }
 
-static gboolean make_resize(VideoFaceDetector *self, const VideoModelInfo *info,
+static gboolean make_resize(const VideoFaceDetector *self, Look *look, const VideoModelInfo *info,
                             const GstVideoInfo *frames, const VideoRect *rect, guint max_frames,
                             GError **error)
 {
-    g_autoptr(VideoModelInfo) usual = info ? NULL : usual_info(self->heads.form);
+    g_autoptr(VideoModelInfo) usual = info ? NULL : usual_info(look->heads.form);
     const VideoModelInfo *used = info ? info : usual;
     VideoResizeParams params = { .width = GST_VIDEO_INFO_WIDTH(frames),
                                  .height = GST_VIDEO_INFO_HEIGHT(frames),
@@ -146,8 +166,8 @@ static gboolean make_resize(VideoFaceDetector *self, const VideoModelInfo *info,
         params.normalise.mean[c] = used->mean[c];
         params.normalise.gain[c] = 1 / used->std[c];
     }
-    self->resize = video_resize_new(self->device, frames, max_frames, &params, error);
-    return self->resize != NULL;
+    look->resize = video_resize_new(self->device, frames, max_frames, &params, error);
+    return look->resize != NULL;
 }
 
 static gboolean make_readback(VideoFaceDetector *self, guint max_frames, GError **error)
@@ -162,11 +182,25 @@ static gboolean make_readback(VideoFaceDetector *self, guint max_frames, GError 
     return self->numbers != NULL;
 }
 
+static gboolean add_look(VideoFaceDetector *self, NnModel *model, const NnValue *input,
+                         const VideoModelInfo *info, const GstVideoInfo *frames, guint side,
+                         guint max_frames, GError **error)
+{
+    guint width, height;
+    Look *look = &self->looks[self->n_looks++];
+    tensor_size(input, self->nhwc, frames, side, &width, &height);
+    const VideoRect rect = frame_rect(frames, side, has_size(input, self->nhwc), width, height);
+    look->scale_x = (double)rect.width / GST_VIDEO_INFO_WIDTH(frames);
+    look->scale_y = (double)rect.height / GST_VIDEO_INFO_HEIGHT(frames);
+    return build_network(self, look, model, input, width, height, max_frames, error) &&
+           find_heads(self, look, width, height, error) &&
+           make_resize(self, look, info, frames, &rect, max_frames, error);
+}
+
 VideoFaceDetector *video_face_detector_new(OclDevice *device, NnModel *model,
                                            const VideoModelInfo *info, const GstVideoInfo *frames,
                                            guint side, guint max_frames, GError **error)
 {
-    guint width, height;
     const NnValue *input = picture_input(model, info);
     if (!input || input->rank != 4) {
         g_set_error(error, NN_ERROR, NN_ERROR_INPUT, "the detector has no picture input");
@@ -175,14 +209,10 @@ VideoFaceDetector *video_face_detector_new(OclDevice *device, NnModel *model,
     g_autoptr(VideoFaceDetector) self = g_new0(VideoFaceDetector, 1);
     self->device = ocl_device_ref(device);
     self->nhwc = info ? info->nhwc : input->dims[3] == 3 && input->dims[1] != 3;
-    tensor_size(input, self->nhwc, frames, side, &width, &height);
-    const gboolean fixed = input->dims[self->nhwc ? 1 : 2] > 0;
-    const VideoRect rect = frame_rect(frames, side, fixed, width, height);
-    self->scale_x = (double)rect.width / GST_VIDEO_INFO_WIDTH(frames);
-    self->scale_y = (double)rect.height / GST_VIDEO_INFO_HEIGHT(frames);
-    if (!build_network(self, model, input, width, height, max_frames, error) ||
-        !find_heads(self, width, height, error) ||
-        !make_resize(self, info, frames, &rect, max_frames, error) ||
+    const guint longer = MAX(GST_VIDEO_INFO_WIDTH(frames), GST_VIDEO_INFO_HEIGHT(frames));
+    const gboolean twice = MIN(side, longer) > CLOSE_SIDE && !has_size(input, self->nhwc);
+    if (!add_look(self, model, input, info, frames, side, max_frames, error) ||
+        (twice && !add_look(self, model, input, info, frames, CLOSE_SIDE, max_frames, error)) ||
         !make_readback(self, max_frames, error))
         return NULL;
     return g_steal_pointer(&self);
@@ -192,12 +222,15 @@ void video_face_detector_free(VideoFaceDetector *self)
 {
     if (!self)
         return;
-    g_clear_pointer(&self->slot, nn_slot_free);
-    g_clear_pointer(&self->network, nn_network_unref);
-    video_resize_free(self->resize);
+    for (guint i = 0; i < self->n_looks; i++) {
+        Look *look = &self->looks[i];
+        g_clear_pointer(&look->slot, nn_slot_free);
+        g_clear_pointer(&look->network, nn_network_unref);
+        video_resize_free(look->resize);
+        g_free(look->offsets);
+    }
     ocl_kernel_free(self->move);
     ocl_buffer_clear(&self->numbers);
-    g_free(self->offsets);
     ocl_device_unref(self->device);
     g_free(self);
 }
@@ -209,13 +242,13 @@ gsize video_face_detector_numbers(const VideoFaceDetector *self)
 
 /* ---------------------------------------------------------------- running */
 
-/* Output @i of all samples, dense, into its place among the numbers. */
-static gboolean gather_output(VideoFaceDetector *self, OclQueue *queue, guint i, guint n_frames,
-                              GError **error)
+/* Output @i of a look at all samples, dense, into its place among the numbers. */
+static gboolean gather_output(const VideoFaceDetector *self, const Look *look, OclQueue *queue,
+                              guint i, guint n_frames, GError **error)
 {
-    const NnPlace place = nn_slot_output(self->slot, i);
+    const NnPlace place = nn_slot_output(look->slot, i);
     NnStrided from = { .offset = (guint64)place.offset, .sample = (guint64)place.sample_stride };
-    NnStrided to = { .offset = self->offsets[i], .sample = self->n_numbers };
+    NnStrided to = { .offset = look->offsets[i], .sample = self->n_numbers };
     NnExtents extents = { { 1, 1, 1, 1, 1, 1, 1, 1 } };
     gint32 count = 1;
     for (int k = place.rank - 1; k >= 0; k--) {
@@ -235,19 +268,29 @@ static gboolean gather_output(VideoFaceDetector *self, OclQueue *queue, guint i,
     return ocl_enqueue(queue, self->move, 3, global, local, NULL, error);
 }
 
+static gboolean run_look(const VideoFaceDetector *self, const Look *look, OclQueue *queue,
+                         const VideoFrames *frames, guint first, guint step, guint n_frames,
+                         GError **error)
+{
+    const NnPlace input = nn_slot_input(look->slot, 0);
+    VideoMap map;
+    if (!video_place_map(&input, self->nhwc, &map, error) ||
+        !video_resize_run_every(look->resize, queue, frames, first, step, n_frames, input.memory,
+                                &map, error) ||
+        !nn_slot_run(look->slot, queue, n_frames, error))
+        return FALSE;
+    for (guint i = 0; i < look->n_outputs; i++)
+        if (!gather_output(self, look, queue, i, n_frames, error))
+            return FALSE;
+    return TRUE;
+}
+
 gboolean video_face_detector_run(VideoFaceDetector *self, OclQueue *queue,
                                  const VideoFrames *frames, guint first, guint step, guint n_frames,
                                  float *numbers, GError **error)
 {
-    const NnPlace input = nn_slot_input(self->slot, 0);
-    VideoMap map;
-    if (!video_place_map(&input, self->nhwc, &map, error) ||
-        !video_resize_run_every(self->resize, queue, frames, first, step, n_frames, input.memory,
-                                &map, error) ||
-        !nn_slot_run(self->slot, queue, n_frames, error))
-        return FALSE;
-    for (guint i = 0; i < self->n_outputs; i++)
-        if (!gather_output(self, queue, i, n_frames, error))
+    for (guint i = 0; i < self->n_looks; i++)
+        if (!run_look(self, &self->looks[i], queue, frames, first, step, n_frames, error))
             return FALSE;
     return ocl_read(queue, self->numbers, 0, numbers, n_frames * self->n_numbers * sizeof(float),
                     NULL, error);
@@ -255,28 +298,34 @@ gboolean video_face_detector_run(VideoFaceDetector *self, OclQueue *queue,
 
 /* From the tensor's pixels to the frame's. Detectors count from the corner of the first pixel: they
  * learn from mirrored pictures whose positions are width - x. */
-static void to_frame(const VideoFaceDetector *self, VideoFace *face)
+static void to_frame(const Look *look, VideoFace *face)
 {
-    face->x = (float)(face->x / self->scale_x - 0.5);
-    face->y = (float)(face->y / self->scale_y - 0.5);
-    face->width = (float)(face->width / self->scale_x);
-    face->height = (float)(face->height / self->scale_y);
+    face->x = (float)(face->x / look->scale_x - 0.5);
+    face->y = (float)(face->y / look->scale_y - 0.5);
+    face->width = (float)(face->width / look->scale_x);
+    face->height = (float)(face->height / look->scale_y);
     for (guint i = 0; i < VIDEO_FACE_POINTS; i++) {
         VideoPoint *point = &face->points[i];
-        point->x = (float)(point->x / self->scale_x - 0.5);
-        point->y = (float)(point->y / self->scale_y - 0.5);
+        point->x = (float)(point->x / look->scale_x - 0.5);
+        point->y = (float)(point->y / look->scale_y - 0.5);
     }
 }
 
 void video_face_detector_find(const VideoFaceDetector *self, const float *numbers, float threshold,
                               GArray *faces)
 {
-    g_autofree const float **outputs = g_new0(const float *, self->n_outputs);
-    for (guint i = 0; i < self->n_outputs; i++)
-        outputs[i] = numbers + self->offsets[i];
     g_array_set_size(faces, 0);
-    video_face_heads_decode(&self->heads, outputs, threshold, faces);
-    video_face_heads_suppress(&self->heads, faces);
-    for (guint i = 0; i < faces->len; i++)
-        to_frame(self, video_faces_at(faces, i));
+    for (guint k = 0; k < self->n_looks; k++) {
+        const Look *look = &self->looks[k];
+        const guint before = faces->len;
+        g_autofree const float **outputs = g_new0(const float *, look->n_outputs);
+        for (guint i = 0; i < look->n_outputs; i++)
+            outputs[i] = numbers + look->offsets[i];
+        video_face_heads_decode(&look->heads, outputs, threshold, faces);
+        for (guint i = before; i < faces->len; i++)
+            to_frame(look, video_faces_at(faces, i));
+    }
+    video_face_heads_suppress(&self->looks[0].heads, faces);
+    if (self->n_looks > 1)
+        video_faces_drop_parts(faces, PART);
 }

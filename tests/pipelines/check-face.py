@@ -3,7 +3,9 @@
 
 SPDX-License-Identifier: LGPL-2.1-or-later
 
-    check-face.py BEFORE.png AFTER.png identity|horiz
+    check-face.py BEFORE.png AFTER.png identity|horiz|close
+
+close: 640x640, enlarged from the 120x120 from (160, 70) on.
 """
 import sys
 
@@ -14,8 +16,12 @@ from PIL import Image
 FACE = 180, 90, 265, 170   # x0, y0, x1, y1
 FRAME = 110, 0, 340, 270   # the face's square may reach as far as this
 
+if sys.argv[3] == "close":
+    FACE = tuple(round((z - start) * 640 / 120) for z, start in zip(FACE, (160, 70) * 2))
+    FRAME = 0, 0, 640, 640
+
 before, after = (np.asarray(Image.open(path).convert("RGB")).astype(int) for path in sys.argv[1:3])
-undo = {"identity": np.s_[:, :], "horiz": np.s_[:, ::-1]}[sys.argv[3]]
+undo = np.s_[:, ::-1] if sys.argv[3] == "horiz" else np.s_[:, :]
 changed = (np.abs(before - after).max(2) > 0)[undo]
 ys, xs = np.nonzero(changed)
 if not len(xs):

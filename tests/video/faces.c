@@ -247,6 +247,21 @@ static void the_best_of_overlapping_faces_stays(void)
     assert_near(video_faces_at(faces, 1)->score, 0.6, 1e-6);
 }
 
+static void parts_of_a_better_face_go(void)
+{
+    g_autoptr(GArray) faces = video_faces_new();
+    add_box(faces, 0, 0, 100, 0.9f);
+    add_box(faces, 60, 60, 20, 0.8f); /* a mouth */
+    add_box(faces, 95, 0, 10, 0.7f);  /* half of it beside */
+    add_box(faces, 190, 0, 10, 0.6f);
+    add_box(faces, 180, 0, 100, 0.5f); /* larger, but less sure */
+    video_faces_drop_parts(faces, 0.6f);
+    g_assert_cmpuint(faces->len, ==, 3);
+    assert_near(video_faces_at(faces, 0)->score, 0.9, 1e-6);
+    assert_near(video_faces_at(faces, 1)->score, 0.7, 1e-6);
+    assert_near(video_faces_at(faces, 2)->score, 0.6, 1e-6);
+}
+
 /* ---------------------------------------------------------------- alignment */
 
 static void gpens_template_is_arcfaces_with_room_around(void)
@@ -594,6 +609,7 @@ int main(int argc, char **argv)
                 another_network_is_refused_with_the_forms_that_are_known);
     harness_add("numbers that are none find no face", numbers_that_are_none_find_no_face);
     harness_add("the best of overlapping faces stays", the_best_of_overlapping_faces_stays);
+    harness_add("parts of a better face go", parts_of_a_better_face_go);
     harness_add("GPEN's template is ArcFace's with room around",
                 gpens_template_is_arcfaces_with_room_around);
     harness_add("the similarity is the one of least squares",
