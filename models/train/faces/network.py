@@ -1,7 +1,7 @@
 """The face detector.
 
 Depthwise separable blocks with residuals, a feature pyramid by nearest x2 and
-addition, two blocks and one small head per level. All of it is 3x3 depthwise and 1x1
+addition, one small head per level. All of it is 3x3 depthwise and 1x1
 convolutions with ReLU, 64 channels wide from stride 8 on.
 
 Input [N,3,H,W], RGB in 0..1, sides multiples of 32 (the exported file takes BGR
@@ -43,7 +43,7 @@ class Detector(nn.Module):
         self.e4, self.e8 = stage(stem, low, blocks[0]), stage(low, c, blocks[1])
         self.e16, self.e32 = stage(c, c, blocks[2]), stage(c, c, blocks[3])
         self.d16, self.d8 = Block(c, c), Block(c, c)
-        self.tower = nn.ModuleList(nn.Sequential(Block(c, c), Block(c, c)) for _ in STRIDES)
+        self.tower = nn.ModuleList(Block(c, c) for _ in STRIDES)
         self.head = nn.ModuleList(nn.Conv2d(c, 16, 1) for _ in STRIDES)
         for head in self.head:
             nn.init.normal_(head.weight, std=.01)
