@@ -210,18 +210,19 @@ static gboolean has_room(const PictureNetwork *network)
     return arena_b <= network->device->global_memory_b / MOST_MEMORY_SHARE;
 }
 
-/* For frames in one piece and as many at once as there is room for, else for tiles. */
+/* For frames in one piece and as many at once as there is room for, else for tiles, also where the
+ * reason is that the pieces are too large to be built for. */
 static PictureNetwork *find_network(PictureModel *model, OclDevice *device, const GstVideoInfo *in,
                                     const BackgroundTiles *tiles, guint samples,
                                     NnPrecision precision, GError **error)
 {
     for (guint n = MIN(samples, tiles->max_frames); tiles->in_one && takes_any_size(model) && n > 0;
          n = n > 1 ? 1 : 0) {
-        PictureNetwork *network =
-            build_network(model, device, in, tiles, G_MAXINT, n, precision, error);
-        if (!network || has_room(network))
-            return network;
-        picture_network_unref(network);
+        g_autoptr(GError) reason = NULL;
+        g_autoptr(PictureNetwork) network =
+            build_network(model, device, in, tiles, G_MAXINT, n, precision, &reason);
+        if (network && has_room(network))
+            return g_steal_pointer(&network);
     }
     return build_network(model, device, in, tiles, tiles->side, samples, precision, error);
 }

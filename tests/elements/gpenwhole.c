@@ -72,12 +72,13 @@ static void blending_by_half_is_half_way(void)
 #define ODD_WIDTH 75
 #define ODD_HEIGHT 45
 #define ODD_PITCH 228
+#define ODD_CAPS "video/x-raw,format=RGB,width=75,height=45,framerate=25/1"
 
 static Stage *whole_new(const char *model, const char *properties)
 {
     g_autofree char *all = g_strconcat("batch-size=1 faces=whole ", properties, NULL);
     Stage *stage = faces_new(model, NULL, all);
-    stage_set_caps(stage, "video/x-raw,format=RGB,width=75,height=45,framerate=25/1");
+    stage_set_caps(stage, ODD_CAPS);
     return stage;
 }
 
@@ -134,6 +135,20 @@ static void where_memory_is_short_it_sees_them_in_tiles(void)
     g_assert_cmpuint(fakecl_calls(TILES), >, 4);
 }
 
+static void where_frames_are_too_large_for_the_device_too(void)
+{
+    g_autoptr(Model) model = tinynet_negative_of_any_size();
+    g_autoptr(Stage) stage = faces_new(model, NULL, "batch-size=1 faces=whole tile-size=32");
+    faces_push(stage, faces_frame(0));
+    gst_buffer_unref(gst_harness_pull(stage->harness));
+    g_assert_cmpuint(fakecl_calls(TILES), ==, 1);
+    /* Of the first network for the next frame's size. */
+    fakecl_fail("clCreateBuffer", 1, 1, CL_MEM_OBJECT_ALLOCATION_FAILURE);
+    stage_set_caps(stage, ODD_CAPS);
+    g_assert_cmpfloat(negative_error(stage, 1), <=, 1);
+    g_assert_cmpuint(fakecl_calls(TILES), >, 5);
+}
+
 static void a_network_that_asks_for_tiles_gets_them(void)
 {
     g_autoptr(Model) tiled = tinynet_negative_in_tiles(), scaled = tinynet_negative();
@@ -162,6 +177,8 @@ int main(int argc, char **argv)
     stage_add("a network of any size sees every pixel", a_network_of_any_size_sees_every_pixel);
     stage_add("where memory is short it sees them in tiles",
               where_memory_is_short_it_sees_them_in_tiles);
+    stage_add("where frames are too large for the device, too",
+              where_frames_are_too_large_for_the_device_too);
     stage_add("a network that asks for tiles gets them", a_network_that_asks_for_tiles_gets_them);
     stage_add("a network that enlarges is told where it belongs",
               a_network_that_enlarges_is_told_where_it_belongs);
