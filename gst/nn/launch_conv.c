@@ -662,9 +662,9 @@ static gboolean takes_patches(const ConvJob *job)
             (nn_conv_forced_tile(job, "conv_halo") || nn_conv_halo_pays(job)));
 }
 
-/* conv_held is better off with the enlarged map stored: on an H200 its layers of ISNet and U2NetP, of
- * 256x256 and more, lost 1 to 61 us more than Resize takes, while those of conv_halo gained. Where the
- * map is normalised on the way, a pass over it is saved, too. */
+/* conv_held is better off with the enlarged map stored: on an H200 its layers of ISNet and U2NetP,
+ * of 256x256 and more, lost 1 to 61 us more than Resize takes, while those of conv_halo gained.
+ * Where the map is normalised on the way, a pass over it is saved, too. */
 static gboolean takes_resized(const ConvJob *job)
 {
     const NnNode *before = nn_node_input(job->resized->node, 0)->producer;
