@@ -34,7 +34,8 @@
  *                  [BN][CHUNK + 8] halves                    last weights
  *                  [CHUNK] floats                            first bias
  *                  [CHUNK] floats                            the filters' bias
- *                  [CHUNK / 8][ROWS][COLUMNS][8] floats      the filters
+ *                  [ROWS][COLUMNS][2][CHUNK / 8][4] floats   the filters: of each eight channels the
+ *                                                            first four, then the others
  *                zero beyond the last channels
  *           bias [K] floats
  *           out  Map, halves, channels dense, strides and offset multiples of 8, K too
@@ -98,6 +99,12 @@ static inline float8 local_floats(__local const float *p)
     return (float8)(*(__local const float4 *)p, *(__local const float4 *)(p + 4));
 }
 
+/* Of filters: work-items side by side read quads side by side. */
+static inline float8 local_quads(__local const float *p)
+{
+    return (float8)(*(__local const float4 *)p, *(__local const float4 *)(p + CHUNK / 2));
+}
+
 /* Eight channels of PIXELS outputs. */
 static inline void filter_pixels(__local const ushort *between, __local const float *bias,
                                  __local const float *filters, __local ushort *filtered, int item,
@@ -105,7 +112,7 @@ static inline void filter_pixels(__local const ushort *between, __local const fl
 {
     const int block = item % (CHUNK / 8), pixel = item / (CHUNK / 8) * PIXELS;
     between += (pixel / TILE_W * STRIDE_Y * PATCH_W + pixel % TILE_W * STRIDE_X) * PITCH + block * 8;
-    filters += block * TAPS * 8;
+    filters += block * 4;
     float8 sum[PIXELS];
 #pragma unroll
     for (int p = 0; p < PIXELS; p++)
@@ -115,7 +122,7 @@ static inline void filter_pixels(__local const ushort *between, __local const fl
         float8 w[COLUMNS];
 #pragma unroll
         for (int s = 0; s < COLUMNS; s++)
-            w[s] = local_floats(filters + (r * COLUMNS + s) * 8);
+            w[s] = local_quads(filters + (r * COLUMNS + s) * CHUNK);
 #pragma unroll
         for (int i = 0; i < WINDOW; i++) {
             const float8 v =
