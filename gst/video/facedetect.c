@@ -14,6 +14,9 @@
  * faces: a second look at the frame, no larger than this, finds them. */
 #define CLOSE_SIDE 320
 #define MOST_LOOKS 2
+/* Frames smaller than asked for are enlarged by this at most: of faces of 8 to 16 pixels that finds
+ * 0.65 instead of 0.22, and three times as much only 0.73. */
+#define MOST_ENLARGED 2.0
 /* What lies in something better by more than this share is a part of it. */
 #define PART 0.6f
 
@@ -62,16 +65,24 @@ static guint open_side(guint side, double scale)
     return GST_ROUND_UP_N((guint)MAX(side * scale + 0.5, 1), SIDE_MULTIPLE);
 }
 
-/* The tensor's size; a side that the model leaves open is the frame's, reduced. */
+static guint longer_side(const GstVideoInfo *frames)
+{
+    return MAX(GST_VIDEO_INFO_WIDTH(frames), GST_VIDEO_INFO_HEIGHT(frames));
+}
+
+static double frame_scale(const GstVideoInfo *frames, guint side)
+{
+    return MIN(MOST_ENLARGED, (double)side / longer_side(frames));
+}
+
+/* The tensor's size; a side that the model leaves open is the frame's, scaled. */
 static void tensor_size(const NnValue *input, gboolean nhwc, const GstVideoInfo *frames, guint side,
                         guint *width, guint *height)
 {
     const gint64 w = input->dims[nhwc ? 2 : 3], h = input->dims[nhwc ? 1 : 2];
-    const guint own_width = GST_VIDEO_INFO_WIDTH(frames),
-                own_height = GST_VIDEO_INFO_HEIGHT(frames);
-    const double scale = MIN(1.0, (double)side / MAX(own_width, own_height));
-    *width = w > 0 ? (guint)w : open_side(own_width, scale);
-    *height = h > 0 ? (guint)h : open_side(own_height, scale);
+    const double scale = frame_scale(frames, side);
+    *width = w > 0 ? (guint)w : open_side(GST_VIDEO_INFO_WIDTH(frames), scale);
+    *height = h > 0 ? (guint)h : open_side(GST_VIDEO_INFO_HEIGHT(frames), scale);
 }
 
 /* Where the frame lies in the tensor: from the corner on, its shape kept. */
@@ -79,7 +90,7 @@ static VideoRect frame_rect(const GstVideoInfo *frames, guint side, gboolean fix
                             guint height)
 {
     const double w = GST_VIDEO_INFO_WIDTH(frames), h = GST_VIDEO_INFO_HEIGHT(frames);
-    const double most = fixed ? G_MAXUINT : MIN(1.0, side / MAX(w, h));
+    const double most = fixed ? G_MAXUINT : frame_scale(frames, side);
     const double scale = MIN(most, MIN(width / w, height / h));
     return (VideoRect){ .width = CLAMP((guint)(w * scale + 0.5), 1, width),
                         .height = CLAMP((guint)(h * scale + 0.5), 1, height) };
@@ -209,10 +220,11 @@ VideoFaceDetector *video_face_detector_new(OclDevice *device, NnModel *model,
     g_autoptr(VideoFaceDetector) self = g_new0(VideoFaceDetector, 1);
     self->device = ocl_device_ref(device);
     self->nhwc = info ? info->nhwc : input->dims[3] == 3 && input->dims[1] != 3;
-    const guint longer = MAX(GST_VIDEO_INFO_WIDTH(frames), GST_VIDEO_INFO_HEIGHT(frames));
-    const gboolean twice = MIN(side, longer) > CLOSE_SIDE && !has_size(input, self->nhwc);
+    const double larger = frame_scale(frames, side) * longer_side(frames);
+    const gboolean twice = larger > CLOSE_SIDE && !has_size(input, self->nhwc);
+    const guint close = MIN(CLOSE_SIDE, longer_side(frames));
     if (!add_look(self, model, input, info, frames, side, max_frames, error) ||
-        (twice && !add_look(self, model, input, info, frames, CLOSE_SIDE, max_frames, error)) ||
+        (twice && !add_look(self, model, input, info, frames, close, max_frames, error)) ||
         !make_readback(self, max_frames, error))
         return NULL;
     return g_steal_pointer(&self);

@@ -13,10 +13,11 @@ G_BEGIN_DECLS
 typedef struct VideoFaceDetector VideoFaceDetector;
 
 /* @model: YuNet, SCRFD or RetinaFace, told by its outputs. @info: (nullable): how it wants its
- * pictures; NULL: as the authors of that form do. @side: what the longer side of a frame is reduced
- * to, in pixels, where the network takes any size; above 320 it then looks a second time, at 320,
- * for faces too large for it. A network with a size of its own gets the frame scaled to fit.
- * NN_ERROR_INPUT if the network is no face detector, or one without landmarks. */
+ * pictures; NULL: as the authors of that form do. @side: what the longer side of a frame is scaled
+ * to, in pixels, enlarged twice at most, where the network takes any size; above 320 it then looks
+ * a second time, at 320, for faces too large for it. A network with a size of its own gets the
+ * frame scaled to fit. NN_ERROR_INPUT if the network is no face detector, or one without landmarks.
+ */
 VideoFaceDetector *video_face_detector_new(OclDevice *device, NnModel *model,
                                            const VideoModelInfo *info, const GstVideoInfo *frames,
                                            guint side, guint max_frames, GError **error);

@@ -6,9 +6,9 @@
 
 Stage *faces_new(const char *restorer, const char *detector, const char *properties)
 {
-    GstElement *element =
-        g_object_new(GST_TYPE_GPEN_ENHANCE, "device", "0:0", "model-file", restorer,
-                     "detector-file", detector, "similarity", -1.0f, "color-match", FALSE, NULL);
+    GstElement *element = g_object_new(
+        GST_TYPE_GPEN_ENHANCE, "device", "0:0", "model-file", restorer, "detector-file", detector,
+        "detector-size", FACES_WIDTH, "similarity", -1.0f, "color-match", FALSE, NULL);
     g_auto(GStrv) settings = g_strsplit(properties, " ", -1);
     for (guint i = 0; settings[i]; i++) {
         g_auto(GStrv) setting = g_strsplit(settings[i], "=", 2);

@@ -39,6 +39,31 @@ static void metas_tell_where_the_faces_are(void)
     }
 }
 
+/* A quarter of a cell is none until it has been enlarged twice. */
+static void small_frames_are_enlarged_for_the_detector(void)
+{
+    g_autoptr(Model) restorer = tinynet_restorer(0, 1), detector = tinynet_detector();
+    g_autoptr(Stage) stage = faces_new(
+        restorer, detector, "batch-size=1 attach-meta=true min-face-size=0 detector-size=1024");
+    GstBuffer *frame = faces_frame(0);
+    GstMapInfo map;
+    g_assert_true(gst_buffer_map(frame, &map, GST_MAP_WRITE));
+    for (guint i = 0; i < 16; i++) {
+        guint8 *pixel = map.data + ((40 + i / 4) * FACES_WIDTH + 48 + i % 4) * 3;
+        pixel[0] = 255;
+        pixel[1] = pixel[2] = 0;
+    }
+    gst_buffer_unmap(frame, &map);
+    faces_push(stage, frame);
+    g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
+    GstVideoRegionOfInterestMeta *meta = faces_meta(result);
+    g_assert_nonnull(meta);
+    g_assert_cmpuint(meta->x, ==, 44);
+    g_assert_cmpuint(meta->y, ==, 36);
+    g_assert_cmpuint(meta->w, ==, 12);
+    g_assert_cmpuint(meta->h, ==, 12);
+}
+
 static void without_attach_meta_there_are_none(void)
 {
     g_autoptr(Model) restorer = tinynet_restorer(1, 0), detector = tinynet_detector();
@@ -336,6 +361,8 @@ int main(int argc, char **argv)
 {
     stage_init(&argc, &argv);
     stage_add("metas tell where the faces are", metas_tell_where_the_faces_are);
+    stage_add("small frames are enlarged for the detector",
+              small_frames_are_enlarged_for_the_detector);
     stage_add("without attach-meta there are none", without_attach_meta_there_are_none);
     stage_add("frames between detections have their faces too",
               frames_between_detections_have_their_faces_too);
