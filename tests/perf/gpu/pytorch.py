@@ -222,6 +222,18 @@ class Network(torch.nn.Module):
         return data[self.graph.output[0].name]
 
 
+class Mixed(torch.nn.Module):
+    """@model in fp16 where autocast says so."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, x):
+        with torch.autocast(x.device.type, torch.float16, cache_enabled=False):
+            return self.model(x)
+
+
 def gpen(side):
     sys.path.insert(0, GPEN)
     import network  # pylint: disable=import-error,import-outside-toplevel
@@ -232,7 +244,7 @@ def build(path, shape, batch, device, dtype):
     x = torch.rand(batch, *shape, device=device, dtype=dtype)
     x = x.contiguous(memory_format=torch.channels_last)
     if "gpen" in os.path.basename(path):
-        model = gpen(shape[1]).to(device, dtype)
+        model = Mixed(gpen(shape[1])).to(device)
     else:
         model = Network(path, dtype).to(device).prepare(x).to(device)
     return model.eval().requires_grad_(False), x
