@@ -9,7 +9,8 @@
  *
  * Such a channel is stored less its bias: relu(sum + bias) - c = max(sum + (bias - c), -c). Readers
  * add c times their weights to their bias; and as what is around the map is not 0 any more but -c,
- * it is stored there, too.
+ * it is stored there, too. There the weights count 228 times: they become halves here, chosen such
+ * that what an edge or a corner leaves out has the right sum.
  */
 #include "fuse.h"
 
@@ -203,6 +204,108 @@ static void lower(NnGraph *graph, NnNode *conv, const double *constants)
     nn_node_add_input(conv, nn_graph_constant(graph, NULL, floors));
 }
 
+/* ---------------------------------------------------------------- weights as halves */
+
+#define MOST_TAPS 25 /* that are looked at in pairs */
+
+/* The taps of one filter: what they should be, and how far the halves are off. */
+typedef struct {
+    gint64 h, w;
+    const float *exact;
+    guint16 halves[MOST_TAPS];
+    double off[MOST_TAPS];
+} Taps;
+
+static void set_tap(Taps *taps, gint64 i, guint16 half)
+{
+    taps->halves[i] = half;
+    taps->off[i] = (double)nn_half_to_float(half) - taps->exact[i];
+}
+
+/* The sum of what is off in the first @rows rows (the last -@rows where it is negative) and the
+ * same of columns: what lies beyond an edge or a corner of the map. */
+static double off_beyond(const Taps *taps, gint64 rows, gint64 columns)
+{
+    double sum = 0;
+    for (gint64 y = 0; y < taps->h; y++)
+        for (gint64 x = 0; x < taps->w; x++)
+            if ((rows < 0 ? y >= taps->h + rows : y < rows) ||
+                (columns < 0 ? x >= taps->w + columns : x < columns))
+                sum += taps->off[y * taps->w + x];
+    return sum;
+}
+
+static double badness(const Taps *taps)
+{
+    double sum = 0;
+    for (gint64 rows = 1 - taps->h; rows <= taps->h; rows++)
+        for (gint64 columns = 1 - taps->w; columns < taps->w; columns++) {
+            const double off = off_beyond(taps, rows, columns);
+            sum += off * off;
+        }
+    return sum;
+}
+
+/* The next half, away from zero or towards it. */
+static guint16 next_half(guint16 half, int step)
+{
+    const guint16 magnitude = half & 0x7fff;
+    return (step < 0 && magnitude == 0) || magnitude >= 0x7bff ? half : (guint16)(half + step);
+}
+
+/* Moves tap @i and, unless it is the same, tap @j by one half each if that is better. */
+static gboolean try_move(Taps *taps, gint64 i, int step_i, gint64 j, int step_j, double *best)
+{
+    const guint16 before_i = taps->halves[i], before_j = taps->halves[j];
+    set_tap(taps, i, next_half(before_i, step_i));
+    if (j != i)
+        set_tap(taps, j, next_half(before_j, step_j));
+    const double now = badness(taps);
+    if (now < 0.999 * *best) {
+        *best = now;
+        return TRUE;
+    }
+    set_tap(taps, j, before_j);
+    set_tap(taps, i, before_i);
+    return FALSE;
+}
+
+/* Rounds the @h x @w weights at @weights to halves. */
+static void settle(float *weights, gint64 h, gint64 w)
+{
+    const gint64 n = h * w;
+    Taps taps = { .h = h, .w = w, .exact = weights };
+    for (gint64 i = 0; i < n; i++)
+        set_tap(&taps, i, nn_float_to_half(weights[i]));
+    double best = badness(&taps);
+    for (gboolean moved = TRUE; moved;) {
+        moved = FALSE;
+        for (gint64 i = 0; i < n; i++)
+            for (gint64 j = i; j < n; j++)
+                for (int steps = 0; steps < 4; steps++)
+                    moved |= try_move(&taps, i, steps & 1 ? 1 : -1, j, steps & 2 ? 1 : -1, &best);
+    }
+    for (gint64 i = 0; i < n; i++)
+        weights[i] = nn_half_to_float(taps.halves[i]);
+}
+
+/* @conv gets weights of its own, those of channel @c as halves. */
+static void settle_channel(NnGraph *graph, NnNode *conv, gint64 c)
+{
+    const NnArray *weights = nn_node_input(conv, 1)->constant;
+    const gint64 *dims = weights->dims, n = dims[2] * dims[3];
+    if (n > MOST_TAPS)
+        return;
+    NnArray *settled = nn_array_new(NN_FLOAT32, 4, dims);
+    for (gsize i = 0; i < weights->n; i++)
+        nn_array_set(settled, i, nn_array_get(weights, i));
+    for (gint64 k = 0; k < dims[0]; k++)
+        settle((float *)settled->data + (k * dims[1] + c) * n, dims[2], dims[3]);
+    nn_node_set_input(conv, 1, nn_graph_constant(graph, NULL, settled));
+}
+
+/* ---------------------------------------------------------------- readers */
+
 /* @edge: what lies around the map that @reader reads, [its channels]. */
 static void make_up(NnGraph *graph, const Reader *reader, const double *constants, gint64 n,
                     float *edge)
@@ -219,6 +322,9 @@ static void make_up(NnGraph *graph, const Reader *reader, const double *constant
     for (gint64 c = 0; c < n; c++)
         edge[reader->first + c] -= (float)constants[c];
     add_to_bias(graph, reader->conv, added);
+    for (gint64 c = 0; c < n; c++)
+        if (constants[c] != 0)
+            settle_channel(graph, reader->conv, reader->first + c);
 }
 
 /* Centres what is worth it of the channels of @conv. @edges: NnNode* -> float*, see make_up(). */
