@@ -151,7 +151,8 @@ gboolean video_buffer_is_pinned(GstBuffer *buffer, const OclDevice *device)
     guint n_max = 0;
     GstMemory *memory = gst_buffer_n_memory(buffer) == 1 ? gst_buffer_peek_memory(buffer, 0) : NULL;
     if (!memory || !gst_memory_is_type(memory, PINNED_MEMORY_TYPE) ||
-        ((VideoPinnedAllocator *)memory->allocator)->device != device || !buffer->pool)
+        ((VideoPinnedAllocator *)memory->allocator)->device->platform != device->platform ||
+        !buffer->pool)
         return FALSE;
     GstStructure *config = gst_buffer_pool_get_config(buffer->pool);
     gst_buffer_pool_config_get_params(config, NULL, NULL, NULL, &n_max);

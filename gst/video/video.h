@@ -44,8 +44,9 @@ gboolean video_frames_download(VideoFrames *frames, OclQueue *queue, guint index
  * this plugin proposes upstream and fills downstream. Configure it like any GstVideoBufferPool. */
 GstBufferPool *video_pinned_pool_new(OclDevice *device);
 
-/* TRUE if @buffer is in memory of such a pool, of @device, whose number of buffers is not limited,
- * so that it can be kept for a while. */
+/* TRUE if @buffer is in memory of such a pool, whose number of buffers is not limited, so that it
+ * can be kept for a while; of @device or another one of its driver, which knows what it has pinned.
+ */
 gboolean video_buffer_is_pinned(GstBuffer *buffer, const OclDevice *device);
 
 /* ---------------------------------------------------------------- how a network sees pictures */

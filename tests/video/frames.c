@@ -170,8 +170,44 @@ static void pinned_buffers_carry_video_meta_and_are_aligned(void)
     gst_caps_unref(caps);
 }
 
+static void what_another_device_has_pinned_is_read_where_it_is(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(OclDevice) other = ocl_device_open("0:1", &error);
+    if (!other || other->platform != harness_device()->platform) {
+        g_test_skip("there is one device");
+        return;
+    }
+    GstVideoInfo info = harness_info(GST_VIDEO_FORMAT_NV12, 320, 240, NULL);
+    g_autoptr(GstCaps) caps = gst_video_info_to_caps(&info);
+    g_autoptr(GstBufferPool) pool = video_pinned_pool_new(harness_device());
+    GstStructure *config = gst_buffer_pool_get_config(pool);
+    gst_buffer_pool_config_set_params(config, caps, (guint)info.size, 1, 0);
+    g_assert_true(gst_buffer_pool_set_config(pool, config));
+    g_assert_true(gst_buffer_pool_set_active(pool, TRUE));
+    GstBuffer *buffer = NULL;
+    g_assert_cmpint(gst_buffer_pool_acquire_buffer(pool, &buffer, NULL), ==, GST_FLOW_OK);
+    g_assert_true(video_buffer_is_pinned(buffer, other));
+
+    GstVideoFrame frame;
+    g_assert_true(gst_video_frame_map(&frame, &info, buffer, GST_MAP_READWRITE));
+    harness_fill_random(&frame, 6);
+    g_autoptr(GstVideoFrame) back = harness_frame_new(&info, 0);
+    g_autoptr(OclQueue) queue = ocl_queue_new(other, "test", FALSE, &error);
+    g_autoptr(VideoFrames) frames = video_frames_new(other, &info, 1, TRUE, &error);
+    g_assert_no_error(error);
+    g_assert_true(video_frames_upload(frames, queue, 0, &frame, &error));
+    g_assert_true(video_frames_download(frames, queue, 0, back, &error));
+    g_assert_true(ocl_queue_finish(queue, &error));
+    g_assert_cmpuint(harness_difference(&frame, back), ==, 0);
+    gst_video_frame_unmap(&frame);
+    gst_buffer_unref(buffer);
+    g_assert_true(gst_buffer_pool_set_active(pool, FALSE));
+}
+
 int main(int argc, char **argv)
 {
+    g_setenv("POCL_DEVICES", "pthread pthread", FALSE);
     harness_init(&argc, &argv);
     harness_add("every format survives odd sizes and strides",
                 every_format_survives_odd_sizes_and_strides);
@@ -185,5 +221,7 @@ int main(int argc, char **argv)
                 a_format_that_is_not_supported_is_an_error);
     harness_add("pinned buffers carry video meta and are aligned",
                 pinned_buffers_carry_video_meta_and_are_aligned);
+    harness_add("what another device has pinned is read where it is",
+                what_another_device_has_pinned_is_read_where_it_is);
     return harness_run();
 }
