@@ -3,13 +3,14 @@
 
 SPDX-License-Identifier: LGPL-2.1-or-later
 
-    engine.py [--precision P ...] [--batch N ...] [--profiles DIR] [--tiles] NN-RUN FOLDER
+    engine.py [--precision P ...] [--batch N ...] [--profiles DIR] [--tiles] [--pytorch] NN-RUN FOLDER
 
 FOLDER holds the networks (see NETWORKS). Errors are the largest difference by the range of the output,
 at batch 2; times are medians of nn-run in ms. --profiles writes the time of every launch to a file per
 network and batch, and prints what the kernels took in all. --tiles then runs every convolution with
-every tile of tensor cores and prints where another one is faster. Needs numpy; without onnxruntime
-there are no errors to tell.
+every tile of tensor cores and prints where another one is faster. --pytorch times PyTorch, too, by
+pytorch.py beside this file (fp16), and adds how many times as long it takes. Needs numpy; without
+onnxruntime there are no errors to tell.
 """
 import argparse
 import collections
@@ -107,15 +108,30 @@ def print_profile(command, path, name, dims, precision, options):
             print(f"  {key[1]:44} {ms:.3f} ms, with {best} {ways[best][key]:.3f}", flush=True)
 
 
+def pytorch_ms(options, path, shape):
+    """Milliseconds by batch; nothing where PyTorch fails."""
+    if not options.pytorch or shape[0] != 3:
+        return {}
+    command = [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "pytorch.py"),
+               f"{path}={'x'.join(map(str, shape))}", "--batch", *map(str, options.batch)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        print(f"  PyTorch: {(done.stderr.strip().splitlines() or ['no message'])[-1]}", flush=True)
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    return {line["batch"]: line["ms"] for line in lines}
+
+
 def measure(options, path, name, shape, precision):
     with tempfile.TemporaryDirectory() as scratch:
         wrong = error(options.command, path, name, shape, precision, scratch)
-    times, launches = [], ""
+    times, launches, peer = [], "", pytorch_ms(options, path, shape)
     for batch in options.batch:
         dims = "x".join(str(n) for n in (batch, *shape))
         said, problem = nn_run(options.command, [path, "--shape", f"{name}={dims}", "--precision",
                                                  precision, "--repeat", "20"])
         times.append(f"{said['median_ms']:9.3f}" if said else problem)
+        if said and batch in peer:
+            times.append(f"(PyTorch {peer[batch]:.3f}, {peer[batch] / said['median_ms']:.2f}x)")
         launches = said.get("launches", "") if said else launches
     print(f"{os.path.basename(path):26} {precision:9} {wrong:>9} {' '.join(times)}  {launches}",
           flush=True)
@@ -129,6 +145,7 @@ def main():
     parser.add_argument("--batch", nargs="+", type=int, default=[1, 8])
     parser.add_argument("--profiles")
     parser.add_argument("--tiles", action="store_true")
+    parser.add_argument("--pytorch", action="store_true")
     parser.add_argument("command", metavar="NN-RUN")
     parser.add_argument("folder", metavar="FOLDER")
     options = parser.parse_args()

@@ -9,7 +9,7 @@ A graph is read from its ONNX file and run node by node with torch's own functio
 last, with cuDNN's choice by measurement; what does not depend on the picture is computed once before.
 Then the whole run is one CUDA graph; with --compile it goes through torch.compile first, which takes
 minutes. Files whose name holds "gpen" are run as models/train/gpen/network.py spells GPEN for batches,
-since their graphs hold a batch of one. Prints JSON: median ms per file and batch.
+since their graphs hold a batch of one. Prints a line of JSON for each: file, batch, median ms.
 """
 import argparse
 import json
@@ -280,17 +280,16 @@ def main():
     parser.add_argument("networks", nargs="+", metavar="NETWORK.onnx=CxHxW")
     options = parser.parse_args()
     torch.backends.cudnn.benchmark = True
-    result = {}
     for spec in options.networks:
         path, _, shape = spec.rpartition("=")
         shape = [int(n) for n in shape.split("x")]
         for batch in options.batch:
             model, x = build(path, shape, batch, "cuda", torch.float16)
-            ms = time_of(model, x, options.compile)
-            result.setdefault(os.path.basename(path), {})[str(batch)] = ms
+            line = {"file": os.path.basename(path), "batch": batch,
+                    "ms": time_of(model, x, options.compile)}
+            print(json.dumps(line), flush=True)
             del model, x
             torch.cuda.empty_cache()
-    print(json.dumps(result))
 
 
 if __name__ == "__main__":
