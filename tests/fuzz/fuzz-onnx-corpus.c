@@ -116,6 +116,26 @@ static OnnxBuilder *many_entries(void)
     return builder;
 }
 
+/* What moves a convolution before a Resize, and what runs two of a pixel at once. */
+static OnnxBuilder *resized(void)
+{
+    OnnxBuilder *builder = onnx_builder_new(13);
+    onnx_builder_input(builder, "x", NN_FLOAT32, "1,4,6,6");
+    onnx_builder_ints(builder, "sizes", "1,4,12,11");
+    onnx_builder_floats(builder, "w", "4,4,1,1", NULL);
+    onnx_builder_node(builder, "Resize", "x,,,sizes", "a");
+    onnx_builder_node(builder, "Conv", "a,w", "b");
+    onnx_builder_node(builder, "GlobalAveragePool", "b", "c");
+    onnx_builder_node(builder, "Conv", "c,w", "d");
+    onnx_builder_node(builder, "Relu", "d", "e");
+    onnx_builder_node(builder, "Conv", "e,w", "f");
+    onnx_builder_node(builder, "Sigmoid", "f", "g");
+    onnx_builder_node(builder, "Mul", "b,g", "h");
+    onnx_builder_node(builder, "Conv", "h,w", "y");
+    onnx_builder_output(builder, "y");
+    return builder;
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -132,5 +152,6 @@ int main(int argc, char **argv)
     write_model(argv[1], "branches", branches());
     write_model(argv[1], "many-phases", many_phases());
     write_model(argv[1], "many-entries", many_entries());
+    write_model(argv[1], "resized", resized());
     return 0;
 }
