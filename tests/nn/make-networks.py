@@ -166,6 +166,23 @@ def inverted_residual(net, x, c_in, c_out, stride):
     return net.op("Add", x, y) if stride == 1 and c_in == c_out else y
 
 
+def depthwise_block(net, x, c_in, c_out, k=3, stride=1):
+    """MobileNetV1's: each channel by itself, then 1x1."""
+    x = net.op("Relu", net.conv(x, c_in, c_in, k, stride, group=c_in))
+    return net.op("Relu", net.conv(x, c_in, c_out, 1))
+
+
+def mobile(_size):
+    """Depthwise blocks in a chain, a residual around one, what one computes used twice."""
+    net = Network("mobile", 13)
+    x = net.op("Relu", net.conv(net.input("x", [1, 3, 44, 60]), 3, 32, 3, 2))
+    x = depthwise_block(net, depthwise_block(net, x, 32, 64), 64, 64, 3, 2)
+    x = net.op("Add", depthwise_block(net, x, 64, 64), x)
+    x = depthwise_block(net, net.op("Relu", net.conv(x, 64, 128, 1)), 128, 40, 5, 2)
+    net.output("y", x, [1, 40, 6, 8])
+    return net
+
+
 def ib_norm_block(net, x, c_in, c_out, k=3):
     """MODNet's: half of the channels normalised per batch, half per picture."""
     x, half = net.conv(x, c_in, c_out, k), c_out // 2
@@ -510,6 +527,7 @@ NETWORKS = {
     "unet": (unet, 64),
     "segmenter-nhwc": (segmenter_nhwc, 96),
     "modnet": (modnet, 0),
+    "mobile": (mobile, 0),
     "rvm": (rvm, 0),
     "salient": (salient, 84),
     "detector": (detector, 0),
