@@ -36,11 +36,6 @@ static char *find_file(const char *path)
     return g_strdup(path);
 }
 
-PictureModel *picture_model_new(const char *path_or_name, GError **error)
-{
-    return picture_model_new_as(path_or_name, NULL, error);
-}
-
 PictureModel *picture_model_new_as(const char *path_or_name, const char *preset, GError **error)
 {
     g_autofree char *path = find_file(path_or_name);
@@ -57,14 +52,30 @@ PictureModel *picture_model_new_as(const char *path_or_name, const char *preset,
     return NULL;
 }
 
-PictureModel *picture_model_new_builtin(const char *name, GError **error)
+/* The networks that are part of the plugin, and how each wants its pictures. */
+static const struct {
+    const char *name, *preset;
+} builtins[] = {
+    { "clmatte-fast", "clmatte" },
+    { "clmatte-fine", "clmatte-fine" },
+    { "clmatte-restore", "gpen" },
+};
+
+static PictureModel *builtin_new(const char *name, const char *preset, GError **error)
 {
     g_autofree char *path = g_strdup_printf("/clmatte/models/%s.onnx", name);
     g_autoptr(GBytes) bytes = g_resource_lookup_data(clmatte_models_get_resource(), path,
-                                                     G_RESOURCE_LOOKUP_FLAGS_NONE, NULL);
+                                                     G_RESOURCE_LOOKUP_FLAGS_NONE, error);
     NnModel *model = bytes ? nn_model_load_bytes(bytes, name, error) : NULL;
-    const char *preset = g_str_equal(name, "clmatte-fine") ? name : "clmatte";
     return model ? model_new(model, video_model_info_preset(preset)) : NULL;
+}
+
+PictureModel *picture_model_new(const char *path_or_name, GError **error)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(builtins); i++)
+        if (g_str_equal(path_or_name, builtins[i].name))
+            return builtin_new(builtins[i].name, builtins[i].preset, error);
+    return picture_model_new_as(path_or_name, NULL, error);
 }
 
 void picture_model_free(PictureModel *self)

@@ -19,14 +19,12 @@ typedef struct {
     GPtrArray *built; /* PictureNetwork: the last of each device, for when the same is asked for */
 } PictureModel;
 
-/* The network of that name that is part of the plugin: "clmatte-fast", "clmatte-fine".
- * Returns: (nullable): NULL without an error if there is none of that name. */
-PictureModel *picture_model_new_builtin(const char *name, GError **error);
-
-/* Reads a file and its description; a plain name without a file may also be that of a network in
- * the user's data directory, gst-clmatte/models/NAME.onnx. G_IO_ERROR or NN_ERROR. */
+/* The network of that name that is part of the plugin ("clmatte-fast", "clmatte-fine",
+ * "clmatte-restore"), else a file and its description; a plain name without a file may also be that
+ * of a network in the user's data directory, gst-clmatte/models/NAME.onnx. G_IO_ERROR or NN_ERROR.
+ */
 PictureModel *picture_model_new(const char *path_or_name, GError **error);
-/* The same of a file that, without a description of its own, is what @preset says. */
+/* A file that, without a description of its own, is what @preset says. */
 PictureModel *picture_model_new_as(const char *path_or_name, const char *preset, GError **error);
 void picture_model_free(PictureModel *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PictureModel, picture_model_free)

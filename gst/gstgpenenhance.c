@@ -52,7 +52,7 @@
  *
  * ## Example launch lines
  * |[
- * gst-launch-1.0 filesrc location=in.mp4 ! decodebin ! gpenenhance model-file=gpen-512.onnx !
+ * gst-launch-1.0 filesrc location=in.mp4 ! decodebin ! gpenenhance !
  * videoconvert ! x264enc ! mp4mux ! filesink location=out.mp4
  * ]| The faces of a video.
  * |[
@@ -386,20 +386,15 @@ static gboolean load_background(GstGpenEnhance *self, const char *path, GError *
     return TRUE;
 }
 
-/* Without a network for faces, frames are enlarged and nothing else. */
+/* A network for the background alone enlarges frames and does nothing else. */
 static gboolean load_models(GstGpenEnhance *self, const Properties *properties, GError **error)
 {
     if (!load_background(self, properties->background_file, error))
         return FALSE;
-    if (!is_set(properties->model_file)) {
-        if (!self->background)
-            g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS,
-                        "No network is set. Give the path of an image-to-image network in ONNX "
-                        "form, gpenenhance model-file=/path/to/network.onnx, or get one: "
-                        "clmatte-models get gpen-bfr-256, then model-file=gpen-bfr-256");
-        return self->background != NULL;
-    }
-    self->model = picture_model_new(properties->model_file, error);
+    const char *file = is_set(properties->model_file) ? properties->model_file : NULL;
+    if (!file && self->background)
+        return TRUE;
+    self->model = picture_model_new(file ? file : "clmatte-restore", error);
     if (!self->model || !load_detector(self, properties->detector_file, error))
         return FALSE;
     if (is_set(properties->mask_file))
@@ -716,10 +711,11 @@ static void install_networks(GObjectClass *klass)
     g_object_class_install_property(
         klass, PROP_MODEL_FILE,
         g_param_spec_string("model-file", "Model file",
-                            "Path of the image-to-image network, an ONNX file, or the name of one "
-                            "that clmatte-models got. How it wants its pictures comes from "
-                            "<model-file>.modelinfo or a preset for known networks. Read on the "
-                            "way from NULL to READY",
+                            "Path of the image-to-image network, an ONNX file, or its name: of the "
+                            "one that ships, clmatte-restore, or of one that clmatte-models got. "
+                            "Unset: clmatte-restore, unless background-file is set. How a file "
+                            "wants its pictures comes from <model-file>.modelinfo or a preset for "
+                            "known networks. Read on the way from NULL to READY",
                             NULL, BEFORE));
     g_object_class_install_property(klass, PROP_PRECISION, gst_cl_precision_param_spec());
     g_object_class_install_property(

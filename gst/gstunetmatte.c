@@ -315,15 +315,7 @@ static PictureModel *load_model(GstUnetMatte *self, OclDevice *device, GError **
     g_autofree char *path = g_strdup(self->model_file);
     GST_OBJECT_UNLOCK(self);
     const char *fitting = device->device_class == OCL_CLASS_CPU ? "clmatte-fast" : "clmatte-fine";
-    g_autoptr(GError) failure = NULL;
-    PictureModel *builtin = picture_model_new_builtin(path && *path ? path : fitting, &failure);
-    if (builtin)
-        return builtin;
-    if (failure) {
-        g_propagate_error(error, g_steal_pointer(&failure));
-        return NULL;
-    }
-    return picture_model_new(path, error);
+    return picture_model_new(path && *path ? path : fitting, error);
 }
 
 /* Decodes background-location if it is not the picture that is held. */

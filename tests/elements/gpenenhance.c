@@ -46,6 +46,19 @@ static void assert_start_fails(const char *restorer, const char *detector, const
     gst_element_set_state(element, GST_STATE_NULL);
 }
 
+static void a_network_for_faces_ships(void)
+{
+    static const char *const names[] = { NULL, "", "clmatte-restore" };
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autoptr(GstElement) element =
+            g_object_new(GST_TYPE_GPEN_ENHANCE, "device", "0:0", "model-file", names[i], NULL);
+        gst_object_ref_sink(element);
+        g_assert_cmpint(gst_element_set_state(element, GST_STATE_READY), ==,
+                        GST_STATE_CHANGE_SUCCESS);
+        gst_element_set_state(element, GST_STATE_NULL);
+    }
+}
+
 static void a_damaged_detector_is_an_error(void)
 {
     g_autoptr(Model) restorer = tinynet_restorer(0, 1), damaged = tinynet_damaged();
@@ -73,6 +86,7 @@ int main(int argc, char **argv)
 {
     stage_init(&argc, &argv);
     stage_add("properties change from frame to frame", properties_change_from_frame_to_frame);
+    stage_add("a network for faces ships", a_network_for_faces_ships);
     stage_add("a damaged detector is an error", a_damaged_detector_is_an_error);
     stage_add("networks of another kind are errors", networks_of_another_kind_are_errors);
     return g_test_run();

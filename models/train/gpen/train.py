@@ -236,7 +236,7 @@ def options():
     p.add_argument('--shares', type=float, nargs=2, default=(.2, .4), help='where the first two parts end, in 0..1')
     p.add_argument('--batch', type=int, default=32)
     p.add_argument('--pairs', type=float, default=.125, help='share of the batch that is a moved repetition')
-    p.add_argument('--lr', type=float, default=2e-3)
+    p.add_argument('--lr', type=float, default=6e-3)
     p.add_argument('--decay', type=float, default=.999, help='of the averaged weights')
     p.add_argument('--push', type=float, default=.3, help="the discriminator's gradient relative to the others")
     p.add_argument('--most', type=float, default=.1, help='bound of the factor that does that')
