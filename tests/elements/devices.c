@@ -8,11 +8,11 @@
 
 #define BOTH "0:0,0:1"
 #define MARK "clEnqueueMarkerWithWaitList"
-/* Marks of a batch of one frame: two around the upload, two around the computation, one behind the
+/* Marks of a batch of one frame: one before the upload, two around the computation, one behind the
  * readback. */
-#define N_MARKS 5
+#define N_MARKS 4
 /* Of a batch of one frame until its first half has completed. */
-#define FIRST_MARKS 4
+#define FIRST_MARKS 3
 
 static Stage *two_devices(guint batch_size)
 {

@@ -91,11 +91,11 @@ static void any_call_may_fail_once(void)
     }
 }
 
-/* The first batch of two ends in failure: two marks around each upload, two around the computation,
+/* The first batch of two ends in failure: one mark before each upload, two around the computation,
  * one behind the readback. */
 static void let_first_batch_fail(void)
 {
-    fakecl_fail_event("clEnqueueMarkerWithWaitList", 7, 1, CL_OUT_OF_RESOURCES);
+    fakecl_fail_event("clEnqueueMarkerWithWaitList", 5, 1, CL_OUT_OF_RESOURCES);
 }
 
 static void a_batch_that_fails_on_the_device_is_a_lost_device(void)

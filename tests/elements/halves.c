@@ -145,16 +145,16 @@ static void fail_second_command(void)
     fakecl_fail(TEST_PROCEED, 1, 1, CL_INVALID_OPERATION);
 }
 
-/* Marks: two around each upload, two around the first half. */
+/* Marks: one before each upload, two around the first half. */
 static void fail_first_event(void)
 {
-    fakecl_fail_event("clEnqueueMarkerWithWaitList", 6, 1, CL_OUT_OF_RESOURCES);
+    fakecl_fail_event("clEnqueueMarkerWithWaitList", 4, 1, CL_OUT_OF_RESOURCES);
 }
 
 /* And the one behind the second half. */
 static void fail_second_event(void)
 {
-    fakecl_fail_event("clEnqueueMarkerWithWaitList", 9, 1, CL_OUT_OF_RESOURCES);
+    fakecl_fail_event("clEnqueueMarkerWithWaitList", 7, 1, CL_OUT_OF_RESOURCES);
 }
 
 static void either_half_may_fail(void)
