@@ -17,7 +17,7 @@
 #include "common.clh"
 #include "types.clh"
 
-/* Mirrored in launch_conv.c. */
+/* Mirrored in launch_conv_plain.c. */
 typedef struct {
     int groups, c, k; /* inputs and outputs of one group */
     int kh, kw;

@@ -1,26 +1,12 @@
 /* launch_conv.c - Conv and ConvTranspose: one description of the sums, several ways to run it.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
- *
- * A transposed convolution with stride n is n * n convolutions with stride 1, one for each phase of
- * the output's grid; each writes a view of every n-th row and column.
  */
 #include "launch_conv.h"
 
 #include <string.h>
 
 #include "fuse.h"
-
-static gboolean same_type(const ConvJob *job)
-{
-    return job->x.type == job->y.type && job->residual.type == job->y.type;
-}
-
-static double flops(const ConvJob *job)
-{
-    const ConvShape *shape = &job->shape;
-    return 2.0 * nn_view_count(&job->y) * shape->c * shape->kh * shape->kw;
-}
 
 int nn_conv_residual(const ConvJob *job)
 {
@@ -42,13 +28,6 @@ void nn_conv_launch_prescale(NnLaunch *launch, const ConvJob *job)
         nn_launch_strided(launch, &job->in_scale);
 }
 
-static void finish_launch(NnLaunch *launch, const ConvJob *job)
-{
-    nn_launch_bytes(launch, &job->shape, sizeof job->shape);
-    nn_conv_launch_epilogue(launch, job);
-    nn_launch_cost(launch, flops(job));
-}
-
 const char *nn_conv_forced_tile(const ConvJob *job, const char *name)
 {
     const char *forced = nn_recorder_forced_variant(job->recorder);
@@ -56,190 +35,6 @@ const char *nn_conv_forced_tile(const ConvJob *job, const char *name)
         return NULL;
     const char *tile = forced + strlen(name);
     return *tile == ':' ? tile + 1 : *tile ? NULL : "";
-}
-
-/* ---------------------------------------------------------------- general */
-
-#define GENERAL_OUTPUTS 4 /* OUTPUTS in conv.cl */
-
-static gboolean record_general(gconstpointer data, GError **error)
-{
-    const ConvJob *job = data;
-    NnLaunch *launch = nn_recorder_launch(
-        job->recorder, job->node, "conv.cl", "conv_general",
-        "-DTX=%s -DTW=%s -DTB=%s -DTR=%s -DTY=%s -DBIAS=%d -DRESIDUAL=%d" CONV_EPILOGUE_OPTION,
-        nn_kernel_type(job->x.type), nn_kernel_type(job->weights.type),
-        nn_kernel_type(job->bias.type), nn_kernel_type(job->residual.type),
-        nn_kernel_type(job->y.type), job->has_bias, job->has_residual, CONV_EPILOGUE(job));
-    nn_launch_map(launch, &job->x);
-    nn_launch_strided(launch, &job->weights);
-    nn_launch_strided(launch, &job->bias);
-    nn_launch_map(launch, &job->residual);
-    nn_launch_map(launch, &job->y);
-    finish_launch(launch, job);
-
-    const NnMap y = nn_map_of(&job->y);
-    const gint64 blocks = (job->shape.k + GENERAL_OUTPUTS - 1) / GENERAL_OUTPUTS;
-    nn_launch_items(launch, &job->y, job->shape.groups * blocks * y.h * y.w, 1);
-    return TRUE;
-}
-
-/* ---------------------------------------------------------------- vector */
-
-/* Registers: P * KB sums, KB weights. 8 x 2 is the best of the AVX-512 tilings measured on PoCL 3.1
- * (438 of 467 GFLOP/s); 16 registers of AVX2 or SSE hold 6 x 2. */
-static void vector_tile(const ConvJob *job, guint vw, guint *pixels, guint *vectors)
-{
-    *vectors = (guint)job->shape.k > vw ? 2 : 1;
-    *pixels = vw == 16 ? (*vectors == 2 ? 8 : 12) : vw == 8 ? 6 : 4;
-}
-
-/* Lanes: not more than twice the outputs. */
-static guint output_vector_width(const ConvJob *job)
-{
-    guint vw = nn_vector_width(job->recorder);
-    while (vw > 4 && (guint)job->shape.k <= vw / 2)
-        vw /= 2;
-    return vw;
-}
-
-static gboolean fits_vector(gconstpointer data)
-{
-    const ConvJob *job = data;
-    return job->weight_values && (!job->has_bias || job->bias_values) && same_type(job) &&
-           (job->shape.c == 1 || nn_map_of(&job->x).sc == 1);
-}
-
-/* Weights as [groups][blocks of @n outputs][kh][kw][c][n], zero past the last output. */
-static NnView pack_weights(const ConvJob *job, gint64 n)
-{
-    const ConvShape *shape = &job->shape;
-    const gint64 *stride = job->weights.strides;
-    const gint64 blocks = (shape->k + n - 1) / n;
-    const gsize count = (gsize)(shape->groups * blocks * n) * shape->kh * shape->kw * shape->c;
-    g_autofree float *packed = g_new0(float, MAX(count, 1));
-    float *to = packed;
-    for (gint64 g = 0; g < shape->groups; g++)
-        for (gint64 b = 0; b < blocks; b++)
-            for (gint64 r = 0; r < shape->kh; r++)
-                for (gint64 s = 0; s < shape->kw; s++)
-                    for (gint64 c = 0; c < shape->c; c++, to += n)
-                        for (gint64 k = b * n; k < MIN((b + 1) * n, shape->k); k++)
-                            to[k - b * n] = job->weight_values[job->weights.offset + g * stride[0] +
-                                                               k * stride[1] + c * stride[2] +
-                                                               r * stride[3] + s * stride[4]];
-    return nn_recorder_constant(job->recorder, NN_FLOAT32, MAX(count, 1), packed);
-}
-
-/* Bias as [groups][blocks][n], zero where there is none. */
-static NnView pack_bias(const ConvJob *job, gint64 n)
-{
-    const ConvShape *shape = &job->shape;
-    const gint64 blocks = (shape->k + n - 1) / n;
-    g_autofree float *packed = g_new0(float, shape->groups *blocks *n);
-    for (gint64 g = 0; job->has_bias && g < shape->groups; g++)
-        for (gint64 k = 0; k < shape->k; k++)
-            packed[g * blocks * n + k] = job->bias_values[g * shape->k + k];
-    return nn_recorder_constant(job->recorder, NN_FLOAT32, (gsize)(shape->groups * blocks * n),
-                                packed);
-}
-
-static NnView zeros(const ConvJob *job)
-{
-    g_autofree float *values = g_new0(float, job->shape.c);
-    return nn_recorder_constant(job->recorder, job->x.type, (gsize)job->shape.c, values);
-}
-
-/* Tiles that one work-item goes through: on a CPU at least 4096 multiply-adds of vectors (about 1
- * us against 9 ns for starting it), but leaving every core 16 work-items or more. */
-static gint64 tiles_each(const ConvJob *job, gint64 tiles, gint64 sums)
-{
-    const OclDevice *device = nn_recorder_device(job->recorder);
-    const gint64 work = sums * job->shape.c * job->shape.kh * job->shape.kw;
-    if (device->device_class != OCL_CLASS_CPU)
-        return 1;
-    return CLAMP(MIN(4096 / MAX(work, 1), tiles / (16 * (gint64)device->compute_units)), 1, 64);
-}
-
-static gboolean record_vector(gconstpointer data, GError **error)
-{
-    const ConvJob *job = data;
-    const guint vw = output_vector_width(job);
-    guint pixels, vectors;
-    vector_tile(job, vw, &pixels, &vectors);
-    const gint64 n = vectors * vw;
-    const NnView weights = pack_weights(job, n), bias = pack_bias(job, n), zero = zeros(job);
-
-    NnLaunch *launch = nn_recorder_launch(
-        job->recorder, job->node, "conv.cl", "conv_vector",
-        "-DVW=%u -DKB=%u -DP=%u -DRESIDUAL=%d%s" CONV_EPILOGUE_OPTION, vw, vectors, pixels,
-        job->has_residual, job->y.type == NN_FLOAT16 ? " -DFP16" : "", CONV_EPILOGUE(job));
-    nn_launch_map(launch, &job->x);
-    nn_launch_buffer(launch, &weights);
-    nn_launch_buffer(launch, &bias);
-    nn_launch_buffer(launch, &zero);
-    nn_launch_map(launch, &job->residual);
-    nn_launch_map(launch, &job->y);
-    finish_launch(launch, job);
-
-    const NnMap y = nn_map_of(&job->y);
-    const gint64 tiles = ((gint64)y.h * y.w + pixels - 1) / pixels;
-    const gint64 blocks = (job->shape.k + n - 1) / n;
-    const gint64 each = tiles_each(job, tiles * blocks * job->shape.groups, pixels * vectors);
-    nn_launch_int(launch, (gint32)each);
-    nn_launch_tiles(job->recorder, launch, &job->y, (tiles + each - 1) / each,
-                    blocks * job->shape.groups);
-    return TRUE;
-}
-
-/* ---------------------------------------------------------------- depthwise */
-
-#define DEPTHWISE_PIXELS 4
-
-static gboolean fits_depthwise(gconstpointer data)
-{
-    const ConvJob *job = data;
-    return job->shape.c == 1 && job->shape.k == 1 && job->weight_values &&
-           (!job->has_bias || job->bias_values) && same_type(job) && nn_map_of(&job->x).sc == 1 &&
-           nn_map_of(&job->y).sc == 1 && nn_map_of(&job->residual).sc == 1;
-}
-
-/* Weights as [kh][kw][c]. */
-static NnView pack_depthwise(const ConvJob *job)
-{
-    const ConvShape *shape = &job->shape;
-    const gint64 *stride = job->weights.strides;
-    const gsize count = (gsize)shape->kh * shape->kw * shape->groups;
-    g_autofree float *packed = g_new0(float, MAX(count, 1));
-    float *to = packed;
-    for (gint64 r = 0; r < shape->kh; r++)
-        for (gint64 s = 0; s < shape->kw; s++)
-            for (gint64 c = 0; c < shape->groups; c++)
-                *to++ = job->weight_values[job->weights.offset + c * stride[0] + r * stride[3] +
-                                           s * stride[4]];
-    return nn_recorder_constant(job->recorder, NN_FLOAT32, MAX(count, 1), packed);
-}
-
-static gboolean record_depthwise(gconstpointer data, GError **error)
-{
-    const ConvJob *job = data;
-    const NnView weights = pack_depthwise(job), bias = pack_bias(job, 1);
-    NnLaunch *launch = nn_recorder_launch(
-        job->recorder, job->node, "conv.cl", "conv_depthwise",
-        "-DVW=%u -DP=%d -DRESIDUAL=%d%s" CONV_EPILOGUE_OPTION,
-        nn_channel_vector_width(job->recorder, job->shape.groups), DEPTHWISE_PIXELS,
-        job->has_residual, job->y.type == NN_FLOAT16 ? " -DFP16" : "", CONV_EPILOGUE(job));
-    nn_launch_map(launch, &job->x);
-    nn_launch_buffer(launch, &weights);
-    nn_launch_buffer(launch, &bias);
-    nn_launch_map(launch, &job->residual);
-    nn_launch_map(launch, &job->y);
-    finish_launch(launch, job);
-
-    const NnMap y = nn_map_of(&job->y);
-    nn_launch_tiles(job->recorder, launch, &job->y, (y.w + DEPTHWISE_PIXELS - 1) / DEPTHWISE_PIXELS,
-                    y.h);
-    return TRUE;
 }
 
 /* ---------------------------------------------------------------- choice */
@@ -317,9 +112,9 @@ static const NnVariant variants[] = {
     { "conv_depthwise_rows", nn_conv_depthwise_rows_fits, nn_conv_depthwise_rows_record, NULL },
     { "conv_pointwise", nn_conv_pointwise_fits, nn_conv_pointwise_record, NULL },
     { "conv_staged", nn_conv_staged_fits, nn_conv_staged_record, NULL },
-    { "conv_depthwise", fits_depthwise, record_depthwise, NULL },
-    { "conv_vector", fits_vector, record_vector, NULL },
-    { "conv_general", nn_variant_always, record_general, NULL },
+    { "conv_depthwise", nn_conv_depthwise_fits, nn_conv_depthwise_record, NULL },
+    { "conv_vector", nn_conv_vector_fits, nn_conv_vector_record, NULL },
+    { "conv_general", nn_variant_always, nn_conv_general_record, NULL },
 };
 
 /* Those that interpolate and normalise what they load. */
@@ -336,57 +131,12 @@ static const NnVariant *choose_variant(const ConvJob *job)
                : nn_variant_choose(job->recorder, variants, G_N_ELEMENTS(variants), job);
 }
 
-static gboolean record_conv(const ConvJob *job, GError **error)
+gboolean nn_conv_record(const ConvJob *job, GError **error)
 {
     return choose_variant(job)->record(job, error);
 }
 
-/* ---------------------------------------------------------------- as plain convolutions */
-
-/* The taps of one phase along one axis: those whose row of the kernel meets the phase's outputs,
- * last first, as an ordinary convolution with stride 1. */
-typedef struct {
-    gint64 first, step, n; /* kernel rows first, first - step, ...: n of them */
-    gint64 dilation, pad;  /* of that convolution */
-} Phase;
-
-static gint64 greatest_divisor(gint64 a, gint64 b)
-{
-    while (b != 0) {
-        const gint64 rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
-/* Output q * stride + phase takes kernel row r from input q + (phase + pad - r * dilation) /
- * stride, if that divides. */
-static Phase find_phase(const NnConvParams *params, int axis, gint64 phase)
-{
-    const gint64 stride = params->stride[axis], dilation = params->dilation[axis];
-    const gint64 divisor = greatest_divisor(stride, dilation);
-    const gint64 at = phase + params->pad_begin[axis];
-    Phase taps = { .step = stride / divisor, .dilation = dilation / divisor };
-    for (gint64 r = 0; r < params->kernel[axis]; r++) {
-        if ((at - r * dilation) % stride != 0)
-            continue;
-        taps.first = r;
-        taps.pad = (r * dilation - at) / stride;
-        taps.n++;
-    }
-    return taps;
-}
-
-/* Every @stride-th row or column of @view from @phase on. */
-static NnView phase_view(const NnView *view, int axis, gint64 stride, gint64 phase)
-{
-    NnView out = *view;
-    out.offset += phase * out.strides[axis];
-    out.dims[axis] = (out.dims[axis] - phase + stride - 1) / stride;
-    out.strides[axis] *= stride;
-    return out;
-}
+/* ---------------------------------------------------------------- as views of 2-D data */
 
 /* Maps are [1][C][H][W]: 1-D data gets one row. */
 static NnView view_2d(const NnView *view)
@@ -409,135 +159,6 @@ static NnView weight_view(const NnConvParams *params, const NnView *weights)
     const gint64 plain[5] = { k * stride[0], stride[0], stride[1], stride[2], stride[3] };
     const gint64 transposed[5] = { c * stride[0], stride[1], stride[0], stride[2], stride[3] };
     return nn_view_strided(&view, 5, dims, params->transposed ? transposed : plain);
-}
-
-/* As an ordinary convolution; without outputs if there are none so far from the corner. */
-static ConvJob make_phase(const ConvJob *whole, const NnConvParams *params, const gint64 *stride,
-                          const gint64 *phase)
-{
-    ConvJob job = *whole;
-    const int h_axis = params->n_spatial - 2, w_axis = params->n_spatial - 1;
-    const Phase y = h_axis < 0 ? (Phase){ .step = 1, .n = 1, .dilation = 1 }
-                               : find_phase(params, h_axis, phase[0]);
-    const Phase x = find_phase(params, w_axis, phase[1]);
-
-    for (int i = 0; i < 2; i++) {
-        job.y = phase_view(&job.y, 2 + i, stride[i], phase[i]);
-        job.residual = phase_view(&job.residual, 2 + i, stride[i], phase[i]);
-    }
-    job.weights.offset += y.first * job.weights.strides[3] + x.first * job.weights.strides[4];
-    job.weights.strides[3] *= -y.step;
-    job.weights.strides[4] *= -x.step;
-    job.shape.kh = (gint32)y.n;
-    job.shape.kw = (gint32)x.n;
-    job.shape.stride_h = job.shape.stride_w = 1;
-    job.shape.dilation_h = (gint32)y.dilation;
-    job.shape.dilation_w = (gint32)x.dilation;
-    job.shape.pad_h = (gint32)y.pad;
-    job.shape.pad_w = (gint32)x.pad;
-    return job;
-}
-
-static gboolean record_phases(gconstpointer data, GError **error)
-{
-    const ConvPhases *phases = data;
-    for (int i = 0; i < N_PHASES; i++)
-        if (!record_conv(&phases->phases[i], error))
-            return FALSE;
-    return TRUE;
-}
-
-/* All four phases of stride 2. */
-static const NnVariant phase_variants[] = {
-    { "conv_wgmma_phases", nn_conv_wgmma_phases_fits, nn_conv_wgmma_phases_record,
-      nn_conv_wgmma_phases_pays },
-    { "conv_tensor_phases", nn_conv_tensor_phases_fits, nn_conv_tensor_phases_record,
-      nn_conv_tensor_phases_pays },
-    { "phases", nn_variant_always, record_phases, NULL },
-};
-
-static gboolean record_four_phases(const ConvJob *whole, const NnConvParams *params, GError **error)
-{
-    const gint64 stride[2] = { 2, 2 };
-    ConvJob jobs[N_PHASES];
-    const ConvPhases phases = { .whole = whole, .phases = jobs };
-    for (gint64 i = 0; i < N_PHASES; i++)
-        jobs[i] = make_phase(whole, params, stride, (const gint64[2]){ i / 2, i % 2 });
-    return nn_variant_choose(whole->recorder, phase_variants, G_N_ELEMENTS(phase_variants), &phases)
-        ->record(&phases, error);
-}
-
-/* Phases of a transposed convolution, each a launch; networks have four. */
-#define MOST_PHASES 4096
-
-/* The most columns that are worth while as outputs: what conv_narrow takes. */
-#define MAX_COLUMNS 4
-
-/* Each input column makes columns of its own of the only output: a mask at the end, say. */
-static gboolean makes_columns(const ConvJob *job, const NnConvParams *params)
-{
-    const int w = params->n_spatial - 1;
-    return job->shape.groups == 1 && job->shape.k == 1 && !job->scaled && job->weight_values &&
-           (!job->has_bias || job->bias_values) && params->stride[w] > 1 &&
-           params->stride[w] <= MAX_COLUMNS && params->kernel[w] == params->stride[w] &&
-           params->dilation[w] == 1 && params->pad_begin[w] == 0 &&
-           params->out[w] == params->in[w] * params->stride[w];
-}
-
-static NnView columns_as_channels(const NnView *view, gint64 n)
-{
-    const gint64 *dims = view->dims, *strides = view->strides;
-    const gint64 new_dims[4] = { dims[0], n, dims[2], dims[3] / n };
-    const gint64 new_strides[4] = { strides[0], strides[3], strides[2], n * strides[3] };
-    return nn_view_strided(view, 4, new_dims, new_strides);
-}
-
-/* The same with @n outputs, one for each column that an input column makes, so that x is read once
- * for all of them. @bias: where their biases may be put. */
-static ConvJob columns_as_outputs(const ConvJob *job, gint64 n, float bias[MAX_COLUMNS])
-{
-    ConvJob out = *job;
-    out.y = columns_as_channels(&job->y, n);
-    out.residual = columns_as_channels(&job->residual, n);
-    out.shape.k = (gint32)n;
-    out.weights.dims[1] = n;
-    out.weights.strides[1] = job->weights.strides[4];
-    if (job->has_bias) {
-        for (gint64 i = 0; i < n; i++)
-            bias[i] = job->bias_values[0];
-        out.bias_values = bias;
-        out.bias.dims[0] = n;
-        out.bias.strides[0] = 0;
-    }
-    return out;
-}
-
-static gboolean record_transposed(const ConvJob *whole, const NnConvParams *params, GError **error)
-{
-    if (nn_conv_fir_up_fits(whole))
-        return nn_conv_fir_up_record(whole, error);
-    gint64 stride[2] = { params->n_spatial == 2 ? params->stride[0] : 1,
-                         params->stride[params->n_spatial - 1] };
-    if (stride[0] > MOST_PHASES / stride[1])
-        return nn_node_error(whole->node, error, NN_ERROR_UNSUPPORTED,
-                             "its strides %" G_GINT64_FORMAT " and %" G_GINT64_FORMAT
-                             " are too large",
-                             stride[0], stride[1]);
-    float bias[MAX_COLUMNS];
-    const gboolean columns = makes_columns(whole, params);
-    const ConvJob by_columns = columns ? columns_as_outputs(whole, stride[1], bias) : *whole;
-    const ConvJob *job = &by_columns;
-    if (columns)
-        stride[1] = 1;
-    if (stride[0] == 2 && stride[1] == 2 && job->y.dims[2] >= 2 && job->y.dims[3] >= 2)
-        return record_four_phases(job, params, error);
-    for (gint64 y = 0; y < stride[0]; y++)
-        for (gint64 x = 0; x < stride[1]; x++) {
-            const ConvJob phase = make_phase(job, params, stride, (const gint64[2]){ y, x });
-            if (nn_view_count(&phase.y) > 0 && !record_conv(&phase, error))
-                return FALSE;
-        }
-    return TRUE;
 }
 
 static ConvShape plain_shape(const NnConvParams *params)
@@ -570,7 +191,8 @@ static gboolean record_entry(const ConvJob *all, const NnConvParams *params, gin
     job.x = nn_view_entry(&all->x, i);
     job.y = nn_view_entry(&all->y, i);
     job.residual = nn_view_entry(&all->residual, i);
-    return params->transposed ? record_transposed(&job, params, error) : record_conv(&job, error);
+    return params->transposed ? nn_conv_record_transposed(&job, params, error)
+                              : nn_conv_record(&job, error);
 }
 
 /* A scale as kernels take it: floats side by side. Layouts keep it so where they can. */

@@ -64,10 +64,22 @@ typedef struct ConvJob {
 #define CONV_EPILOGUE(job) (job)->node->activation.type, (job)->scaled
 /* RESIDUAL, for kernels that take one behind the activation, too: 0, 1, or 2 there. */
 int nn_conv_residual(const ConvJob *job);
+/* launch_conv.c: an ordinary convolution, by the variant that is chosen for it. */
+gboolean nn_conv_record(const ConvJob *job, GError **error);
+/* launch_conv_transposed.c: @whole is of a ConvTranspose; its shape is not used. */
+gboolean nn_conv_record_transposed(const ConvJob *whole, const NnConvParams *params,
+                                   GError **error);
 /* launch_conv.c: alpha, beta and scales. */
 void nn_conv_launch_epilogue(NnLaunch *launch, const ConvJob *job);
 /* Behind it, where the kernel takes CONV_PRESCALE_OPTION. */
 void nn_conv_launch_prescale(NnLaunch *launch, const ConvJob *job);
+
+/* launch_conv_plain.c: on any device; the first takes whatever there is. */
+gboolean nn_conv_general_record(gconstpointer job, GError **error);
+gboolean nn_conv_vector_fits(gconstpointer job);
+gboolean nn_conv_vector_record(gconstpointer job, GError **error);
+gboolean nn_conv_depthwise_fits(gconstpointer job);
+gboolean nn_conv_depthwise_record(gconstpointer job, GError **error);
 
 /* launch_conv3d.c: three axes and any number of maps; the only way to run those. */
 gboolean nn_launch_conv_3d(NnRecorder *recorder, const NnNode *node, const NnConvParams *params);
