@@ -27,8 +27,8 @@
  * network that tells the parts of a restored face apart, background, hat and clothes in it are left
  * as they were.
  *
- * A face of more pixels than the network's picture keeps its own fine detail, in brightness, on top
- * of what the network makes of it.
+ * Detail that a face would lose by being scaled to the network's size and back is given back, in
+ * brightness, on top of what the network makes of it: of large faces all, of small ones half.
  *
  * The `stats` also have frames-with-faces, faces (chosen), faces-restored and mean-faces (per
  * frame), since READY.

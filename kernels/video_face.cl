@@ -6,7 +6,7 @@
  * Buffers: frames bytes of n frames of any 8-bit format, changed in place by face_paste; faces one
  *   row of the table per face; tensors 3 channels of any strides; blocks [faces][16][16][3] float:
  *   a face seen from afar; verdicts one per face; restored [faces][height][width][4] half, R G B
- * and, of finer faces, the crop's brightness; masks [faces][height][width] float, 0..1, from a network that tells the parts of
+ * and, where detail is kept, the crop's brightness; masks [faces][height][width] float, 0..1, from a network that tells the parts of
  * faces apart. Colours are R G B, 0..255. Positions count from the middle of the first pixel.
  * Accumulation: float.
  * Launch: see each kernel; any local size. A work-item is a pixel, or a cell of pixels that share
@@ -23,7 +23,7 @@ typedef struct {
     float blend;
     float blur;  /* width of the mask's soft edge, as a share of the crop */
     float least; /* similarity */
-    float finer; /* share of the frame's detail that the tensor is too small for, 0..1 */
+    float finer; /* share that is kept of the detail that the crop lost, 0..1 */
     int match;   /* the colours */
     int soften;
     int frame;
@@ -364,8 +364,8 @@ static inline void store_mixed(__global uchar *p, float share, float value)
 
 /* A cell is the pixels that share a chroma sample: one, two of a row, or a square of four. The
  * first face that touches it does it for all faces there, so no two work-items write the same.
- * Where masks overlap the stronger one decides. What no mask covers is not written. Detail that
- * the tensor is too small for stays: in what the frame is brighter than the crop was. Global: most
+ * Where masks overlap the stronger one decides. What no mask covers is not written. Detail
+ * that the crop lost is given back: in what the frame is brighter than the crop. Global: most
  * columns of a face, most rows, faces. */
 __kernel void face_paste(__global uchar *restrict frames, Format format, int halved_x, int halved_y,
                          float16 from_rgb, int is_rgb, __global const Face *restrict faces,
