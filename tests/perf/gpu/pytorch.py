@@ -36,8 +36,8 @@ def attribute(node, name, default=None):
     return default
 
 
-def is_data(value):
-    return isinstance(value, torch.Tensor)
+def numpy_type(code):
+    return numpy_helper.to_array(onnx.TensorProto(data_type=code, dims=[0])).dtype
 
 
 # ------------------------------------------------------------------ what is known before: numpy
@@ -61,7 +61,7 @@ def known(node, inputs):
             index[axis] = slice(start, end, step)
         return [a[tuple(index)]]
     simple = {
-        "Cast": lambda: a.astype(onnx.helper.tensor_dtype_to_np_dtype(attribute(node, "to"))),
+        "Cast": lambda: a.astype(numpy_type(attribute(node, "to"))),
         "Concat": lambda: np.concatenate(inputs, attribute(node, "axis")),
         "Gather": lambda: np.take(a, inputs[1], attribute(node, "axis", 0)),
         "Transpose": lambda: np.transpose(a, attribute(node, "perm")),
