@@ -11,6 +11,8 @@
 
 /* What every work-group of the reader goes through. */
 #define MOST_MOMENTS (256 * 32)
+/* What the assembler may leave free between these arrays and the kernel's aligned one. */
+#define ALIGNMENT_B 1024
 /* Channels up to which conv_halo takes them in one block. */
 #define BLOCK 64
 
@@ -26,7 +28,7 @@ static gint64 lanes_of(const ConvNormed *normed)
 
 gint64 nn_conv_normed_local_b(const ConvJob *job, gint64 threads)
 {
-    return job->normed ? 12 * threads + 8 * lanes_of(job->normed) + 32 : 0;
+    return job->normed ? 12 * threads + 8 * lanes_of(job->normed) + ALIGNMENT_B : 0;
 }
 
 gboolean nn_conv_normed_fits(const ConvJob *job)

@@ -25,7 +25,8 @@ row() { # LABEL BATCH FRAMES OPTIONS ELEMENT...
   local label=$1 batch=$2 frames=$3 warm=$((64 + 8 * $2))
   shift 3
   GST_DEBUG=clbatchtimes:7 GST_DEBUG_FILE=$work/log GST_DEBUG_NO_COLOR=1 \
-    rate --warm "$warm" --frames "$frames" "$@" batch-size="$batch" >"$work/told" 2>&1 || {
+    rate --warm "$warm" --frames "$frames" "$@" model-file="$model" batch-size="$batch" \
+    >"$work/told" 2>&1 || {
     echo "$label: failed: $(cat "$work/told")"
     return
   }
@@ -60,8 +61,8 @@ for devices in 1 2 4; do
 done
 unset devices
 
-rate --width 512 --height 512 --warm 64 --frames 20000 --pinned unetmatte device=gpu:0 batch-size=8 \
-  >"$work/told" 2>&1 &
+rate --width 512 --height 512 --warm 64 --frames 20000 --pinned unetmatte device=gpu:0 \
+  model-file="$model" batch-size=8 >"$work/told" 2>&1 &
 worker=$! most_mib=0
 while kill -0 "$worker" 2>/dev/null; do
   used=$(memory_used)
