@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "recorder.h"
+#include "trust.h"
 
 #include <string.h>
 
@@ -32,6 +33,7 @@ NnRecorder *nn_recorder_new(OclDevice *device, gboolean fp16, const char *varian
     recorder->device = ocl_device_ref(device);
     recorder->fp16 = fp16;
     recorder->variant = variant;
+    recorder->left_out = variant ? NULL : nn_kernels_left_out(device);
     recorder->storages = g_ptr_array_new_with_free_func(g_free);
     recorder->launches = g_ptr_array_new_with_free_func(launch_free);
     recorder->constants = g_hash_table_new(NULL, NULL);
@@ -49,6 +51,7 @@ void nn_recorder_free(NnRecorder *recorder)
     if (!recorder)
         return;
     ocl_device_unref(recorder->device);
+    g_clear_pointer(&recorder->left_out, g_hash_table_unref);
     g_ptr_array_unref(recorder->launches);
     g_ptr_array_unref(recorder->storages);
     g_hash_table_unref(recorder->constants);
@@ -128,6 +131,11 @@ gboolean nn_recorder_fp16(const NnRecorder *recorder)
 guint nn_recorder_max_samples(const NnRecorder *recorder)
 {
     return recorder->max_samples;
+}
+
+gboolean nn_recorder_leaves_out(const NnRecorder *recorder, const char *kernel)
+{
+    return recorder->left_out && g_hash_table_contains(recorder->left_out, kernel);
 }
 
 gboolean nn_recorder_is_later(const NnRecorder *recorder, const NnNode *node, const NnNode *other)

@@ -45,6 +45,9 @@ guint nn_recorder_max_samples(const NnRecorder *recorder);
 /* The name of the kernel variant that a test forces or that measurements chose for what is being
  * recorded, or NULL: "conv_general", "conv_tensor:128x64". */
 const char *nn_recorder_forced_variant(const NnRecorder *recorder);
+/* Whether the device is better off without @kernel, the function of a variant (trust.h). The answer
+ * stays while a network is recorded; a forced variant is never left out. */
+gboolean nn_recorder_leaves_out(const NnRecorder *recorder, const char *kernel);
 /* How a node's input or output lies in memory; NULL if left out. Constants appear as dense views,
  * float ones as float32. */
 const NnView *nn_recorder_input(NnRecorder *recorder, const NnNode *node, guint i);

@@ -373,6 +373,7 @@ static const PairVariant *choose_pair(NnRecorder *recorder, const ConvJob *first
     const char *forced = nn_recorder_forced_variant(recorder);
     for (guint i = 0; i < G_N_ELEMENTS(pair_variants); i++)
         if ((!forced || strcmp(forced, pair_variants[i].name) == 0) &&
+            !nn_recorder_leaves_out(recorder, pair_variants[i].name) &&
             pair_variants[i].fits(first, second))
             return &pair_variants[i];
     return NULL;

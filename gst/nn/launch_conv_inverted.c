@@ -195,7 +195,8 @@ gboolean nn_conv_inverted_fits(const ConvInverted *job)
     const OclDevice *device = nn_recorder_device(job->project->recorder);
     const gboolean fits_device =
         nn_conv_forced_tile(job->project, NAME) ||
-        (device->device_class == OCL_CLASS_NVIDIA && device->compute_capability >= 80);
+        (device->device_class == OCL_CLASS_NVIDIA && device->compute_capability >= 80 &&
+         !nn_recorder_leaves_out(job->project->recorder, NAME));
     /* The sums of the last ask of the filters' output what they would ask of the input. */
     ConvJob whole = *job->project;
     whole.x = job->expand ? job->expand->x : job->filter->x;

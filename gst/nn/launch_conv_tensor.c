@@ -115,7 +115,8 @@ static gboolean fits_device(const ConvJob *job, const char *name)
 {
     const OclDevice *device = nn_recorder_device(job->recorder);
     return nn_conv_forced_tile(job, name) ||
-           (device->device_class == OCL_CLASS_NVIDIA && device->compute_capability >= 80);
+           (device->device_class == OCL_CLASS_NVIDIA && device->compute_capability >= 80 &&
+            !nn_recorder_leaves_out(job->recorder, "conv_tensor"));
 }
 
 gboolean nn_conv_tensor_fits(gconstpointer data)

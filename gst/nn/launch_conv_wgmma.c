@@ -155,6 +155,8 @@ gboolean nn_conv_wgmma_fits_device(const ConvJob *job, const char *name)
 {
     if (!is_hopper(job))
         return nn_conv_forced_tile(job, name) != NULL;
+    if (nn_recorder_leaves_out(job->recorder, name))
+        return FALSE;
     return nn_conv_wgmma_emulated(job) || builds(job);
 }
 
@@ -262,7 +264,7 @@ gboolean nn_conv_wgmma_phases_fits(gconstpointer data)
 {
     const ConvPhases *phases = data;
     if (!nn_conv_wgmma_fits_device(phases->whole, "conv_wgmma_phases") ||
-        !nn_conv_phases_fit(phases))
+        nn_recorder_leaves_out(phases->whole->recorder, NAME) || !nn_conv_phases_fit(phases))
         return FALSE;
     for (int i = 0; i < N_PHASES; i++)
         if (!nn_conv_wgmma_fits_sums(&phases->phases[i]))

@@ -6,7 +6,8 @@
 
 gboolean nn_gpu_variant(const NnRecorder *recorder, const char *name)
 {
-    return nn_recorder_device(recorder)->device_class != OCL_CLASS_CPU ||
+    return (nn_recorder_device(recorder)->device_class != OCL_CLASS_CPU &&
+            !nn_recorder_leaves_out(recorder, name)) ||
            g_strcmp0(nn_recorder_forced_variant(recorder), name) == 0;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "recorder.h"
+#include "trust.h"
 #include "tune.h"
 
 struct NnNetwork {
@@ -156,30 +157,81 @@ static gboolean choose_recording(const OclDevice *device, const NnNetworkParams 
            (params->recorded || device->device_class != OCL_CLASS_CPU);
 }
 
-/* Compiles or loads what a launch needs, so that making slots finds it; what fails, fails again
- * there. */
-static void build_program(gpointer data, gpointer device)
+/* The first launch whose kernel the driver refuses, and what it says. */
+typedef struct {
+    OclDevice *device;
+    const NnLaunch *launch;
+    GError *error;
+} Refusal;
+
+static void refusal_clear(Refusal *refusal)
+{
+    g_clear_error(&refusal->error);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Refusal, refusal_clear)
+
+/* NVIDIA's driver does not build a kernel whose work-groups ask for too much; others tell only
+ * when it is enqueued, or asked. */
+static gboolean check_group(const OclKernel *kernel, const NnLaunch *launch, GError **error)
+{
+    const gsize most = ocl_kernel_max_group(kernel);
+    gsize n = 1;
+    for (guint i = 0; launch->local[0] && i < launch->n_dims; i++)
+        n *= launch->local[i];
+    if (kernel->device->device_class == OCL_CLASS_NVIDIA || most == 0 || n <= most)
+        return TRUE;
+    g_set_error(error, OCL_ERROR, CL_INVALID_WORK_GROUP_SIZE,
+                "%s on %s: work-groups of %" G_GSIZE_FORMAT " where %" G_GSIZE_FORMAT
+                " are possible",
+                kernel->name, kernel->device->name, n, most);
+    return FALSE;
+}
+
+/* Compiles or loads what a launch needs, so that making slots finds it. */
+static void build_program(gpointer data, gpointer user_data)
 {
     const NnLaunch *launch = data;
-    ocl_kernel_free(ocl_kernel_new(device, launch->file, launch->function, launch->options, NULL));
+    Refusal *refusal = user_data;
+    if (refusal->error)
+        return;
+    g_autoptr(OclKernel) kernel = ocl_kernel_new(refusal->device, launch->file, launch->function,
+                                                 launch->options, &refusal->error);
+    if (!kernel || !check_group(kernel, launch, &refusal->error))
+        refusal->launch = launch;
 }
 
 /* Records the launches, and has a thread build their programs meanwhile: packing weights and
  * compiling both take long, and the drivers let only one thread compile. */
-static gboolean record(NnNetwork *network, GError **error)
+static gboolean record(NnNetwork *network, Refusal *refusal, GError **error)
 {
     NnRecorder *recorder = network->recorder;
     if (network->deadline_us != 0)
         return nn_recorder_record(recorder, network->graph, error);
-    recorder->builder = g_thread_pool_new(build_program, network->device, 1, TRUE, NULL);
+    refusal->device = network->device;
+    recorder->builder = g_thread_pool_new(build_program, refusal, 1, TRUE, NULL);
     const gboolean ok = nn_recorder_record(recorder, network->graph, error);
     g_thread_pool_free(recorder->builder, !ok, TRUE);
     recorder->builder = NULL;
     return ok;
 }
 
-NnNetwork *nn_network_build(NnModel *model, OclDevice *device, const NnNetworkParams *params,
-                            GHashTable *measured, gint64 deadline_us, GError **error)
+/* Whether a kernel was found that the device does not run as it should, so that what is recorded
+ * next is something else. What is refused for good fails when slots are made. */
+static gboolean leaves_out_more(const NnNetwork *network, const Refusal *refusal)
+{
+    if (network->recorder->variant || network->deadline_us != 0)
+        return FALSE;
+    if (!refusal->error)
+        return nn_kernels_check(network->device, network->recorder->launches);
+    return !ocl_error_is_device_lost(refusal->error) &&
+           !ocl_error_is_out_of_memory(refusal->error) &&
+           nn_kernel_leave_out(network->device, refusal->launch->function, refusal->error->message);
+}
+
+/* *again: set if what was recorded will not do, and something else would be now. */
+static NnNetwork *build_once(NnModel *model, OclDevice *device, const NnNetworkParams *params,
+                             GHashTable *measured, gint64 deadline_us, gboolean *again,
+                             GError **error)
 {
     const gboolean fp16 = choose_fp16(device, params->precision);
     g_autoptr(NnGraph) graph = build_graph(model, params, error);
@@ -203,7 +255,11 @@ NnNetwork *nn_network_build(NnModel *model, OclDevice *device, const NnNetworkPa
     network->recorder->max_samples = network->max_samples;
     network->recorder->measured = measured;
     network->recorder->samples = device->device_class == OCL_CLASS_CPU ? 1 : network->max_samples;
-    if (!record(network, error))
+    g_auto(Refusal) refusal = { 0 };
+    if (!record(network, &refusal, error))
+        return NULL;
+    *again = leaves_out_more(network, &refusal);
+    if (*again)
         return NULL;
     list_ports(network);
     /* A profile has one event per launch, a recording all samples in each. */
@@ -217,6 +273,18 @@ NnNetwork *nn_network_build(NnModel *model, OclDevice *device, const NnNetworkPa
         return NULL;
     nn_recorder_forget_host_data(network->recorder);
     return g_steal_pointer(&network);
+}
+
+NnNetwork *nn_network_build(NnModel *model, OclDevice *device, const NnNetworkParams *params,
+                            GHashTable *measured, gint64 deadline_us, GError **error)
+{
+    for (;;) {
+        gboolean again = FALSE;
+        NnNetwork *network =
+            build_once(model, device, params, measured, deadline_us, &again, error);
+        if (!again)
+            return network;
+    }
 }
 
 NnNetwork *nn_network_new(NnModel *model, OclDevice *device, const NnNetworkParams *params,

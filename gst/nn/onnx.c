@@ -493,6 +493,14 @@ static NnGraph *parse_model(GBytes *bytes, const char *folder, GError **error)
     return graph;
 }
 
+NnModel *nn_model_of_graph(NnGraph *graph)
+{
+    NnModel *model = g_new0(NnModel, 1);
+    g_atomic_ref_count_init(&model->ref_count);
+    model->graph = graph;
+    return model;
+}
+
 static NnModel *model_new(GBytes *bytes, const char *name, const char *folder, GError **error)
 {
     NnGraph *graph = parse_model(bytes, folder, error);
@@ -500,10 +508,7 @@ static NnModel *model_new(GBytes *bytes, const char *name, const char *folder, G
         g_prefix_error(error, "%s: ", name);
         return NULL;
     }
-    NnModel *model = g_new0(NnModel, 1);
-    g_atomic_ref_count_init(&model->ref_count);
-    model->graph = graph;
-    return model;
+    return nn_model_of_graph(graph);
 }
 
 NnModel *nn_model_load(const char *path, GError **error)

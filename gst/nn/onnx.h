@@ -4,11 +4,14 @@
  */
 #pragma once
 
-#include "graph.h"
+#include "nn.h"
 
 G_BEGIN_DECLS
 
 struct Onnx__TensorProto; /* generated: onnx.pb-c.h */
+
+/* A model that no file holds. @graph: (transfer full): as read, not inferred. */
+NnModel *nn_model_of_graph(NnGraph *graph);
 
 /* A file with one serialised TensorProto, as ONNX's conformance data has them. */
 NnArray *nn_onnx_tensor_load(const char *path, GError **error);

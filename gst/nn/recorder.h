@@ -49,6 +49,7 @@ struct NnRecorder {
     gboolean fp16;
     guint max_samples;
     const char *variant;
+    GHashTable *left_out;   /* (nullable): nn_kernels_left_out() */
     const NnGraph *graph;   /* being recorded; the caller's */
     GPtrArray *storages;    /* NnStorage*, owned */
     GPtrArray *launches;    /* NnLaunch*, owned */

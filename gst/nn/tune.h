@@ -25,6 +25,16 @@ GHashTable *nn_tune_load(const OclDevice *device);
  * one wins, and nobody reads half a file. Failing is harmless. */
 void nn_tune_store(const OclDevice *device, GHashTable *found);
 
+/* What the test of a kernel found on devices like this one (trust.h); kept in the same file. */
+typedef enum {
+    NN_VERDICT_NONE, /* it has not been tested */
+    NN_VERDICT_RIGHT,
+    NN_VERDICT_WRONG,
+} NnVerdict;
+
+NnVerdict nn_tune_load_verdict(const OclDevice *device, const char *kernel);
+void nn_tune_store_verdict(const OclDevice *device, const char *kernel, NnVerdict verdict);
+
 /* ---- tune.c */
 
 /* TRUE if some choice of @network, which was built with @measured, has ways not compared yet. */

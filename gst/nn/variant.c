@@ -17,19 +17,31 @@ gboolean nn_variant_never(gconstpointer job)
     return FALSE;
 }
 
-static const NnVariant *find_fitting(const NnVariant *table, guint n, const char *name,
-                                     gconstpointer job)
+/* The device runs "NAME:..." with the kernel NAME, or does not. */
+static gboolean fits(const NnRecorder *recorder, const NnVariant *variant, gconstpointer job)
+{
+    if (recorder->left_out) {
+        g_autofree char *kernel = g_strndup(variant->name, strcspn(variant->name, ":"));
+        if (nn_recorder_leaves_out(recorder, kernel))
+            return FALSE;
+    }
+    return variant->fits(job);
+}
+
+static const NnVariant *find_fitting(const NnRecorder *recorder, const NnVariant *table, guint n,
+                                     const char *name, gconstpointer job)
 {
     for (guint i = 0; i < n; i++)
         if (strcmp(table[i].name, name) == 0)
-            return table[i].fits(job) ? &table[i] : NULL;
+            return fits(recorder, &table[i], job) ? &table[i] : NULL;
     return NULL;
 }
 
-static const NnVariant *first_that_pays(const NnVariant *table, guint n, gconstpointer job)
+static const NnVariant *first_that_pays(const NnRecorder *recorder, const NnVariant *table, guint n,
+                                        gconstpointer job)
 {
     for (guint i = 0; i < n; i++)
-        if (table[i].fits(job) && (!table[i].pays || table[i].pays(job)))
+        if (fits(recorder, &table[i], job) && (!table[i].pays || table[i].pays(job)))
             return &table[i];
     return &table[n - 1];
 }
@@ -78,12 +90,13 @@ static char *make_key(NnRecorder *recorder, guint n_ways)
 }
 
 /* What else could be tried than @rule; not the way that handles everything, which is slow. */
-static GPtrArray *list_ways(const NnVariant *table, guint n, const NnVariant *rule,
-                            gconstpointer job)
+static GPtrArray *list_ways(const NnRecorder *recorder, const NnVariant *table, guint n,
+                            const NnVariant *rule, gconstpointer job)
 {
     GPtrArray *ways = g_ptr_array_new();
     for (guint i = 0; i < n; i++)
-        if (&table[i] != rule && table[i].fits != nn_variant_always && table[i].fits(job))
+        if (&table[i] != rule && table[i].fits != nn_variant_always &&
+            fits(recorder, &table[i], job))
             g_ptr_array_add(ways, (gpointer)table[i].name);
     return ways;
 }
@@ -95,7 +108,7 @@ static const NnVariant *choose_measured(NnRecorder *recorder, const NnVariant *t
     NnChoice *choice = g_new0(NnChoice, 1);
     choice->key = make_key(recorder, n);
     choice->rule = rule->name;
-    choice->ways = list_ways(table, n, rule, job);
+    choice->ways = list_ways(recorder, table, n, rule, job);
     recorder->choice = (int)recorder->choices->len;
     g_ptr_array_add(recorder->choices, choice);
 
@@ -103,7 +116,7 @@ static const NnVariant *choose_measured(NnRecorder *recorder, const NnVariant *t
     if (!measured || !measured[0])
         return rule;
     recorder->way = measured[0];
-    const NnVariant *found = find_fitting(table, n, recorder->way, job);
+    const NnVariant *found = find_fitting(recorder, table, n, recorder->way, job);
     recorder->way = found ? found->name : NULL;
     return found ? found : rule;
 }
@@ -114,9 +127,9 @@ const NnVariant *nn_variant_choose(NnRecorder *recorder, const NnVariant *table,
     recorder->way = NULL;
     recorder->choice = -1;
     const NnVariant *forced =
-        recorder->variant ? find_fitting(table, n, recorder->variant, job) : NULL;
+        recorder->variant ? find_fitting(recorder, table, n, recorder->variant, job) : NULL;
     if (forced)
         return forced;
-    const NnVariant *rule = first_that_pays(table, n, job);
+    const NnVariant *rule = first_that_pays(recorder, table, n, job);
     return recorder->measured ? choose_measured(recorder, table, n, rule, job) : rule;
 }

@@ -28,6 +28,15 @@ void ocl_kernel_free(OclKernel *kernel)
     g_free(kernel);
 }
 
+gsize ocl_kernel_max_group(const OclKernel *kernel)
+{
+    gsize most = 0;
+    if (clGetKernelWorkGroupInfo(kernel->cl, kernel->device->id, CL_KERNEL_WORK_GROUP_SIZE,
+                                 sizeof most, &most, NULL) != CL_SUCCESS)
+        return 0;
+    return most;
+}
+
 gboolean ocl_kernel_set(OclKernel *kernel, guint index, gsize size_b, const void *value,
                         GError **error)
 {

@@ -207,6 +207,9 @@ OclKernel *ocl_kernel_new(OclDevice *device, const char *file, const char *funct
 void ocl_kernel_free(OclKernel *kernel);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(OclKernel, ocl_kernel_free)
 
+/* The most work-items that a work-group of @kernel may have; 0 if the driver does not tell. */
+gsize ocl_kernel_max_group(const OclKernel *kernel);
+
 /* Sets argument @index to @size_b bytes at @value; @value NULL asks for that much local memory. */
 gboolean ocl_kernel_set(OclKernel *kernel, guint index, gsize size_b, const void *value,
                         GError **error);
