@@ -107,6 +107,9 @@ FLOATS(HALF_LOAD, __global) FLOATS(HALF_LOAD, __local) FLOATS(HALF_LOAD, __const
 FLOATS(HALF_LOAD, __private)
 FLOATS(HALF_STORE, __global) FLOATS(HALF_STORE, __local) FLOATS(HALF_STORE, __private)
 
+#define COUNTER(T, space) T STORER atomic_inc(volatile space T *p);
+COUNTER(int, __global) COUNTER(int, __local) COUNTER(uint, __global) COUNTER(uint, __local)
+
 #undef FUNCTION
 #undef LOADER
 #undef STORER
@@ -138,3 +141,4 @@ FLOATS(HALF_STORE, __global) FLOATS(HALF_STORE, __local) FLOATS(HALF_STORE, __pr
 #undef VECTORS_OF
 #undef HALF_LOAD
 #undef HALF_STORE
+#undef COUNTER

@@ -24,7 +24,7 @@
  *                          HOLD, for one block of channels: all of them
  *           PATCHES        2, or 1 where there is one block of channels
  *           SPLITS         parts that the blocks are divided among (split-K); above 1 the sums
- *                          go to `partial` and conv_reduce finishes
+ *                          go to `partial` and the last work-group of a tile adds them
  *           ACT, SCALED, RESIDUAL, POOLED, MOMENTS, RESIZED, NORMED  see common.clh,
  *                          conv_epilogue.clh, conv_resized.clh and conv_normed.clh; of several blocks
  *                          an enlarged map alone is NORMED
@@ -78,6 +78,8 @@
 #include "conv_normed.clh"
 #include "conv_resized.clh"
 
+#define SUMS (BLOCKS_M * BN / 2)
+#define SUM(i) sum[(i) / (BN / 2)][(i) % (BN / 2)]
 #define MULTIPLY SELECT(WARPGROUP_MULTIPLY_, BN)
 #define FINISH SELECT(WARPGROUP_FINISH_, BN)
 
@@ -242,28 +244,17 @@ conv_halo(CONV_PARAMETERS)
     /* Two columns of two rows per eight columns, see WARPGROUP_MULTIPLY. */
     const int my_row = warpgroup * BLOCKS_M * 64 + (warp & 3) * 16 + (lane >> 2);
     const int my_column = (lane & 3) * 2;
-#if SPLITS > 1
-    /* Sums of this split, [sample][split][pixel][channel]. */
-    __global float *to = partial + (sample * SPLITS + split) * (ulong)(out.h * out.w) * out.c;
-#else
+    JOIN_PARTS();
     EPILOGUE_OF(sample);
     __local ushort *rows = (__local ushort *)tile;
-#endif
 #pragma unroll
     for (int i = 0; i < BLOCKS_M; i++)
 #pragma unroll
         for (int e = 0; e < BN / 2; e += 2) {
             const int row = my_row + i * 64 + 8 * (e >> 1 & 1), n = my_column + (e >> 2) * 8;
             const float2 v = (float2)(sum[i][e], sum[i][e + 1]);
-#if SPLITS > 1
-            const int2 place = PLACE_OF_ROW(first, row, out);
-            if (place.x < out.w && place.y < out.h && n0 + n < out.c)
-                vstore2(v, 0, to + ((long)place.y * out.w + place.x) * out.c + n0 + n);
-#else
             keep_pair(rows, row, n, v, bias, n0, out.c, FINISH_AT(0));
-#endif
         }
-#if SPLITS == 1
     barrier(CLK_LOCAL_MEM_FENCE);
     write_rows(rows, thread, first, n0, sample, RESIDUAL_ARGUMENTS out_base, out,
                FINISH_AT(0));
@@ -273,6 +264,5 @@ conv_halo(CONV_PARAMETERS)
 #endif
 #ifdef MOMENTS
     FINISH_MOMENTS(rows, first);
-#endif
 #endif
 }

@@ -25,7 +25,7 @@
  *           ROWS, COLUMNS      of the filters
  *           STRIDE_Y, STRIDE_X of the filters
  *           SPLITS             parts that the channels between are divided among; above 1 the sums go
- *                              to `partial` and conv_reduce finishes
+ *                              to `partial` and the last work-group of a tile adds them
  *           EXPAND_ACT, FILTER_ACT  activations of the first two; see common.clh
  *           ACT, SCALED, RESIDUAL  of the last; see common.clh and conv_epilogue.clh
  * Buffers   in   Map, halves, channels dense, pixel strides and offset multiples of 8
@@ -90,6 +90,9 @@
 
 #include "tensor_core.clh"
 #include "conv_epilogue.clh"
+
+#define SUMS (WN / 8 * 4)
+#define SUM(i) sum[(i) / 4][(i) % 4]
 
 #define PIXELS 2 /* side by side, that a thread filters at once */
 #define WINDOW ((PIXELS - 1) * STRIDE_X + COLUMNS)
@@ -290,13 +293,9 @@ conv_inverted(CONV_PARAMETERS, float expand_alpha, float expand_beta, float filt
     COPY_WAIT(0);
     barrier(CLK_LOCAL_MEM_FENCE);
 
-#if SPLITS > 1
-    /* Sums of this split, [sample][split][pixel][channel]. */
-    __global float *to = partial + (sample * SPLITS + split) * (ulong)(out.h * out.w) * out.c;
-#else
+    JOIN_PARTS();
     EPILOGUE_OF(sample);
     __local ushort *rows = (__local ushort *)tile;
-#endif
 #pragma unroll
     for (int j = 0; j < WN / 8; j++)
 #pragma unroll
@@ -304,17 +303,9 @@ conv_inverted(CONV_PARAMETERS, float expand_alpha, float expand_beta, float filt
             const int row = warp_m * 16 + (lane >> 2) + 8 * (e >> 1);
             const int n = warp_n * WN + j * 8 + (lane & 3) * 2;
             const float2 v = (float2)(sum[j][e], sum[j][e + 1]);
-#if SPLITS > 1
-            const int2 place = PLACE_OF_ROW(first, row, out);
-            if (place.x < out.w && place.y < out.h && n0 + n < out.c)
-                vstore2(v, 0, to + ((long)place.y * out.w + place.x) * out.c + n0 + n);
-#else
             keep_pair(rows, row, n, v, bias, n0, out.c, FINISH_AT(0));
-#endif
         }
-#if SPLITS == 1
     barrier(CLK_LOCAL_MEM_FENCE);
     write_rows(rows, thread, first, n0, sample, RESIDUAL_ARGUMENTS out_base, out,
                FINISH_AT(0));
-#endif
 }

@@ -13,7 +13,7 @@
  *           WM, WN         part of the tile that one warp computes
  *           STAGES         tiles on their way from global memory at once
  *           SPLITS         parts that the inner dimension is cut into (split-K); above 1 the sums
- *                          go to `partial` and conv_reduce finishes
+ *                          go to `partial` and the last work-group of a tile adds them
  *           ACT, SCALED, RESIDUAL, PHASES, MOMENTS  see common.clh and conv_epilogue.clh
  * Buffers   in   Map, halves, channels dense, pixel strides and offset multiples of 8
  *           w    [K][R][S][C8] halves, C8 = C rounded up to 8, the rest zero
@@ -36,6 +36,9 @@
 
 #include "tensor_core.clh"
 #include "conv_epilogue.clh"
+
+#define SUMS (WM / 16 * (WN / 8) * 4)
+#define SUM(i) sum[(i) / 4 / (WN / 8)][(i) / 4 % (WN / 8)][(i) % 4]
 
 /* Where chunk `chunk` of row `row` lies: chunks are permuted within a row so that the eight rows of
  * a matrix load hit eight different groups of banks. */
@@ -168,22 +171,7 @@ conv_tensor(CONV_PARAMETERS)
     COPY_WAIT(0);
     barrier(CLK_LOCAL_MEM_FENCE);
 
-#if SPLITS > 1
-    /* Sums of this split, [sample][split][pixel][channel]. */
-    __global float *to = partial + (sample * SPLITS + split) * (ulong)(whole.h * whole.w) * out.c;
-#pragma unroll
-    for (int i = 0; i < WM / 16; i++)
-#pragma unroll
-        for (int j = 0; j < WN / 8; j++)
-#pragma unroll
-            for (int e = 0; e < 4; e += 2) {
-                const int m = m0 + warp_m * WM + i * 16 + (lane >> 2) + 8 * (e >> 1);
-                const int n = n0 + warp_n * WN + j * 8 + (lane & 3) * 2;
-                if (m < pixels && n < out.c)
-                    vstore2((float2)(sum[i][j][e], sum[i][j][e + 1]), 0,
-                            to + (long)WHOLE_PIXEL(m) * out.c + n);
-            }
-#else
+    JOIN_PARTS();
     EPILOGUE_OF(sample);
     __local ushort *rows = (__local ushort *)tile;
 #pragma unroll
@@ -201,6 +189,5 @@ conv_tensor(CONV_PARAMETERS)
                FINISH_AT(0));
 #ifdef MOMENTS
     FINISH_MOMENTS(rows, m0);
-#endif
 #endif
 }

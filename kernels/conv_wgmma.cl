@@ -16,7 +16,7 @@
  * Defines   BM, BN         tile: pixels (a multiple of 128) x channels (64, 128 or 256)
  *           STAGES         tiles in local memory, those on their way included; at least 3
  *           SPLITS         parts that the inner dimension is cut into (split-K); above 1 the sums
- *                          go to `partial` and conv_reduce finishes
+ *                          go to `partial` and the last work-group of a tile adds them
  *           ACT, SCALED, RESIDUAL, PHASES, MOMENTS  see common.clh and conv_epilogue.clh
  * Buffers   in   Map, halves, channels dense, pixel strides and offset multiples of 8
  *           w    [channel tile][step][BN][BK] halves, zero beyond the last; each [BN][BK] swizzled
@@ -46,6 +46,8 @@
 #include "hopper.clh"
 #include "conv_epilogue.clh"
 
+#define SUMS (BLOCKS_M * BN / 2)
+#define SUM(i) sum[(i) / (BN / 2)][(i) % (BN / 2)]
 #define MULTIPLY SELECT(WARPGROUP_MULTIPLY_, BN)
 #define FINISH SELECT(WARPGROUP_FINISH_, BN)
 
@@ -177,33 +179,21 @@ conv_wgmma(CONV_PARAMETERS)
     /* Two columns of two rows per eight columns, see WARPGROUP_MULTIPLY. */
     const int my_row = warpgroup * BLOCKS_M * 64 + (warp & 3) * 16 + (lane >> 2);
     const int my_column = (lane & 3) * 2;
-#if SPLITS > 1
-    /* Sums of this split, [sample][split][pixel][channel]. */
-    __global float *to = partial + (sample * SPLITS + split) * (ulong)(whole.h * whole.w) * out.c;
-#else
+    JOIN_PARTS();
     EPILOGUE_OF(sample);
     __local ushort *rows = (__local ushort *)tile;
-#endif
 #pragma unroll
     for (int i = 0; i < BLOCKS_M; i++)
 #pragma unroll
         for (int e = 0; e < BN / 2; e += 2) {
             const int row = my_row + i * 64 + 8 * (e >> 1 & 1), n = my_column + (e >> 2) * 8;
             const float2 v = (float2)(sum[i][e], sum[i][e + 1]);
-#if SPLITS > 1
-            const int m = m0 + row;
-            if (m < pixels && n0 + n < out.c)
-                vstore2(v, 0, to + (long)WHOLE_PIXEL(m) * out.c + n0 + n);
-#else
             keep_pair(rows, row, n, v, bias, n0, out.c, FINISH_AT(0));
-#endif
         }
-#if SPLITS == 1
     barrier(CLK_LOCAL_MEM_FENCE);
     write_rows(rows, thread, m0, n0, sample, RESIDUAL_ARGUMENTS out_base, out,
                FINISH_AT(0));
 #ifdef MOMENTS
     FINISH_MOMENTS(rows, m0);
-#endif
 #endif
 }

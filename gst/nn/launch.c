@@ -70,12 +70,17 @@ void nn_recorder_forget_host_data(NnRecorder *recorder)
     g_ptr_array_set_size(recorder->host_blocks, 0);
 }
 
+/* Slices of buffers start where the device allows it, and vectors where they are whole. */
+static gsize aligned(const NnRecorder *recorder, gsize size_b)
+{
+    const gsize align_b = MAX(recorder->device->base_align_b, 128);
+    return (MAX(size_b, 1) + align_b - 1) / align_b * align_b;
+}
+
 NnStorage *nn_recorder_storage(NnRecorder *recorder, gsize size_b)
 {
     NnStorage *storage = g_new0(NnStorage, 1);
-    /* Slices of buffers start where the device allows it, and vectors where they are whole. */
-    const gsize align_b = MAX(recorder->device->base_align_b, 128);
-    storage->size_b = (MAX(size_b, 1) + align_b - 1) / align_b * align_b;
+    storage->size_b = aligned(recorder, size_b);
     storage->first = G_MAXINT;
     storage->last = G_MININT;
     g_ptr_array_add(recorder->storages, storage);
@@ -232,6 +237,19 @@ NnView nn_recorder_scratch(NnRecorder *recorder, NnType type, gsize n)
 {
     NnView view = { .type = type, .rank = 1, .dims = { (gint64)n }, .strides = { 1 } };
     view.storage = nn_recorder_storage(recorder, n * nn_type_size(type));
+    return view;
+}
+
+NnView nn_recorder_counters(NnRecorder *recorder, gsize n)
+{
+    NnView view = { .type = NN_INT32, .rank = 1, .dims = { (gint64)n }, .strides = { 1 } };
+    const gsize size_b = aligned(recorder, n * nn_type_size(NN_INT32));
+    if (!recorder->counters) {
+        recorder->counters = nn_recorder_storage(recorder, size_b);
+        recorder->counters->counters = TRUE;
+    }
+    recorder->counters->size_b = MAX(recorder->counters->size_b, size_b);
+    view.storage = recorder->counters;
     return view;
 }
 

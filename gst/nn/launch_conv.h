@@ -143,13 +143,14 @@ typedef struct {
     const ConvPhaseTaps *taps;   /* (nullable) */
     gint64 tiles, channel_tiles; /* of the map and of its channels: a work-group each */
     int splits;                  /* parts of the inner dimension, a work-group each, too */
+    int sums;                    /* of a work-group */
     int threads;                 /* of a work-group */
     int parts;                   /* of a work-group, as it leaves moments */
     const NnNode *before[2];     /* (nullable): whose activations' arguments come last */
     double flops;                /* of a sample; 0: those of the job's shape */
 } ConvGrid;
-/* What all of those kernels take (CONV_PARAMETERS in kernels/conv_epilogue.clh), and with several
- * splits the launch that adds their parts. @options: what is the kernel's own. */
+/* What all of those kernels take (CONV_PARAMETERS in kernels/conv_epilogue.clh). @options: what is
+ * the kernel's own. */
 void nn_conv_tensor_launch(const ConvJob *job, const ConvGrid *grid, const NnView *weights,
                            const char *options);
 
@@ -181,9 +182,9 @@ gboolean nn_conv_wgmma_fits_sums(const ConvJob *job);
  * @chunks of 8 halves. */
 gint64 nn_conv_wgmma_swizzled(gint64 chunks, gint64 row, gint64 column);
 /* An estimate for a full batch of @groups work-groups per sample, each of @steps steps that are cut
- * into @splits parts. */
+ * into @splits parts of @sums sums. */
 double nn_conv_wgmma_expected_us(const ConvJob *job, const ConvPace *pace, gint64 groups,
-                                 double steps, int splits);
+                                 double steps, int splits, int sums);
 /* The same of the best tile of conv_wgmma. */
 double nn_conv_wgmma_us(const ConvJob *job);
 

@@ -58,8 +58,8 @@ static gint64 local_memory_b(const ConvJob *job, const Cut *cut)
 {
     const gint64 pixels =
         (gint64)(TILE_W + job->shape.kw - 1) * (cut->tile->rows + job->shape.kh - 1);
-    const gint64 row_b = cut->chunks * 16;
-    return (cut->hold ? cut->taps : cut->tile->stages) * (cut->tile->bn * row_b + 8) +
+    const gint64 row_b = cut->chunks * 16, count_b = 16; /* of finished parts */
+    return count_b + (cut->hold ? cut->taps : cut->tile->stages) * (cut->tile->bn * row_b + 8) +
            (cut->blocks > 1 ? round_up(pixels * row_b, 1024) : 0) + pixels * row_b +
            nn_conv_normed_local_b(job, THREADS);
 }
@@ -90,6 +90,11 @@ static gint64 channel_tiles(const Cut *cut)
     return round_up(cut->y.c, cut->tile->bn) / cut->tile->bn;
 }
 
+static int tile_sums(const Cut *cut)
+{
+    return cut->tile->rows * TILE_W * cut->tile->bn;
+}
+
 /* Tiles half as wide as there are channels, or wider than needed, are only for those who ask. */
 static gboolean may_take(const ConvJob *job, const Tile *tile)
 {
@@ -109,11 +114,12 @@ static double choose_cut(const ConvJob *job, Cut *best)
         Cut cut;
         if (!may_take(job, &tiles[i]) || !make_cut(job, &tiles[i], &cut))
             continue;
-        const int most = job->pooled_too ? 1 : MIN(MAX_SPLITS, cut.blocks);
+        const int most = MIN(MAX_SPLITS, cut.blocks);
         for (; cut.splits <= most; cut.splits *= 2) {
             const double us = nn_conv_wgmma_expected_us(
                 job, &cut.tile->pace, map_tiles(&cut) * channel_tiles(&cut),
-                (double)cut.blocks * cut.taps * cut.chunks / MAX_CHUNKS, cut.splits);
+                (double)cut.blocks * cut.taps * cut.chunks / MAX_CHUNKS, cut.splits,
+                tile_sums(&cut));
             if (us < best_us) {
                 *best = cut;
                 best_us = us;
@@ -188,6 +194,7 @@ gboolean nn_conv_halo_record(gconstpointer data, GError **error)
                             .tiles = map_tiles(&cut),
                             .channel_tiles = channel_tiles(&cut),
                             .splits = cut.splits,
+                            .sums = tile_sums(&cut),
                             .threads = THREADS,
                             .parts = 1 };
     g_autofree char *options = g_strdup_printf(

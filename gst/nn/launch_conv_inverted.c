@@ -59,6 +59,8 @@ static gint64 weights_b(const ConvShape *filter, const Cut *cut)
            (gint64)cut->bn * (cut->chunk + 8) * 2 + floats_b(filter, cut);
 }
 
+#define COUNT_B 16 /* of finished parts */
+
 static gint64 local_memory_b(const ConvShape *filter, const Cut *cut)
 {
     const gint64 pixels = (gint64)cut->tile->h * cut->tile->w;
@@ -67,7 +69,8 @@ static gint64 local_memory_b(const ConvShape *filter, const Cut *cut)
     const gint64 stage_b = weights_b(filter, cut) + (cut->expand > 0 ? 0 : between_b);
     return MAX(cut->stages * stage_b + input_b + (cut->expand > 0 ? between_b : 0) +
                    pixels * (cut->chunk + 8) * 2,
-               pixels * (cut->bn + 8) * 2);
+               pixels * (cut->bn + 8) * 2) +
+           COUNT_B;
 }
 
 static gint64 most_local_b(const ConvJob *job)
@@ -116,7 +119,7 @@ static gboolean make_cut(const ConvInverted *job, const Tile *tile, Cut *cut)
 #define EXPANDED_PER_US 13800
 #define FILTERED_PER_US 3330
 #define SUMS_PER_US 4.15e5
-#define SPLIT_US 10 /* parts: to store them, and the launch that adds them */
+#define SPLIT_US 10 /* parts: to store them and to add them */
 /* Launches that memory bounds: start and end, bytes per us. */
 #define ALONE_US 8.5
 #define BANDWIDTH 2.4e6
@@ -307,6 +310,7 @@ void nn_conv_inverted_record(const ConvInverted *job)
         .tiles = cut.map_tiles,
         .channel_tiles = cut.channel_tiles,
         .splits = cut.splits,
+        .sums = cut.tile->h * cut.tile->w * cut.bn,
         .threads = cut.tile->warps * 32,
         .parts = 1,
         .before = { job->expand ? job->expand->node : job->filter->node, job->filter->node },

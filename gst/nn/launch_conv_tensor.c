@@ -198,24 +198,6 @@ static const char *residual_option(const ConvJob *job)
     return options[nn_conv_residual(job)];
 }
 
-/* Ends a convolution in @splits parts: @partial, [split][pixel][channel] floats per sample, to the
- * output. */
-static void record_reduce(const ConvJob *job, const NnView *partial, int splits)
-{
-    const NnMap y = nn_map_of(&job->y);
-    const NnView bias = pack_bias(job);
-    NnLaunch *launch = nn_recorder_launch(job->recorder, job->node, "conv_reduce.cl", "conv_reduce",
-                                          "-DFP16 -DSPLITS=%d%s" CONV_EPILOGUE_OPTION, splits,
-                                          residual_option(job), CONV_EPILOGUE(job));
-    nn_launch_buffer(launch, partial);
-    nn_launch_buffer(launch, &bias);
-    if (job->has_residual)
-        nn_launch_map(launch, &job->residual);
-    nn_launch_map(launch, &job->y);
-    nn_conv_launch_epilogue(launch, job);
-    nn_launch_items(launch, &job->y, (gint64)y.c / 8 * y.h * y.w, 1);
-}
-
 /* Of an output; of the phases' outputs on average. */
 static double count_taps(const ConvGrid *grid, const ConvShape *shape)
 {
@@ -228,8 +210,7 @@ static double count_taps(const ConvGrid *grid, const ConvShape *shape)
 static gint64 count_parts(const ConvJob *job, const ConvGrid *grid)
 {
     const gint64 n = grid->tiles * grid->parts;
-    return job->norm && grid->splits == 1 && n <= nn_norm_most_parts(job->recorder, job->norm) ? n
-                                                                                               : 0;
+    return job->norm && n <= nn_norm_most_parts(job->recorder, job->norm) ? n : 0;
 }
 
 void nn_conv_tensor_launch(const ConvJob *job, const ConvGrid *grid, const NnView *weights,
@@ -265,11 +246,13 @@ void nn_conv_tensor_launch(const ConvJob *job, const ConvGrid *grid, const NnVie
         nn_launch_strided(launch, &moments);
         nn_launch_int(launch, (gint32)first);
     }
-    NnView partial;
     if (grid->splits > 1) {
-        partial = nn_recorder_scratch(job->recorder, NN_FLOAT32,
-                                      (gsize)y.h * (gsize)y.w * (gsize)y.c * (gsize)grid->splits);
+        const gsize n_tiles = (gsize)(grid->tiles * grid->channel_tiles);
+        const NnView partial = nn_recorder_scratch(
+            job->recorder, NN_FLOAT32, n_tiles * (gsize)grid->splits * (gsize)grid->sums);
+        const NnView finished = nn_recorder_counters(job->recorder, n_tiles);
         nn_launch_buffer(launch, &partial);
+        nn_launch_buffer(launch, &finished);
     }
     nn_launch_bytes(launch, shape, sizeof *shape);
     if (grid->taps)
@@ -285,8 +268,6 @@ void nn_conv_tensor_launch(const ConvJob *job, const ConvGrid *grid, const NnVie
     nn_launch_cost(launch, grid->flops > 0 ? grid->flops
                                            : 2.0 * (double)nn_view_count(&job->y) * shape->c *
                                                  count_taps(grid, shape));
-    if (grid->splits > 1)
-        record_reduce(job, &partial, grid->splits);
     if (n_parts > 0)
         nn_recorder_elide(job->recorder, job->norm);
     if (n_parts > 0 && job->few) {
@@ -314,6 +295,7 @@ static void record(const ConvJob *job, const Cut *cut, const NnView *weights, gi
                             .tiles = n_tiles,
                             .channel_tiles = ((gint64)cut->channels + tile->bn - 1) / tile->bn,
                             .splits = cut->splits,
+                            .sums = tile->bm * tile->bn,
                             .threads = tile->bm / tile->wm * (tile->bn / tile->wn) * 32,
                             .parts = 1 };
     g_autofree char *options =

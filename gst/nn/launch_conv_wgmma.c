@@ -33,8 +33,10 @@ static const Tile tiles[] = {
 };
 #define LARGEST_TILE 0
 
-/* What the launch that adds the parts of a cut inner dimension and they move, in bytes per us. */
-#define REDUCE_BANDWIDTH 3e6
+/* Where the inner dimension is cut, by the rates of a multiprocessor's way to the L2 cache: to
+ * leave a part and to count it, then for the last to read each, in bytes per us. */
+#define PART_US 1.5
+#define PART_BANDWIDTH 8e4
 #define MAX_SPLITS 16
 #define MIN_STEPS 4 /* of a part */
 
@@ -88,16 +90,15 @@ static gint64 channel_tiles(const Cut *cut)
 }
 
 double nn_conv_wgmma_expected_us(const ConvJob *job, const ConvPace *pace, gint64 groups,
-                                 double steps, int splits)
+                                 double steps, int splits, int sums)
 {
-    const NnMap y = nn_map_of(&job->y);
     const gint64 samples = nn_recorder_max_samples(job->recorder);
     const gint64 units = nn_conv_wgmma_units(job, MULTIPROCESSORS);
     const gint64 turns = round_up(groups * samples * splits, units) / units;
     const gint64 waves = round_up(turns, pace->resident) / pace->resident;
-    const double moved_b = 2.0 * 4 * splits * samples * y.h * y.w * y.c;
     return turns * ceil(steps / splits) * (turns == 1 ? pace->alone_us : pace->shared_us) +
-           waves * pace->edge_us + (splits > 1 ? NN_LAUNCH_US + moved_b / REDUCE_BANDWIDTH : 0);
+           waves * pace->edge_us +
+           (splits > 1 ? PART_US + (splits + 1) * 4.0 * sums / PART_BANDWIDTH : 0);
 }
 
 static gboolean may_take(const Tile *tile, const char *forced)
@@ -122,7 +123,7 @@ static Cut choose_cut(const ConvJob *job, const ConvJob *jobs, int n_jobs, doubl
         for (cut.splits = 1; cut.splits <= MAX_SPLITS; cut.splits *= 2) {
             const double us = nn_conv_wgmma_expected_us(
                 job, &cut.tile->pace, n_jobs * pixel_tiles(&cut) * channel_tiles(&cut), steps,
-                cut.splits);
+                cut.splits, cut.tile->bm * cut.tile->bn);
             if (!may_take(cut.tile, nn_conv_forced_tile(job, NAME)) || us >= *best_us ||
                 (cut.splits > 1 && steps / cut.splits < MIN_STEPS))
                 continue;
@@ -240,6 +241,7 @@ static void record(const ConvJob *job, const Cut *cut, const NnView *weights, in
                             .tiles = n_jobs * pixel_tiles(cut),
                             .channel_tiles = channel_tiles(cut),
                             .splits = cut->splits,
+                            .sums = cut->tile->bm * cut->tile->bn,
                             .threads = THREADS,
                             .parts = 1 };
     g_autofree char *options = g_strdup_printf("-DBM=%d -DBN=%d -DSTAGES=%d", cut->tile->bm,

@@ -33,6 +33,7 @@ typedef struct {
 struct NnSlot {
     NnNetwork *network;
     GPtrArray *chunks;     /* cl_mem */
+    cl_mem counters;       /* (nullable): all counters of a storage */
     GPtrArray *slices;     /* cl_mem: single storages, for kernels that take no offset */
     GPtrArray *kernels;    /* OclKernel*, one per launch */
     cl_event *events;      /* one per launch, when profiling */
@@ -374,6 +375,8 @@ void nn_network_memory(const NnNetwork *network, gsize *weights_b, gsize *arena_
 
 static cl_mem storage_memory(const NnSlot *slot, const NnStorage *storage)
 {
+    if (storage->counters)
+        return slot->counters;
     GPtrArray *chunks = storage->constant ? slot->network->weights : slot->chunks;
     return chunks->pdata[storage->chunk];
 }
@@ -461,6 +464,20 @@ static gboolean make_kernel(NnSlot *slot, const NnLaunch *launch, GError **error
     return TRUE;
 }
 
+static gboolean add_counters(NnSlot *slot, GError **error)
+{
+    const NnNetwork *network = slot->network;
+    const NnStorage *counters = network->recorder->counters;
+    if (!counters)
+        return TRUE;
+    const gsize size_b = counters->size_b * network->max_samples;
+    slot->counters = ocl_buffer_new(network->device, OCL_BUFFER_READ_WRITE, size_b, error);
+    g_autoptr(OclQueue) queue =
+        slot->counters ? ocl_queue_new(network->device, "counters", FALSE, error) : NULL;
+    return queue && ocl_fill(queue, slot->counters, 0, 0, size_b, NULL, error) &&
+           ocl_queue_finish(queue, error);
+}
+
 NnSlot *nn_slot_new(NnNetwork *network, GError **error)
 {
     g_autoptr(NnSlot) slot = g_new0(NnSlot, 1);
@@ -484,6 +501,8 @@ NnSlot *nn_slot_new(NnNetwork *network, GError **error)
             return NULL;
         g_ptr_array_add(slot->chunks, memory);
     }
+    if (!add_counters(slot, error))
+        return NULL;
     for (guint i = 0; i < launches->len; i++)
         if (!is_in_time(network, error) || !make_kernel(slot, launches->pdata[i], error))
             return NULL;
@@ -506,6 +525,7 @@ void nn_slot_free(NnSlot *slot)
     g_ptr_array_unref(slot->kernels);
     g_ptr_array_unref(slot->slices);
     g_ptr_array_unref(slot->chunks);
+    g_clear_pointer(&slot->counters, release_memory);
     nn_network_unref(slot->network);
     g_free(slot);
 }

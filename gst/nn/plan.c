@@ -173,7 +173,7 @@ NnPlan *nn_plan_new(NnRecorder *recorder, const NnGraph *graph, const NnPlanPara
     g_autoptr(GPtrArray) computed = g_ptr_array_new();
     for (guint i = 0; i < recorder->storages->len; i++) {
         NnStorage *storage = recorder->storages->pdata[i];
-        if (!storage->constant && storage->first <= storage->last)
+        if (!storage->constant && !storage->counters && storage->first <= storage->last)
             g_ptr_array_add(computed, storage);
     }
     g_ptr_array_sort(computed, by_size);

@@ -17,6 +17,7 @@ typedef struct {
     gsize size_b;      /* for one sample, aligned for the device; of the whole if shared */
     gboolean shared;   /* one block for all samples: constants and what is computed from them */
     gboolean in_turns; /* plan.c: one block that a batch's samples use one after the other */
+    gboolean counters; /* nn_recorder_counters(): in memory of its own, which begins with 0 */
     gconstpointer constant; /* host data to upload, NULL: computed */
     gsize constant_b;
     int first, last; /* launches between which it must live (plan.c); -1: before the first */
