@@ -10,7 +10,9 @@ GType gst_cl_precision_get_type(void)
 {
     static gsize type;
     static const GEnumValue values[] = {
-        { NN_PRECISION_AUTO, "fp16 where the device gains by it, else fp32", "auto" },
+        { NN_PRECISION_AUTO,
+          "fp16 where the device gains by it and the network is not known to suffer, else fp32",
+          "auto" },
         { NN_PRECISION_FP32, "32-bit floats", "fp32" },
         { NN_PRECISION_FP16, "16-bit floats in memory, summed in 32 bits", "fp16" },
         { 0, NULL, NULL },

@@ -318,6 +318,12 @@ static gboolean make_move(PictureNetwork *self, GError **error)
     return self->move != NULL;
 }
 
+/* What is asked for, else what the network is known to need, else what suits the device. */
+static NnPrecision choose_precision(const PictureNetwork *self)
+{
+    return self->precision == NN_PRECISION_AUTO ? self->model->info->precision : self->precision;
+}
+
 static gboolean build(PictureNetwork *self, GError **error)
 {
     g_autoptr(GArray) bindings = make_bindings(self, error);
@@ -325,7 +331,7 @@ static gboolean build(PictureNetwork *self, GError **error)
         return FALSE;
     g_autoptr(GPtrArray) outputs = wanted_outputs(self);
     const NnNetworkParams params = { .max_samples = self->max_samples,
-                                     .precision = self->precision,
+                                     .precision = choose_precision(self),
                                      .keep_inputs = picture_model_is_recurrent(self->model),
                                      .tuning = self->tuning,
                                      .tuning_ms = self->model->tuning_ms,

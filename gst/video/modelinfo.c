@@ -146,7 +146,8 @@ static gboolean read_ranges(const Section *section, float least[3], float greate
 
 /* ---------------------------------------------------------------- sections */
 
-static const char *const model_keys[] = { "version", "group-id", "preset", "description", NULL };
+static const char *const model_keys[] = { "version",     "group-id",  "preset",
+                                          "description", "precision", NULL };
 static const char *const input_keys[] = {
     "id",         "type",  "dims",          "dims-order", "dir",      "ranges", "channel-order",
     "layout",     "mean",  "std",           "fit",        "width",    "height", "multiple",
@@ -331,6 +332,20 @@ static gboolean read_tensor(const Section *section, VideoModelInfo *info, const 
     return output ? read_output(section, info, error) : read_input(section, info, error);
 }
 
+/* What [modelinfo] says of the network as a whole. */
+static gboolean read_precision(const Section *section, VideoModelInfo *info, GError **error)
+{
+    static const char *const precisions[] = { [NN_PRECISION_AUTO] = "auto",
+                                              [NN_PRECISION_FP32] = "fp32",
+                                              [NN_PRECISION_FP16] = "fp16",
+                                              NULL };
+    int precision = info->precision;
+    if (!read_choice(section, "precision", precisions, &precision, error))
+        return FALSE;
+    info->precision = (NnPrecision)precision;
+    return TRUE;
+}
+
 static VideoModelInfo *read_model_group(const Section *section, const NnGraph *graph,
                                         GError **error)
 {
@@ -383,7 +398,7 @@ VideoModelInfo *video_model_info_read(const char *path, const NnGraph *graph, GE
     }
     const Section model = { path, file, "modelinfo" };
     g_autoptr(VideoModelInfo) info = read_model_group(&model, graph, error);
-    if (!info)
+    if (!info || !read_precision(&model, info, error))
         return NULL;
     g_auto(GStrv) groups = g_key_file_get_groups(file, NULL);
     for (guint i = 0; groups[i]; i++) {

@@ -37,6 +37,7 @@ typedef struct {
     const char *states[9]; /* input, output, input, output ... */
     const char *fixed[2];
     gboolean unit_out; /* a picture of 0..1 comes out; else of -1..1 */
+    NnPrecision precision;
 } Preset;
 
 /* In the order of recognition: the more particular first. */
@@ -72,12 +73,14 @@ static const Preset presets[] = {
       .matte = VIDEO_MATTE_SIGMOID,
       .width = 1024,
       .height = 1024 },
-    /* MediaPipe selfie segmentation, general and landscape, and its siblings: NHWC. */
+    /* MediaPipe selfie segmentation, general and landscape, and its siblings: NHWC. Alpha is off by
+     * 19/255 and more in halves, whoever computes it (docs/performance.md). */
     { "selfie",
       { { .height = 256, .width = 256, .input = "input_1:0" },
         { .height = 144, .width = 256, .input = "input_1:0" } },
       UNIT,
-      .nhwc = TRUE },
+      .nhwc = TRUE,
+      .precision = NN_PRECISION_FP32 },
     { "prisma", { { .input = "input_3", .output = "permute_2" } }, UNIT },
     /* PP-HumanSeg: two classes after softmax, the second is the person. */
     { "pp-humanseg",
@@ -137,6 +140,7 @@ static VideoModelInfo *from_preset(const Preset *preset)
             info->out_std[c] = 255;
         }
     }
+    info->precision = preset->precision;
     info->dynamic_range = preset->dynamic_range;
     info->matte = preset->matte;
     info->fit = preset->fit;

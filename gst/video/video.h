@@ -80,8 +80,9 @@ typedef enum {
 
 /* What the sidecar file of a model says, or a preset: see docs/models.md. */
 typedef struct {
-    char *name;       /* of the preset or the file's */
-    gboolean guessed; /* only the tensors' shapes were there to go by: worth a message */
+    char *name;            /* of the preset or the file's */
+    NnPrecision precision; /* where the element's is AUTO; AUTO: as the device gains by it */
+    gboolean guessed;      /* only the tensors' shapes were there to go by: worth a message */
     /* picture -> tensor: channel c is (v[c] - mean[c]) / std[c], v in 0..255 */
     char *input;   /* tensor's name; NULL: the first four-dimensional input */
     gboolean bgr;  /* channel order; FALSE: RGB */

@@ -59,6 +59,26 @@ char *tinynet_red(void)
     return save_model(builder, PICTURE "[alpha]\ndir=output\nmatte=alpha\n");
 }
 
+char *tinynet_red_in_the_thousands(gboolean precise)
+{
+    float thousands[8 * 16];
+    for (guint i = 0; i < G_N_ELEMENTS(thousands); i++)
+        thousands[i] = 1000;
+    g_autoptr(OnnxBuilder) builder = onnx_builder_new(13);
+    onnx_builder_input(builder, "image", NN_FLOAT32, "1,3,8,16");
+    onnx_builder_floats(builder, "w", "1,3,1,1", red);
+    onnx_builder_floats(builder, "t", "1,1,8,16", thousands);
+    onnx_builder_node(builder, "Conv", "image,w", "a");
+    onnx_builder_node(builder, "Add", "a,t", "b");
+    onnx_builder_node(builder, "Abs", "b", "c");
+    onnx_builder_node(builder, "Sub", "c,t", "alpha");
+    onnx_builder_output(builder, "alpha");
+    const char *description = PICTURE "[alpha]\ndir=output\nmatte=alpha\n";
+    g_autofree char *asking =
+        g_strdup_printf("[modelinfo]\nprecision=fp32\n%s", strchr(description, '\n') + 1);
+    return save_model(builder, precise ? asking : description);
+}
+
 char *tinynet_red_in_steps(void)
 {
     float spread[32 * 3] = { 0 }, keep[32 * 32 * 9] = { 0 }, gather[32] = { 0 };

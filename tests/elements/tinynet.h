@@ -13,6 +13,9 @@ G_BEGIN_DECLS
 
 /* alpha is the red channel. */
 char *tinynet_red(void);
+/* The same by way of numbers between 1000 and 1001, of which halves know three. @precise: its
+ * description asks for floats. */
+char *tinynet_red_in_the_thousands(gboolean precise);
 /* The same of pictures of any size, without a description. */
 char *tinynet_undescribed(void);
 /* alpha is the red channel, by way of a layer that several kernels can do. */

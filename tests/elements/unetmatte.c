@@ -107,6 +107,33 @@ static void measured_kernels_give_the_same_matte(void)
     g_assert_cmpint(g_unlink(path), ==, 0);
 }
 
+/* ---------------------------------------------------------------- precision */
+
+/* The alpha of a frame with the red @red on a GPU, which gains by halves. */
+static guint8 alpha_on_gpu(gboolean described_as_precise, NnPrecision precision, guint8 red)
+{
+    const cl_device_type gpu = CL_DEVICE_TYPE_GPU;
+    fakecl_override_device(0, CL_DEVICE_TYPE, &gpu, sizeof gpu);
+    g_autoptr(Model) model = tinynet_red_in_the_thousands(described_as_precise);
+    g_autoptr(Stage) stage = matte_new(model, 1);
+    g_object_set(stage->element, "precision", precision, NULL);
+    start_with(stage, "RGB", "GRAY8");
+    gst_harness_push(stage->harness, rgb_frame(red, 0, 0));
+    g_autoptr(GstBuffer) out = pull(stage);
+    guint8 alpha = 0;
+    gst_buffer_extract(out, 0, &alpha, 1);
+    return alpha;
+}
+
+static void networks_that_suffer_from_halves_run_in_floats(void)
+{
+    g_assert_cmpuint(alpha_on_gpu(TRUE, NN_PRECISION_AUTO, 70), ==, 70);
+    /* Any other gets halves, and so does one that the user wants in halves. */
+    g_assert_cmpuint(alpha_on_gpu(FALSE, NN_PRECISION_AUTO, 70), !=, 70);
+    g_assert_cmpuint(alpha_on_gpu(TRUE, NN_PRECISION_FP16, 70), !=, 70);
+    g_assert_cmpuint(alpha_on_gpu(FALSE, NN_PRECISION_FP32, 70), ==, 70);
+}
+
 /* ---------------------------------------------------------------- what comes out */
 
 static void the_matte_is_straight_alpha(void)
@@ -452,6 +479,8 @@ static void what_is_missing_is_told_when_starting(void)
 int main(int argc, char **argv)
 {
     stage_init(&argc, &argv);
+    stage_add("networks that suffer from halves run in floats",
+              networks_that_suffer_from_halves_run_in_floats);
     stage_add("measured kernels give the same matte", measured_kernels_give_the_same_matte);
     stage_add("the matte is straight alpha", the_matte_is_straight_alpha);
     stage_add("the matte alone is grey", the_matte_alone_is_grey);

@@ -237,6 +237,28 @@ static void a_sidecar_may_change_a_preset(void)
     g_assert_cmpint(info->matte, ==, VIDEO_MATTE_ALPHA);
 }
 
+static void the_precision_is_the_presets_or_the_sidecars(void)
+{
+    static const struct {
+        const char *keys;
+        NnPrecision precision;
+    } cases[] = {
+        { "", NN_PRECISION_AUTO },
+        { "precision=fp32\n", NN_PRECISION_FP32 },
+        { "preset=u2net\n", NN_PRECISION_AUTO },
+        { "preset=selfie\n", NN_PRECISION_FP32 },
+        { "preset=selfie\nprecision=fp16\n", NN_PRECISION_FP16 },
+        { "preset=selfie\nprecision=auto\n", NN_PRECISION_AUTO },
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *text = g_strdup_printf("[modelinfo]\nversion=1.0\n%s", cases[i].keys);
+        g_autoptr(VideoModelInfo) info = read_text(text, &error);
+        g_assert_no_error(error);
+        g_assert_cmpint(info->precision, ==, cases[i].precision);
+    }
+}
+
 static void a_bad_sidecar_says_where_and_what_is_allowed(void)
 {
     static const struct {
@@ -245,6 +267,8 @@ static void a_bad_sidecar_says_where_and_what_is_allowed(void)
     } cases[] = {
         { "nonsense", { "network.onnx.modelinfo" } },
         { "[in]\ndir=input\n", { "[modelinfo]", "missing" } },
+        { "[modelinfo]\nversion=1.0\nprecision=double\n",
+          { "[modelinfo]", "precision", "auto, fp32, fp16" } },
         { "[modelinfo]\nversion=2.0\n", { "[modelinfo]", "version", "2.0" } },
         { "[modelinfo]\nversion=1.0\npreset=best\n", { "preset", "best" } },
         { "[modelinfo]\nversion=1.0\n[in]\n", { "[in]", "dir", "input, output" } },
@@ -288,6 +312,8 @@ int main(int argc, char **argv)
     harness_add("open sizes follow each network's rule", open_sizes_follow_each_networks_rule);
     harness_add("a sidecar tells everything", a_sidecar_tells_everything);
     harness_add("a sidecar may change a preset", a_sidecar_may_change_a_preset);
+    harness_add("the precision is the preset's or the sidecar's",
+                the_precision_is_the_presets_or_the_sidecars);
     harness_add("a bad sidecar says where and what is allowed",
                 a_bad_sidecar_says_where_and_what_is_allowed);
     return harness_run();
