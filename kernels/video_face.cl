@@ -6,8 +6,9 @@
  * Buffers: frames bytes of n frames of any 8-bit format, changed in place by face_paste; faces one
  *   row of the table per face; tensors 3 channels of any strides; blocks [faces][16][16][3] float:
  *   a face seen from afar; verdicts one per face; restored [faces][height][width][4] half, R G B
- * and, where detail is kept, the crop's brightness; masks [faces][height][width] float, 0..1, from a network that tells the parts of
- * faces apart. Colours are R G B, 0..255. Positions count from the middle of the first pixel.
+ *   and, where detail is kept, the crop's brightness; masks [faces][height][width] float, 0..1, from
+ *   a network that tells the parts of faces apart. Colours are R G B, 0..255. Positions count from
+ *   the middle of the first pixel.
  * Accumulation: float.
  * Launch: see each kernel; any local size. A work-item is a pixel, or a cell of pixels that share
  *   chroma: faces are small and lie anywhere, so that rows of vectors would not pay.

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Positions count pixels from the middle of the first one, as OpenCV does, so that the corner of a
- * picture is at (-0.5, -0.5). Nothing here touches a pixel; see facecrop.h for that. Any thread, an
- * object one at a time.
+ * picture is at (-0.5, -0.5). Nothing here touches a pixel; see facepaste.h for that. Any thread,
+ * an object one at a time.
  */
 #pragma once
 

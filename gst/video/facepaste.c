@@ -34,6 +34,7 @@ struct VideoRestorer {
     GstVideoInfo out;
     VideoPlanes in_planes, out_planes;
     double enlarged; /* pixels of what faces are pasted into per pixel of the frame */
+    double aspect;   /* of a pixel: its width by its height */
     /* Scaling a face to the network's size and back takes detail from it: all of what the network
      * has no pixels for is given back, of a smaller face half. That is measured: PSNR to the
      * originals rises whether these were noisy, compressed, soft or good. Not between pictures of
@@ -157,6 +158,9 @@ VideoRestorer *video_restorer_new(OclDevice *device, const GstVideoInfo *in,
     self->max_samples = max_samples;
     self->out = *out;
     self->enlarged = (double)GST_VIDEO_INFO_WIDTH(out) / GST_VIDEO_INFO_WIDTH(in);
+    self->aspect = GST_VIDEO_INFO_PAR_N(in) > 0
+                       ? (double)GST_VIDEO_INFO_PAR_N(in) / GST_VIDEO_INFO_PAR_D(in)
+                       : 1;
     self->input = nn_slot_input(network->slot, network->input);
     self->output = nn_slot_output(network->slot, network->output);
     if (!video_place_map(&self->input, info->nhwc, &self->in_map, error) ||
@@ -240,9 +244,26 @@ static void copy_affine(const VideoAffine *affine, float m[6])
         m[i] = (float)affine->m[i];
 }
 
+/* Of the axis that it stretches more. */
 static double scale_of(const VideoAffine *affine)
 {
-    return hypot(affine->m[0], affine->m[3]);
+    return MAX(hypot(affine->m[0], affine->m[3]), hypot(affine->m[1], affine->m[4]));
+}
+
+/* From the frame's pixels, which need not be square, to the network's, which are. */
+static gboolean align(const VideoRestorer *self, const VideoFaceJob *job, guint size,
+                      VideoAffine *to_face)
+{
+    VideoPoint square[VIDEO_FACE_POINTS], template[VIDEO_FACE_POINTS];
+    for (guint i = 0; i < VIDEO_FACE_POINTS; i++)
+        square[i] =
+            (VideoPoint){ job->face.points[i].x * (float)self->aspect, job->face.points[i].y };
+    video_template_points(job->style.template, size, template);
+    if (!video_similarity(square, template, to_face))
+        return FALSE;
+    to_face->m[0] *= self->aspect;
+    to_face->m[3] *= self->aspect;
+    return TRUE;
 }
 
 /* From the pixels of the frame to those of what is pasted into; both count from the middle of the
@@ -280,7 +301,6 @@ static void set_face(const VideoRestorer *self, const VideoFaceJob *job, VideoFa
 {
     const guint size = (guint)self->in_map.w;
     const double growth = (double)self->out_map.w / size;
-    VideoPoint points[VIDEO_FACE_POINTS];
     VideoAffine to_face, to_frame;
     *face =
         (VideoFaceEntry){ .frame = (gint32)job->frame,
@@ -290,9 +310,7 @@ static void set_face(const VideoRestorer *self, const VideoFaceJob *job, VideoFa
                           .match = job->style.match,
                           .soften = video_face_size(&job->face) * self->enlarged * SOFT_SIDE_PX <
                                     (double)SOFT_BELOW_PX * self->out_map.w };
-    video_template_points(job->style.template, size, points);
-    if (!video_similarity(job->face.points, points, &to_face) ||
-        !video_affine_invert(&to_face, &to_frame))
+    if (!align(self, job, size, &to_face) || !video_affine_invert(&to_face, &to_frame))
         return;
     copy_affine(&to_frame, face->to_frame);
     face->spread = (float)scale_of(&to_frame);

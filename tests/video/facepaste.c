@@ -243,6 +243,30 @@ static void the_mask_is_the_documented_one(void)
     }
 }
 
+/* Pixels twice as wide as high: the mask of a face among square ones, half as wide. */
+static void a_face_is_no_narrower_where_pixels_are_wide(void)
+{
+    g_auto(Net) white = linear_net(0, 1);
+    GstVideoInfo info = harness_info(GST_VIDEO_FORMAT_RGB, WIDTH / 2, HEIGHT, NULL);
+    info.par_n = 2;
+    g_autoptr(GstVideoFrame) frame = harness_frame_new(&info, 0);
+    g_autoptr(GstVideoFrame) result = harness_frame_new(&info, 0);
+    harness_fill(frame, 20, 90, 160, 0);
+    const VideoFaceJob square = face_at(0, 77, 58, 90, -30);
+    VideoFaceJob job = square;
+    for (guint i = 0; i < VIDEO_FACE_POINTS; i++)
+        job.face.points[i].x = 0.5f * square.face.points[i].x - 0.25f;
+    restore_one(&white, frame, &job, &plain, result);
+    for (guint c = 0; c < 3; c++)
+        for (guint y = 0; y < HEIGHT; y++)
+            for (guint x = 0; x < WIDTH / 2; x++) {
+                const double before = *harness_sample(frame, c, x, y);
+                const double mask = mask_of(&square, 2 * x + 0.5, y, 0.1);
+                const double got = *harness_sample(result, c, x, y);
+                g_assert_cmpfloat_with_epsilon(got, before + mask * (255 - before), 1);
+            }
+}
+
 /* The mask of the frame's pixels at those of the frame three times as large, whose middle pixels
  * are the frame's. */
 static void a_face_is_pasted_at_the_scale_of_an_enlarged_frame(void)
@@ -760,6 +784,8 @@ int main(int argc, char **argv)
     harness_add("what no mask covers stays bit for bit in every format",
                 what_no_mask_covers_stays_bit_for_bit_in_every_format);
     harness_add("the mask is the documented one", the_mask_is_the_documented_one);
+    harness_add("a face is no narrower where pixels are wide",
+                a_face_is_no_narrower_where_pixels_are_wide);
     harness_add("a face is pasted at the scale of an enlarged frame",
                 a_face_is_pasted_at_the_scale_of_an_enlarged_frame);
     harness_add("a crop is the face turned upright", a_crop_is_the_face_turned_upright);
