@@ -22,15 +22,16 @@ struct VideoFaceParser {
 
 static gboolean check_tensors(VideoFaceParser *self, GError **error)
 {
-    const gint32 classes = self->out_map.c;
-    self->left_out = classes == PARSENET_CLASSES ? PARSENET_LEFT_OUT : 1u << 0;
-    if (self->in_map.c == 3 && (classes == PARSENET_CLASSES || classes == 1 || classes == 2))
+    const VideoMap *in = &self->in_map, *out = &self->out_map;
+    self->left_out = out->c == PARSENET_CLASSES ? PARSENET_LEFT_OUT : 1u << 0;
+    if (in->c == 3 && (out->c == PARSENET_CLASSES || out->c == 1 || out->c == 2) &&
+        (gint64)in->w * out->h == (gint64)in->h * out->w)
         return TRUE;
     g_set_error(
         error, NN_ERROR, NN_ERROR_INPUT,
-        "a network that tells the parts of a face apart takes 3 channels and gives %d, 2 or "
-        "1, not %d and %d",
-        PARSENET_CLASSES, self->in_map.c, classes);
+        "a network that tells the parts of a face apart takes 3 channels and gives %d, 2 or 1 of "
+        "the same shape, not %d x %d with %d and %d x %d with %d",
+        PARSENET_CLASSES, in->w, in->h, in->c, out->w, out->h, out->c);
     return FALSE;
 }
 

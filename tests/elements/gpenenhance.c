@@ -75,9 +75,10 @@ static void a_damaged_detector_is_an_error(void)
     assert_start_fails(restorer, "/nonexistent/detector.onnx", "not found");
 }
 
-static void assert_frame_fails(const char *restorer, const char *detector)
+static void assert_frame_fails(const char *restorer, const char *detector, const char *mask)
 {
-    g_autoptr(Stage) stage = faces_new(restorer, detector, "batch-size=1");
+    g_autofree char *properties = g_strconcat("batch-size=1 mask-file=", mask, NULL);
+    g_autoptr(Stage) stage = faces_new(restorer, detector, properties);
     gst_harness_push(stage->harness, faces_frame(0));
     stage_expect_error(stage, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS);
 }
@@ -86,9 +87,12 @@ static void networks_of_another_kind_are_errors(void)
 {
     g_autoptr(Model) restorer = tinynet_restorer(0, 1), detector = tinynet_detector();
     g_autoptr(Model) oblong = tinynet_oblong(), boxes = tinynet_boxes();
-    assert_frame_fails(restorer, boxes);
-    assert_frame_fails(restorer, oblong);
-    assert_frame_fails(oblong, detector);
+    assert_frame_fails(restorer, boxes, "");
+    assert_frame_fails(restorer, oblong, "");
+    assert_frame_fails(oblong, detector, "");
+    assert_frame_fails(restorer, detector, oblong);
+    /* Scores of cells, which are no picture. */
+    assert_frame_fails(restorer, detector, detector);
 }
 
 int main(int argc, char **argv)
