@@ -119,7 +119,7 @@ enum {
 #define DEFAULT_DETECTOR_SIZE 640
 #define DEFAULT_DETECTOR_SCORE 0.6f
 #define DEFAULT_MIN_FACE_SIZE 16
-#define DEFAULT_MAX_FACES 16
+#define DEFAULT_MAX_FACES 64
 #define DEFAULT_MASK_BLUR 0.1f
 #define DEFAULT_SIMILARITY 0.5f
 #define DEFAULT_TILE_SIZE 256
@@ -847,7 +847,8 @@ static void install_looks(GObjectClass *klass)
         klass, PROP_ATTACH_META,
         g_param_spec_boolean("attach-meta", "Attach metas",
                              "Attach a GstVideoRegionOfInterestMeta of type face for each face "
-                             "found: box, landmarks, track number, score, similarity",
+                             "that is found and chosen: box, landmarks, track number, score, "
+                             "similarity",
                              FALSE, PER_FRAME));
 }
 

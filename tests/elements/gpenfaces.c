@@ -123,14 +123,19 @@ static void eight_faces_of_three_frames_at_once_are_as_one_by_one(void)
                          0);
 }
 
+static GstBuffer *crowd_frame(void)
+{
+    GstBuffer *frame = faces_frame(0);
+    for (guint i = 0; i < 96; i++)
+        faces_add(frame, 2 * (i % 12), 2 * (i / 12), 0.9f);
+    return frame;
+}
+
 static void a_hundred_faces_are_restored(void)
 {
     g_autoptr(Model) restorer = tinynet_restorer(0, 1), detector = tinynet_detector();
     g_autoptr(Stage) stage = faces_new(restorer, detector, "batch-size=1 max-faces=100");
-    GstBuffer *frame = faces_frame(0);
-    for (guint i = 0; i < 96; i++)
-        faces_add(frame, 2 * (i % 12), 2 * (i / 12), 0.9f);
-    faces_push(stage, frame);
+    faces_push(stage, crowd_frame());
     g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
     g_autofree guint8 *after = faces_pixels(result);
     /* Boxes of 24 px, 16 px apart, share 8 of 40: less than suppression allows. */
@@ -138,6 +143,15 @@ static void a_hundred_faces_are_restored(void)
     for (guint i = 0; i < 96; i++)
         g_assert_cmpuint(after[((16 * (i / 12) + 4) * FACES_WIDTH + 16 * (i % 12) + 4) * 3 + 1], ==,
                          255);
+}
+
+static void a_group_is_restored_unless_asked_otherwise(void)
+{
+    g_autoptr(Model) restorer = tinynet_restorer(0, 1), detector = tinynet_detector();
+    g_autoptr(Stage) stage = faces_new(restorer, detector, "batch-size=1");
+    faces_push(stage, crowd_frame());
+    gst_buffer_unref(gst_harness_pull(stage->harness));
+    g_assert_cmpuint(stage_stat(stage, "faces-restored"), ==, 64);
 }
 
 /* ---------------------------------------------------------------- choice and guards */
@@ -362,6 +376,8 @@ int main(int argc, char **argv)
     stage_add("eight faces of three frames at once are as one by one",
               eight_faces_of_three_frames_at_once_are_as_one_by_one);
     stage_add("a hundred faces are restored", a_hundred_faces_are_restored);
+    stage_add("a group is restored unless asked otherwise",
+              a_group_is_restored_unless_asked_otherwise);
     stage_add("faces are chosen as the properties say", faces_are_chosen_as_the_properties_say);
     stage_add("a face that becomes another is left out", a_face_that_becomes_another_is_left_out);
     stage_add("a mask-file decides what of a face is pasted",
