@@ -321,7 +321,8 @@ static gboolean warm_up(GstClBatchFilter *self, const BatchDevice *device, GErro
     BatchSlot *slot = device->slots->pdata[0];
     const gint64 begin_us = g_get_monotonic_time(), until_us = begin_us + MAX_DEVICE_WAIT_US;
     OclQueue *queue = device->first ? device->first : device->compute;
-    if (!klass->compute(self, slot->batch, queue, slot->max_frames, error))
+    if ((!klass->has_first || klass->has_first(self, slot->batch, slot->max_frames)) &&
+        !klass->compute(self, slot->batch, queue, slot->max_frames, error))
         return FALSE;
     if (!wait_for_queue(p, queue, until_us))
         return TRUE;

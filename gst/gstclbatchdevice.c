@@ -189,13 +189,25 @@ static gboolean is_over_locked(const BatchSlot *slot)
     return slot->fence ? slot->fence->done : slot->submit_us == 0;
 }
 
-/* Batches that it is busy with, also if a flush has abandoned them. */
-static guint n_unfinished_locked(const BatchDevice *device)
+/* When a batch more would be done, if each takes @batch_us. */
+static gint64 expected_end_locked(const BatchDevice *device, gint64 batch_us, gint64 now_us)
 {
-    guint n = 0;
-    for (guint i = 0; i < device->slots->len; i++)
-        n += !is_over_locked(device->slots->pdata[i]);
-    return n;
+    guint n_unfinished = 0; /* also those that a flush has abandoned */
+    gint64 begin_us = device->last_done_us, first_us = G_MAXINT64;
+    for (guint i = 0; i < device->slots->len; i++) {
+        const BatchSlot *slot = device->slots->pdata[i];
+        if (slot->state == SLOT_DECIDING || !is_over_locked(slot)) {
+            n_unfinished++;
+            first_us = MIN(first_us, slot->submit_us);
+        } else if (slot->fence) {
+            begin_us = MAX(begin_us, slot->fence->done_us);
+        }
+    }
+    if (n_unfinished == 0)
+        return now_us + batch_us;
+    begin_us = MAX(begin_us, first_us);
+    /* One that takes longer than expected may be done any moment, but not sooner than none. */
+    return MAX(now_us + 1, begin_us + batch_us) + n_unfinished * batch_us;
 }
 
 guint batch_device_n_submitted(const GstClBatchFilterPrivate *p, const BatchDevice *device)
@@ -221,11 +233,11 @@ BatchDevice *batch_device_choose_locked(const GstClBatchFilterPrivate *p)
 {
     BatchDevice *best = NULL;
     gint64 best_us = 0;
-    const gint64 unknown_us = fallback_us(p);
+    const gint64 unknown_us = fallback_us(p), now_us = g_get_monotonic_time();
     for (BatchDevice *device = batch_device_next(p, NULL); device;
          device = batch_device_next(p, device)) {
         const gint64 batch_us = device->batch_us ? device->batch_us : unknown_us;
-        const gint64 end_us = (n_unfinished_locked(device) + 1) * batch_us;
+        const gint64 end_us = expected_end_locked(device, batch_us, now_us);
         if (!best || end_us < best_us) {
             best = device;
             best_us = end_us;
@@ -249,7 +261,9 @@ gint64 batch_device_done(GstClBatchFilterPrivate *p, const BatchSlot *slot)
 {
     BatchDevice *device = slot->device;
     const gint64 begin_us = MAX(slot->submit_us, device->last_done_us);
-    const gint64 batch_us = MAX(1, slot->fence->done_us - begin_us);
+    /* What a first half has waited for its turn is not the device's fault. */
+    const gint64 last_us = MAX(slot->last_us, device->last_done_us);
+    const gint64 batch_us = MAX(1, slot->fence->done_us - last_us);
     device->last_done_us = slot->fence->done_us;
     LOCK(p);
     if (device->n_batches++ >= N_UNMEASURED)

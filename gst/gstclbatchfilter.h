@@ -80,6 +80,10 @@ struct _GstClBatchFilterClass {
      * writes. */
     gboolean (*proceed)(GstClBatchFilter *self, GstClBatch batch, OclQueue *compute, guint n_frames,
                         GError **error);
+    /* Optional, with proceed(): FALSE if the first half of the first @n_frames is nothing, so that
+     * compute() is not called and nothing is waited for. In the order of the stream, before
+     * compute(). */
+    gboolean (*has_first)(GstClBatchFilter *self, GstClBatch batch, guint n_frames);
     /* Enqueue the readback of frame @index into @frame on the download queue, ordered after
      * compute. */
     gboolean (*download)(GstClBatchFilter *self, GstClBatch batch, OclQueue *download, guint index,

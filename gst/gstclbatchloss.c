@@ -198,7 +198,7 @@ static GstFlowReturn redo_batch(GstClBatchFilter *self, BatchSlot *from, BatchSl
             flow = redo_frame(self, from, to, GST_BUFFER(l->data), error);
         else
             g_queue_push_tail(&to->output, gst_mini_object_ref(l->data));
-    if (flow == GST_FLOW_OK && !batch_slot_submit(self, to, error))
+    if (flow == GST_FLOW_OK && !batch_slot_submit(self, to, FALSE, error))
         flow = GST_FLOW_ERROR;
     return flow;
 }

@@ -108,6 +108,7 @@ typedef struct {
     GQueue output;                   /* GstBuffer and GstEvent, in the order of the stream */
     BatchFence *fence;               /* of the last command so far; NULL before submission */
     gint64 submit_us, enqueued_us;   /* from and to when it was submitted, or submitted so far */
+    gint64 last_us;                  /* when the second half, or the whole, was submitted */
     cl_event first_begin, first_end; /* of the first half, where there are two */
     cl_event compute_begin, compute_end, download_end;
 } BatchSlot;
@@ -120,9 +121,10 @@ BatchSlot *batch_slot_new_from(BatchSlot *done);
 void batch_slot_free(GstClBatchFilter *filter, BatchSlot *slot);
 /* For a slot that is abandoned before it is submitted: its fence is then the end of its uploads. */
 void batch_slot_end_uploads(GstClBatchFilter *filter, BatchSlot *slot);
-/* Enqueues the computation and readback of what was uploaded, or the first half of it. On failure
- * the slot is a zombie. */
-gboolean batch_slot_submit(GstClBatchFilter *filter, BatchSlot *slot, GError **error);
+/* Enqueues the computation and readback of what was uploaded, or the first half of it; the second
+ * at once, if the first is nothing and it is @in_turn. On failure the slot is a zombie. */
+gboolean batch_slot_submit(GstClBatchFilter *filter, BatchSlot *slot, gboolean in_turn,
+                           GError **error);
 /* Looks how the first half has ended and enqueues the second, and the readback. On failure the slot
  * is a zombie. */
 gboolean batch_slot_proceed(GstClBatchFilter *filter, BatchSlot *slot, GError **error);

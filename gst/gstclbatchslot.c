@@ -195,6 +195,7 @@ static gboolean enqueue_last(GstClBatchFilter *filter, BatchSlot *slot, Compute 
 {
     const BatchDevice *device = slot->device;
     slot->state = SLOT_SUBMITTED;
+    slot->last_us = g_get_monotonic_time();
     const gboolean ok =
         enqueue_compute(filter, slot, device->compute, compute, &slot->compute_begin, error) &&
         mark_end(device->compute, &slot->compute_end, error) &&
@@ -209,12 +210,29 @@ void batch_slot_end_uploads(GstClBatchFilter *filter, BatchSlot *slot)
     enqueue_fence(filter, slot, slot->device->upload, &slot->download_end, NULL);
 }
 
-gboolean batch_slot_submit(GstClBatchFilter *filter, BatchSlot *slot, GError **error)
+static gboolean compute_nothing(GstClBatchFilter *filter, GstClBatch batch, OclQueue *queue,
+                                guint n_frames, GError **error)
 {
-    const Compute compute = GST_CL_BATCH_FILTER_GET_CLASS(filter)->compute;
+    return TRUE;
+}
+
+static gboolean enqueue_halves(GstClBatchFilter *filter, BatchSlot *slot, gboolean in_turn,
+                               GError **error)
+{
+    const GstClBatchFilterClass *klass = GST_CL_BATCH_FILTER_GET_CLASS(filter);
+    if (!klass->has_first || klass->has_first(filter, slot->batch, slot->n_frames))
+        return enqueue_first(filter, slot, klass->compute, error);
+    return in_turn ? enqueue_last(filter, slot, klass->proceed, error)
+                   : enqueue_first(filter, slot, compute_nothing, error);
+}
+
+gboolean batch_slot_submit(GstClBatchFilter *filter, BatchSlot *slot, gboolean in_turn,
+                           GError **error)
+{
+    const GstClBatchFilterClass *klass = GST_CL_BATCH_FILTER_GET_CLASS(filter);
     slot->submit_us = g_get_monotonic_time();
-    const gboolean ok = slot->device->first ? enqueue_first(filter, slot, compute, error)
-                                            : enqueue_last(filter, slot, compute, error);
+    const gboolean ok = slot->device->first ? enqueue_halves(filter, slot, in_turn, error)
+                                            : enqueue_last(filter, slot, klass->compute, error);
     slot->enqueued_us = g_get_monotonic_time();
     if (!ok)
         slot->state = SLOT_ZOMBIE;

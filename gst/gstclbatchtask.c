@@ -326,6 +326,8 @@ static void begin_batch_locked(GstClBatchFilter *self)
     const guint epoch = p->epoch;
     BatchDevice *device = batch_device_choose_locked(p);
     g_autoptr(GError) error = NULL;
+    if (!device) /* another is the best one now */
+        return;
     batch_device_fade_others(p, device);
     UNLOCK(p);
     BatchSlot *slot = batch_device_claim_slot(self, device, &error);
@@ -377,12 +379,24 @@ static void fill_locked(GstClBatchFilter *self)
 
 /* ---------------------------------------------------------------- submitting */
 
+/* Whether nothing waits for its second half, or to be done again. */
+static gboolean all_decided_locked(const GstClBatchFilterPrivate *p)
+{
+    for (GList *l = p->submitted.head; l; l = l->next) {
+        const SlotState state = ((BatchSlot *)l->data)->state;
+        if (state == SLOT_DECIDING || state == SLOT_LOST)
+            return FALSE;
+    }
+    return TRUE;
+}
+
 static void submit_locked(GstClBatchFilter *self)
 {
     GstClBatchFilterPrivate *p = PRIVATE(self);
     const guint epoch = p->epoch;
     BatchSlot *slot = g_steal_pointer(&p->filling);
     GstClockID timer = batch_timer_steal_locked(p);
+    const gboolean in_turn = all_decided_locked(p);
     p->stats.batches++;
     p->stats.batch_frames += slot->n_frames;
     g_queue_push_tail(&p->submitted, slot);
@@ -391,8 +405,8 @@ static void submit_locked(GstClBatchFilter *self)
     GST_LOG_OBJECT(self, "submitting a batch of %u frames to %s", slot->n_frames,
                    slot->device->cl->name);
     g_autoptr(GError) error = NULL;
-    const gboolean ok =
-        batch_slot_submit(self, slot, &error) || batch_lose_device(self, slot->device, &error);
+    const gboolean ok = batch_slot_submit(self, slot, in_turn, &error) ||
+                        batch_lose_device(self, slot->device, &error);
     if (!ok)
         batch_post_error(self, error);
     LOCK(p);

@@ -620,16 +620,21 @@ static gboolean gst_gpen_enhance_upload(GstClBatchFilter *filter, GstClBatch dat
 }
 
 /* The first half: nothing, for whole frames. */
-static gboolean gst_gpen_enhance_compute(GstClBatchFilter *filter, GstClBatch data,
-                                         OclQueue *compute, guint n_frames, GError **error)
+static gboolean gst_gpen_enhance_has_first(GstClBatchFilter *filter, GstClBatch data,
+                                           guint n_frames)
 {
     GstGpenEnhance *self = GST_GPEN_ENHANCE(filter);
     EnhanceBatch *batch = data;
     GST_OBJECT_LOCK(self);
     const guint interval = self->properties.detect_interval;
     GST_OBJECT_UNLOCK(self);
-    return !batch->faces ||
-           face_batch_detect(batch->faces, &self->stream, compute, n_frames, interval, error);
+    return batch->faces && face_batch_plan(batch->faces, &self->stream, n_frames, interval);
+}
+
+static gboolean gst_gpen_enhance_compute(GstClBatchFilter *filter, GstClBatch data,
+                                         OclQueue *compute, guint n_frames, GError **error)
+{
+    return face_batch_detect(((EnhanceBatch *)data)->faces, compute, n_frames, error);
 }
 
 static gboolean enhance_whole(EnhanceBatch *batch, OclQueue *compute, guint n_frames,
@@ -885,6 +890,7 @@ static void gst_gpen_enhance_class_init(GstGpenEnhanceClass *klass)
     filter_class->snapshot_copy = gst_gpen_enhance_snapshot_copy;
     filter_class->upload = gst_gpen_enhance_upload;
     filter_class->compute = gst_gpen_enhance_compute;
+    filter_class->has_first = gst_gpen_enhance_has_first;
     filter_class->proceed = gst_gpen_enhance_proceed;
     filter_class->download = gst_gpen_enhance_download;
     filter_class->finish = gst_gpen_enhance_finish;

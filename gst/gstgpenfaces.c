@@ -412,6 +412,7 @@ gboolean face_batch_upload(FaceBatch *self, OclQueue *upload, guint index, GstVi
 /* Every @interval frames, whatever the batches. */
 static void plan_detections(FaceBatch *self, FaceStream *stream, guint n_frames, guint interval)
 {
+    self->state = BATCH_PLANNED;
     stream->frames_until_detection = MIN(stream->frames_until_detection, interval - 1);
     for (guint i = 0; i < n_frames; i++) {
         self->detected[i] = stream->frames_until_detection == 0;
@@ -420,25 +421,32 @@ static void plan_detections(FaceBatch *self, FaceStream *stream, guint n_frames,
     }
 }
 
-gboolean face_batch_detect(FaceBatch *self, FaceStream *stream, OclQueue *compute, guint n_frames,
-                           guint interval, GError **error)
+static guint n_detected(const FaceBatch *self, guint n_frames)
 {
-    const FaceBuild *build = self->build;
-    if (!build->detector || self->state == BATCH_DECIDED)
-        return TRUE;
+    guint n = 0;
+    for (guint i = 0; i < n_frames; i++)
+        n += self->detected[i];
+    return n;
+}
+
+gboolean face_batch_plan(FaceBatch *self, FaceStream *stream, guint n_frames, guint interval)
+{
+    if (!self->build->detector || self->state == BATCH_DECIDED)
+        return FALSE;
     if (self->state == BATCH_NEW)
         plan_detections(self, stream, n_frames, interval);
-    self->state = BATCH_PLANNED;
-    guint first = 0, n = 0;
-    while (first < n_frames && !self->detected[first])
+    return n_detected(self, n_frames) > 0;
+}
+
+gboolean face_batch_detect(FaceBatch *self, OclQueue *compute, guint n_frames, GError **error)
+{
+    guint first = 0, step = 1;
+    while (!self->detected[first])
         first++;
-    for (guint i = first; i < n_frames; i++)
-        n += self->detected[i];
-    guint step = 1;
     while (first + step < n_frames && !self->detected[first + step])
         step++;
-    return n == 0 || video_face_detector_run(build->detector, compute, self->frames, first, step, n,
-                                             (float *)self->numbers->data, error);
+    return video_face_detector_run(self->build->detector, compute, self->frames, first, step,
+                                   n_detected(self, n_frames), (float *)self->numbers->data, error);
 }
 
 /* The faces of all frames, from what the detector has left. */

@@ -82,9 +82,10 @@ void face_batch_copy(const FaceBatch *from, FaceBatch *to, guint index);
 /* Without a detector: also reads the frame's regions of interest of type "face". */
 gboolean face_batch_upload(FaceBatch *batch, OclQueue *upload, guint index, GstVideoFrame *frame,
                            GError **error);
-/* The first half. @interval: every how many frames the detector runs. */
-gboolean face_batch_detect(FaceBatch *batch, FaceStream *stream, OclQueue *compute, guint n_frames,
-                           guint interval, GError **error);
+/* Which frames the detector sees, every how many @interval says. FALSE: none of these. */
+gboolean face_batch_plan(FaceBatch *batch, FaceStream *stream, guint n_frames, guint interval);
+/* The first half, if there is something to detect. */
+gboolean face_batch_detect(FaceBatch *batch, OclQueue *compute, guint n_frames, GError **error);
 /* The second half, once the first has completed. */
 gboolean face_batch_restore(FaceBatch *batch, FaceStream *stream, OclQueue *compute, guint n_frames,
                             GError **error);

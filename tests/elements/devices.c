@@ -96,6 +96,52 @@ static void a_slow_device_gets_less_and_delays_nobody(void)
     g_assert_cmpuint(n_batches(stage, 1), <=, 10);
 }
 
+/* Times in ms. Device 0 computes 1, 3 and 5, device 1 computes 2 and 4. At 200, when 5 is enqueued,
+ * each has two batches, but device 1 has nearly done the first of its. */
+static void the_device_that_is_done_first_gets_the_next_batch(void)
+{
+    g_autoptr(Stage) stage = two_devices(1);
+    fakecl_hold(TEST_COMPUTE "@0", 1, FAKECL_ALWAYS, 200);
+    fakecl_hold(TEST_COMPUTE "@1", 1, FAKECL_ALWAYS, 220);
+    /* What a batch takes is known from the second. */
+    stage_push_all(stage, 0, 4);
+    stage_pull_all(stage, 0, 4);
+    g_assert_cmpuint(n_batches(stage, 1), ==, 2);
+    stage_push_all(stage, 4, 6);
+    g_assert_true(fakecl_wait_calls("clEnqueueWriteBuffer", 4 + 6));
+    g_assert_cmpuint(fakecl_calls("clEnqueueWriteBuffer@1"), ==, 2 + 3);
+    stage_pull_all(stage, 4, 6);
+}
+
+/* Device 0 takes long to decide, and what comes after it waits. */
+static void waiting_for_a_decision_is_not_counted_as_work(void)
+{
+    g_autoptr(Stage) stage = stage_new_on(TEST_TYPE_HALVES, BOTH, 1);
+    stage_set_caps(stage, STAGE_CAPS);
+    fakecl_hold(TEST_COMPUTE "@0", 1, FAKECL_ALWAYS, 300);
+    stage_push_all(stage, 0, 4);
+    stage_pull_all(stage, 0, 4);
+    g_assert_cmpuint(n_batches(stage, 1), ==, 2);
+    g_autoptr(GstStructure) stats = device_stats(stage, 1);
+    guint64 batch_ns;
+    g_assert_true(gst_structure_get_uint64(stats, "batch-ns", &batch_ns));
+    g_assert_cmpuint(batch_ns, <, 150 * GST_MSECOND);
+}
+
+/* Both batches of device 1 have been through their first half and wait for device 0. */
+static void what_waits_for_a_decision_is_still_to_be_done(void)
+{
+    g_autoptr(Stage) stage = stage_new_on(TEST_TYPE_HALVES, BOTH, 1);
+    stage_set_caps(stage, STAGE_CAPS);
+    fakecl_hold(TEST_COMPUTE "@0", 1, FAKECL_ALWAYS, FAKECL_FOREVER);
+    stage_push_all(stage, 0, 5);
+    /* Frames 0, 2 and 4. */
+    g_assert_true(fakecl_wait_calls("clEnqueueWriteBuffer", 5));
+    g_assert_cmpuint(fakecl_calls("clEnqueueWriteBuffer@0"), ==, 3);
+    fakecl_release();
+    stage_pull_all(stage, 0, 5);
+}
+
 static void second_halves_keep_the_order_of_the_stream(void)
 {
     g_autoptr(Stage) stage = stage_new_on(TEST_TYPE_HALVES, BOTH, 1);
@@ -462,6 +508,12 @@ int main(int argc, char **argv)
     stage_add("equal devices share the work", equal_devices_share_the_work);
     stage_add("a slow device gets less and delays nobody",
               a_slow_device_gets_less_and_delays_nobody);
+    stage_add("the device that is done first gets the next batch",
+              the_device_that_is_done_first_gets_the_next_batch);
+    stage_add("waiting for a decision is not counted as work",
+              waiting_for_a_decision_is_not_counted_as_work);
+    stage_add("what waits for a decision is still to be done",
+              what_waits_for_a_decision_is_still_to_be_done);
     stage_add("second halves keep the order of the stream",
               second_halves_keep_the_order_of_the_stream);
     stage_add("a device named twice is one", a_device_named_twice_is_one);

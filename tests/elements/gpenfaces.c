@@ -75,6 +75,24 @@ static void frames_without_faces_pass_bit_for_bit(void)
     }
 }
 
+/* Of a batch of one frame: one before the upload, one behind the readback, two around each half. */
+#define MARKS_OF_BOTH 6
+#define MARKS_OF_ONE 4
+
+static void frames_without_a_detection_need_no_first_half(void)
+{
+    g_autoptr(Model) restorer = tinynet_restorer(0, 1), detector = tinynet_detector();
+    g_autoptr(Stage) stage = faces_new(restorer, detector, "batch-size=1 detect-interval=2");
+    for (guint i = 0; i < 4; i++) {
+        GstBuffer *frame = faces_frame(i);
+        faces_add(frame, 6, 5, 1);
+        faces_push(stage, frame);
+        gst_buffer_unref(gst_harness_pull(stage->harness));
+    }
+    g_assert_cmpuint(fakecl_calls("clEnqueueMarkerWithWaitList"), ==,
+                     2 * MARKS_OF_BOTH + 2 * MARKS_OF_ONE);
+}
+
 static void blend_of_nothing_leaves_faces_as_they_are(void)
 {
     g_autoptr(Model) restorer = tinynet_restorer(0, 1), detector = tinynet_detector();
@@ -371,6 +389,8 @@ int main(int argc, char **argv)
     stage_add("a face at the border is restored as far as it shows",
               a_face_at_the_border_is_restored_as_far_as_it_shows);
     stage_add("frames without faces pass bit for bit", frames_without_faces_pass_bit_for_bit);
+    stage_add("frames without a detection need no first half",
+              frames_without_a_detection_need_no_first_half);
     stage_add("blend of nothing leaves faces as they are",
               blend_of_nothing_leaves_faces_as_they_are);
     stage_add("eight faces of three frames at once are as one by one",

@@ -51,6 +51,41 @@ static void the_next_batch_is_decided_while_one_is_computed(void)
     stage_pull_all(stage, 0, 4);
 }
 
+/* Marks of a batch of one frame: one before the upload, two around the computation, one behind the
+ * readback. */
+#define N_MARKS_WHOLE 4
+
+static void a_first_half_that_is_nothing_takes_no_time(void)
+{
+    g_autoptr(Stage) stage = stage_new_halves(1);
+    stage_set_caps(stage, STAGE_CAPS);
+    g_atomic_int_set(&stage->filter->without_first, TRUE);
+    stage_push_all(stage, 0, 3);
+    stage_pull_all(stage, 0, 3);
+    g_assert_cmpint(stage->filter->n_proceeded, ==, 3);
+    g_assert_cmpuint(fakecl_calls(TEST_COMPUTE), ==, 0);
+    g_assert_cmpuint(fakecl_calls("clEnqueueMarkerWithWaitList"), ==, 3 * N_MARKS_WHOLE);
+}
+
+static void a_first_half_that_is_nothing_waits_for_its_turn(void)
+{
+    g_autoptr(Stage) stage = stage_new_halves(1);
+    stage_set_caps(stage, STAGE_CAPS);
+    fakecl_hold(TEST_COMPUTE, 1, 1, FAKECL_FOREVER);
+    stage_push_all(stage, 0, 1);
+    g_assert_true(fakecl_wait_held(1));
+    g_atomic_int_set(&stage->filter->without_first, TRUE);
+    stage_push_all(stage, 1, 1);
+    stage_wait_stat(stage, "batches", 2);
+    /* Time enough to go on too early. */
+    g_usleep(G_USEC_PER_SEC / 20);
+    g_assert_cmpint(g_atomic_int_get(&stage->filter->n_proceeded), ==, 0);
+    fakecl_release();
+    stage_pull_all(stage, 0, 2);
+    g_assert_cmpint(stage->filter->n_proceeded, ==, 2);
+    g_assert_cmpstr(stage->filter->calls->str, ==, "rcpp");
+}
+
 static void a_flush_drops_what_is_not_decided_yet(void)
 {
     g_autoptr(Stage) stage = stage_new_halves(2);
@@ -253,6 +288,10 @@ int main(int argc, char **argv)
     stage_add("the second half waits for the first", the_second_half_waits_for_the_first);
     stage_add("the next batch is decided while one is computed",
               the_next_batch_is_decided_while_one_is_computed);
+    stage_add("a first half that is nothing takes no time",
+              a_first_half_that_is_nothing_takes_no_time);
+    stage_add("a first half that is nothing waits for its turn",
+              a_first_half_that_is_nothing_waits_for_its_turn);
     stage_add("a flush drops what is not decided yet", a_flush_drops_what_is_not_decided_yet);
     stage_add("the past is forgotten only when the second half has it",
               the_past_is_forgotten_only_when_the_second_half_has_it);

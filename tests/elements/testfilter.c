@@ -236,6 +236,14 @@ static gboolean compute_first(GstClBatchFilter *filter, GstClBatch data, OclQueu
            ocl_read(queue, batch->scratch, 0, batch->read_back, SCRATCH_B, NULL, error);
 }
 
+static gboolean has_first(GstClBatchFilter *filter, GstClBatch data, guint n_frames)
+{
+    const gboolean there = !g_atomic_int_get(&TEST_FILTER(filter)->without_first);
+    if (!there) /* for proceed() to find */
+        memset(((TestBatch *)data)->read_back, MARK, SCRATCH_B);
+    return there;
+}
+
 static gboolean proceed(GstClBatchFilter *filter, GstClBatch data, OclQueue *queue, guint n_frames,
                         GError **error)
 {
@@ -254,6 +262,7 @@ static gboolean proceed(GstClBatchFilter *filter, GstClBatch data, OclQueue *que
 static void test_halves_class_init(TestHalvesClass *klass)
 {
     GST_CL_BATCH_FILTER_CLASS(klass)->compute = compute_first;
+    GST_CL_BATCH_FILTER_CLASS(klass)->has_first = has_first;
     GST_CL_BATCH_FILTER_CLASS(klass)->proceed = proceed;
 }
 

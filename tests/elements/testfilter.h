@@ -27,6 +27,7 @@ struct _TestFilter {
     /* read by tests once the frames in question have come out */
     gint n_started, n_prepared, n_released, n_resets;
     gint n_proceeded;       /* atomic */
+    gint without_first;     /* atomic, set by tests: first halves are nothing */
     guint frame_limit;      /* set by tests; 0: none */
     gboolean carries_state; /* set by tests */
     NnTuning tuning;        /* that the last prepare() was to use */
