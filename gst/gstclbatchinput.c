@@ -298,7 +298,7 @@ static gboolean sink_query(GstPad *pad, GstObject *parent, GstQuery *query)
          * can only send after the answer. */
         return batch_allocation_query(self, query);
     case GST_QUERY_CONTEXT:
-        return gst_cl_context_answer(GST_ELEMENT(self), PRIVATE(self)->context, query) ||
+        return gst_cl_context_answer(GST_ELEMENT(self), &PRIVATE(self)->context, query) ||
                gst_pad_query_default(pad, parent, query);
     default:
         if (GST_QUERY_IS_SERIALIZED(query))
@@ -369,7 +369,7 @@ static gboolean src_query(GstPad *pad, GstObject *parent, GstQuery *query)
     case GST_QUERY_POSITION:
         return query_position(self, query);
     case GST_QUERY_CONTEXT:
-        return gst_cl_context_answer(GST_ELEMENT(self), PRIVATE(self)->context, query) ||
+        return gst_cl_context_answer(GST_ELEMENT(self), &PRIVATE(self)->context, query) ||
                gst_pad_query_default(pad, parent, query);
     default:
         return gst_pad_query_default(pad, parent, query);

@@ -276,6 +276,7 @@ gboolean batch_qos_drop(GstClBatchFilter *self, GstBuffer *buffer)
     const GstClockTime stream = batch_stream_time_locked(p, pts);
     const GstClockTime earliest = p->qos_earliest;
     const gdouble proportion = p->qos_proportion;
+    const gboolean live = p->live;
     const gboolean drop = p->qos && GST_CLOCK_TIME_IS_VALID(running) &&
                           GST_CLOCK_TIME_IS_VALID(earliest) && running < earliest;
     p->stats.frames_dropped += drop;
@@ -285,7 +286,7 @@ gboolean batch_qos_drop(GstClBatchFilter *self, GstBuffer *buffer)
         return FALSE;
     GST_DEBUG_OBJECT(self, "dropping a frame that is %" GST_TIME_FORMAT " too late",
                      GST_TIME_ARGS(earliest - running));
-    GstMessage *message = gst_message_new_qos(GST_OBJECT(self), p->live, running, stream, pts,
+    GstMessage *message = gst_message_new_qos(GST_OBJECT(self), live, running, stream, pts,
                                               GST_BUFFER_DURATION(buffer));
     gst_message_set_qos_values(message, GST_CLOCK_DIFF(running, earliest), proportion, 1000000);
     gst_message_set_qos_stats(message, GST_FORMAT_BUFFERS, processed, dropped);

@@ -94,13 +94,18 @@ static gboolean has_context(GstElement *element, GstClContext **context)
     return has;
 }
 
-gboolean gst_cl_context_answer(GstElement *element, GstClContext *context, GstQuery *query)
+gboolean gst_cl_context_answer(GstElement *element, GstClContext **context, GstQuery *query)
 {
     const char *type;
-    if (!gst_query_parse_context_type(query, &type) ||
-        !g_str_equal(type, GST_CL_CONTEXT_TYPE_NAME) || !context)
+    if (!gst_query_parse_context_type(query, &type) || !g_str_equal(type, GST_CL_CONTEXT_TYPE_NAME))
         return FALSE;
-    g_autoptr(GstContext) carrier = wrap(context);
+    /* The element may be stopped meanwhile, or go on to another device. */
+    GST_OBJECT_LOCK(element);
+    g_autoptr(GstClContext) held = *context ? gst_object_ref(*context) : NULL;
+    GST_OBJECT_UNLOCK(element);
+    if (!held)
+        return FALSE;
+    g_autoptr(GstContext) carrier = wrap(held);
     gst_query_set_context(query, carrier);
     return TRUE;
 }

@@ -32,7 +32,8 @@ void gst_cl_context_offer(GstElement *element, GstContext *offered, const char *
                           GstClContext **context);
 
 /* For query functions: answers a CONTEXT query for this type. FALSE: it is another type, or there
- * is no context yet. */
-gboolean gst_cl_context_answer(GstElement *element, GstClContext *context, GstQuery *query);
+ * is no context yet. Any thread.
+ * @context: protected by the element's OBJECT_LOCK. */
+gboolean gst_cl_context_answer(GstElement *element, GstClContext **context, GstQuery *query);
 
 G_END_DECLS

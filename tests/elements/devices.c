@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include "gstclcontext.h"
 #include "stage.h"
 
 #include <gst/controller/controller.h>
@@ -184,6 +185,37 @@ static void a_device_that_is_not_there_is_an_error(void)
     gst_element_set_state(element, GST_STATE_NULL);
     gst_element_set_bus(element, NULL);
     gst_object_unref(element);
+}
+
+/* Asks again and again which device is used. */
+static gpointer ask_for_context(gpointer data)
+{
+    gint *asks = g_object_get_data(data, "asks");
+    g_autoptr(GstPad) pad = gst_element_get_static_pad(data, "src");
+    while (g_atomic_int_get(asks)) {
+        g_autoptr(GstQuery) query = gst_query_new_context(GST_CL_CONTEXT_TYPE_NAME);
+        gst_pad_query(pad, query);
+    }
+    return NULL;
+}
+
+static void neighbours_may_ask_for_the_device_while_it_changes(void)
+{
+    g_autoptr(GstElement) element = gst_object_ref_sink(g_object_new(TEST_TYPE_FILTER, NULL));
+    gint asks = TRUE;
+    g_object_set_data(G_OBJECT(element), "asks", &asks);
+    GThread *threads[2];
+    for (guint i = 0; i < G_N_ELEMENTS(threads); i++)
+        threads[i] = g_thread_new("asks", ask_for_context, element);
+    for (guint i = 0; i < 300; i++) {
+        g_object_set(element, "device", i % 2 ? "0:1" : "0:0", NULL);
+        g_assert_cmpint(gst_element_set_state(element, GST_STATE_READY), ==,
+                        GST_STATE_CHANGE_SUCCESS);
+        gst_element_set_state(element, GST_STATE_NULL);
+    }
+    g_atomic_int_set(&asks, FALSE);
+    for (guint i = 0; i < G_N_ELEMENTS(threads); i++)
+        g_thread_join(threads[i]);
 }
 
 static void what_is_carried_from_frame_to_frame_stays_on_one_device(void)
@@ -518,6 +550,8 @@ int main(int argc, char **argv)
               second_halves_keep_the_order_of_the_stream);
     stage_add("a device named twice is one", a_device_named_twice_is_one);
     stage_add("a device that is not there is an error", a_device_that_is_not_there_is_an_error);
+    stage_add("neighbours may ask for the device while it changes",
+              neighbours_may_ask_for_the_device_while_it_changes);
     stage_add("what is carried from frame to frame stays on one device",
               what_is_carried_from_frame_to_frame_stays_on_one_device);
     stage_add("the batches of a lost device are redone", the_batches_of_a_lost_device_are_redone);
