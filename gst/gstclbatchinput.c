@@ -321,6 +321,24 @@ static void try_again(GstClBatchFilterPrivate *p)
     UNLOCK(p);
 }
 
+/* Where the pointer is in the frame as it came in, if frames change their size.
+ * @event: (transfer full). Returns: (transfer full) */
+static GstEvent *scale_pointer(GstClBatchFilterPrivate *p, GstEvent *event)
+{
+    gdouble x, y;
+    LOCK(p);
+    const gdouble in_width = p->in_info.width, in_height = p->in_info.height;
+    const gdouble out_width = p->out_info.width, out_height = p->out_info.height;
+    UNLOCK(p);
+    if ((in_width == out_width && in_height == out_height) ||
+        !gst_navigation_event_get_coordinates(event, &x, &y))
+        return event;
+    event = gst_event_make_writable(event);
+    gst_navigation_event_set_coordinates(event, x * in_width / out_width,
+                                         y * in_height / out_height);
+    return event;
+}
+
 static gboolean src_event(GstPad *pad, GstObject *parent, GstEvent *event)
 {
     GstClBatchFilter *self = filter_of(parent);
@@ -330,6 +348,9 @@ static gboolean src_event(GstPad *pad, GstObject *parent, GstEvent *event)
         break;
     case GST_EVENT_RECONFIGURE:
         try_again(PRIVATE(self));
+        break;
+    case GST_EVENT_NAVIGATION:
+        event = scale_pointer(PRIVATE(self), event);
         break;
     default:
         break;

@@ -113,6 +113,31 @@ static void frames_are_enlarged_without_a_network_for_faces(void)
     g_assert_cmpuint(stage_stat(stage, "faces"), ==, 0);
 }
 
+static void a_pointer_is_where_the_frame_came_in(void)
+{
+    g_autoptr(Model) enlarger = tinynet_enlarger();
+    GstElement *element = g_object_new(GST_TYPE_GPEN_ENHANCE, "device", "0:0", "background-file",
+                                       enlarger, "batch-size", 1, NULL);
+    g_autoptr(Stage) stage = stage_new_with(element);
+    stage_set_caps(stage, FACES_CAPS);
+    faces_push(stage, faces_frame(0));
+    gst_buffer_unref(gst_harness_pull(stage->harness));
+    while (gst_harness_upstream_events_in_queue(stage->harness))
+        gst_event_unref(gst_harness_pull_upstream_event(stage->harness));
+    GstEvent *press =
+        gst_navigation_event_new_mouse_button_press(1, 60, 80, GST_NAVIGATION_MODIFIER_NONE);
+    const guint32 seqnum = gst_event_get_seqnum(press);
+    g_assert_true(gst_harness_push_upstream_event(stage->harness, press));
+    g_autoptr(GstEvent) event = gst_harness_pull_upstream_event(stage->harness);
+    gint button;
+    gdouble x, y;
+    g_assert_true(gst_navigation_event_parse_mouse_button_event(event, &button, &x, &y));
+    g_assert_cmpint(button, ==, 1);
+    g_assert_cmpfloat(x, ==, 30);
+    g_assert_cmpfloat(y, ==, 40);
+    g_assert_cmpuint(gst_event_get_seqnum(event), ==, seqnum);
+}
+
 /* What upstream may send if downstream takes @wanted; NULL: nothing. */
 static char *sizes_for(Stage *stage, const char *wanted)
 {
@@ -195,6 +220,7 @@ int main(int argc, char **argv)
     stage_add("faces of metas grow with the frame", faces_of_metas_grow_with_the_frame);
     stage_add("frames are enlarged without a network for faces",
               frames_are_enlarged_without_a_network_for_faces);
+    stage_add("a pointer is where the frame came in", a_pointer_is_where_the_frame_came_in);
     stage_add("sizes downstream are those upstream, enlarged",
               sizes_downstream_are_those_upstream_enlarged);
     stage_add("before the network is read any size may come out",
