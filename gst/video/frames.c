@@ -116,9 +116,10 @@ static gboolean frame_origin(const VideoFrames *frames, const GstVideoFrame *fra
     GstVideoCropMeta *crop = frame->buffer ? gst_buffer_get_video_crop_meta(frame->buffer) : NULL;
     *x = crop ? crop->x : 0;
     *y = crop ? crop->y : 0;
+    /* In 64 bits: a crop may be anything. */
     if (GST_VIDEO_FRAME_FORMAT(frame) == GST_VIDEO_INFO_FORMAT(info) &&
-        *x + (guint)GST_VIDEO_INFO_WIDTH(info) <= (guint)GST_VIDEO_FRAME_WIDTH(frame) &&
-        *y + (guint)GST_VIDEO_INFO_HEIGHT(info) <= (guint)GST_VIDEO_FRAME_HEIGHT(frame))
+        (guint64)*x + GST_VIDEO_INFO_WIDTH(info) <= (guint64)GST_VIDEO_FRAME_WIDTH(frame) &&
+        (guint64)*y + GST_VIDEO_INFO_HEIGHT(info) <= (guint64)GST_VIDEO_FRAME_HEIGHT(frame))
         return TRUE;
     g_set_error(error, NN_ERROR, NN_ERROR_INPUT,
                 "a frame of %dx%d %s (crop at %u,%u) where %dx%d %s was negotiated",

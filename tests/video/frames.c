@@ -126,6 +126,23 @@ static void a_frame_of_another_size_is_an_error(void)
     g_assert_error(error, NN_ERROR, NN_ERROR_INPUT);
 }
 
+static void a_crop_outside_of_the_frame_is_an_error(void)
+{
+    GstVideoInfo info = harness_info(GST_VIDEO_FORMAT_RGBA, 16, 8, NULL);
+    static const guint crops[][2] = { { 1, 0 }, { 0, 1 }, { G_MAXUINT - 7, 0 }, { 0, G_MAXUINT } };
+    for (guint i = 0; i < G_N_ELEMENTS(crops); i++) {
+        g_autoptr(GstVideoFrame) frame = harness_frame_new(&info, 0);
+        GstVideoCropMeta *crop = gst_buffer_add_video_crop_meta(frame->buffer);
+        crop->x = crops[i][0];
+        crop->y = crops[i][1];
+        g_autoptr(GError) error = NULL;
+        g_autoptr(VideoFrames) frames = video_frames_new(harness_device(), &info, 1, TRUE, &error);
+        g_assert_no_error(error);
+        g_assert_false(video_frames_upload(frames, harness_queue(), 0, frame, &error));
+        g_assert_error(error, NN_ERROR, NN_ERROR_INPUT);
+    }
+}
+
 static void a_format_that_is_not_supported_is_an_error(void)
 {
     GstVideoInfo info = harness_info(GST_VIDEO_FORMAT_P010_10LE, 16, 16, NULL);
@@ -217,6 +234,7 @@ int main(int argc, char **argv)
                 a_frame_of_several_memories_uploads_like_one);
     harness_add("a crop uploads what it shows", a_crop_uploads_what_it_shows);
     harness_add("a frame of another size is an error", a_frame_of_another_size_is_an_error);
+    harness_add("a crop outside of the frame is an error", a_crop_outside_of_the_frame_is_an_error);
     harness_add("a format that is not supported is an error",
                 a_format_that_is_not_supported_is_an_error);
     harness_add("pinned buffers carry video meta and are aligned",
