@@ -318,6 +318,17 @@ static PictureModel *load_model(GstUnetMatte *self, OclDevice *device, GError **
     return picture_model_new(path && *path ? path : fitting, error);
 }
 
+static gboolean gives_matte(const PictureModel *model, GError **error)
+{
+    if (!model->info->image)
+        return TRUE;
+    g_set_error(error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS,
+                "The network of model-file gives pictures, not mattes (preset %s); such networks "
+                "are for gpenenhance.",
+                model->info->name);
+    return FALSE;
+}
+
 /* Decodes background-location if it is not the picture that is held. */
 static gboolean load_image(GstUnetMatte *self, GError **error)
 {
@@ -378,7 +389,7 @@ static gboolean gst_unet_matte_start(GstClBatchFilter *filter, OclDevice *device
 {
     GstUnetMatte *self = GST_UNET_MATTE(filter);
     self->model = load_model(self, device, error);
-    if (self->model && load_image(self, error)) {
+    if (self->model && gives_matte(self->model, error) && load_image(self, error)) {
         picture_tell_guess(filter, self->model);
         return TRUE;
     }

@@ -289,7 +289,7 @@ static gboolean read_output(const Section *section, VideoModelInfo *info, GError
     enum { ROLE_MATTE, ROLE_FOREGROUND, ROLE_IMAGE, ROLE_STATE, ROLE_UNUSED };
     static const char *const roles[] = { "matte", "foreground", "image", "state", "unused", NULL };
     static const char *const mattes[] = { "alpha", "minmax", "sigmoid", "softmax", NULL };
-    int role = ROLE_MATTE, matte = info->matte;
+    int role = info->image ? ROLE_IMAGE : ROLE_MATTE, matte = info->matte;
     if (!check_keys(section, output_keys, error) ||
         !read_choice(section, "role", roles, &role, error))
         return FALSE;
@@ -306,6 +306,7 @@ static gboolean read_output(const Section *section, VideoModelInfo *info, GError
         !read_uint(section, "channel", 255, &info->channel, error) ||
         !read_ranges(section, least, greatest, &ranges, error))
         return FALSE;
+    info->image = role == ROLE_IMAGE;
     info->matte = (VideoMatte)matte;
     for (guint c = 0; role == ROLE_IMAGE && ranges && c < 3; c++) {
         info->out_std[c] = 255 / (greatest[c] - least[c]);

@@ -36,7 +36,8 @@ typedef struct {
     const char *output, *foreground;
     const char *states[9]; /* input, output, input, output ... */
     const char *fixed[2];
-    gboolean unit_out; /* a picture of 0..1 comes out; else of -1..1 */
+    gboolean image;    /* a picture comes out, of -1..1 */
+    gboolean unit_out; /* of 0..1 */
     NnPrecision precision;
 } Preset;
 
@@ -110,8 +111,11 @@ static const Preset presets[] = {
       .width = 320,
       .height = 320 },
     /* Nothing tells the enlarging networks from the restoring ones: it goes by its name alone. */
-    { "real-esrgan", .signs = { { 0 } }, UNIT, .unit_out = TRUE },
-    { "gpen", { { .input = "input", .output = "output", .channels = 3 } }, HALF_UNIT },
+    { "real-esrgan", .signs = { { 0 } }, UNIT, .image = TRUE, .unit_out = TRUE },
+    { "gpen",
+      { { .input = "input", .output = "output", .channels = 3 } },
+      HALF_UNIT,
+      .image = TRUE },
     { "modnet",
       { { .input = "input", .output = "output", .channels = 1 } },
       HALF_UNIT,
@@ -142,6 +146,7 @@ static VideoModelInfo *from_preset(const Preset *preset)
     }
     info->precision = preset->precision;
     info->dynamic_range = preset->dynamic_range;
+    info->image = preset->image;
     info->matte = preset->matte;
     info->fit = preset->fit;
     info->nhwc = preset->nhwc;

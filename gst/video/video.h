@@ -97,6 +97,7 @@ typedef struct {
     /* tensor -> picture */
     char *output;                  /* tensor's name; NULL: the first output */
     guint channel;                 /* of the output: which one is alpha */
+    gboolean image;                /* the output is a picture, not a matte */
     VideoMatte matte;              /* for matting networks */
     float out_mean[3], out_std[3]; /* for image networks: pixel = v * out_std + out_mean, 0..255 */
     char *foreground;              /* (nullable): output holding the foreground colour, 0..1 RGB */

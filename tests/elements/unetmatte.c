@@ -452,6 +452,18 @@ static GError *start_fails(GstElement *element)
     return error;
 }
 
+static void networks_that_give_pictures_are_errors(void)
+{
+    g_autoptr(Model) described = tinynet_negative();
+    const char *models[] = { described, "clmatte-restore" };
+    for (guint i = 0; i < G_N_ELEMENTS(models); i++) {
+        g_autoptr(GError) error =
+            start_fails(g_object_new(GST_TYPE_UNET_MATTE, "model-file", models[i], NULL));
+        g_assert_error(error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS);
+        g_assert_nonnull(strstr(error->message, "gpenenhance"));
+    }
+}
+
 static void what_is_missing_is_told_when_starting(void)
 {
     g_autoptr(GError) missing =
@@ -499,6 +511,7 @@ int main(int argc, char **argv)
     stage_add("states are carried from frame to frame", states_are_carried_from_frame_to_frame);
     stage_add("flicker is smoothed when asked for", flicker_is_smoothed_when_asked_for);
     stage_add("smoothed streams stay on one device", smoothed_streams_stay_on_one_device);
+    stage_add("networks that give pictures are errors", networks_that_give_pictures_are_errors);
     stage_add("what is missing is told when starting", what_is_missing_is_told_when_starting);
     return g_test_run();
 }

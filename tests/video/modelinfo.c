@@ -259,6 +259,31 @@ static void the_precision_is_the_presets_or_the_sidecars(void)
     }
 }
 
+static void what_gives_pictures_is_told_from_what_gives_mattes(void)
+{
+    g_autoptr(VideoModelInfo) gpen = video_model_info_preset("gpen");
+    g_autoptr(VideoModelInfo) enlarger = video_model_info_preset("real-esrgan");
+    g_autoptr(VideoModelInfo) u2net = video_model_info_preset("u2net");
+    g_assert_true(gpen->image && enlarger->image);
+    g_assert_false(u2net->image);
+    static const struct {
+        const char *text;
+        gboolean image;
+    } cases[] = {
+        { "preset=gpen\n[out]\ndir=output\nstd=255\n", TRUE },
+        { "preset=gpen\n[out]\ndir=output\nrole=matte\n", FALSE },
+        { "preset=u2net\n[out]\ndir=output\nrole=image\n", TRUE },
+        { "preset=u2net\n[out]\ndir=output\n", FALSE },
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *text = g_strconcat("[modelinfo]\nversion=1.0\n", cases[i].text, NULL);
+        g_autoptr(VideoModelInfo) info = read_text(text, &error);
+        g_assert_no_error(error);
+        g_assert_cmpint(info->image, ==, cases[i].image);
+    }
+}
+
 static void a_bad_sidecar_says_where_and_what_is_allowed(void)
 {
     static const struct {
@@ -314,6 +339,8 @@ int main(int argc, char **argv)
     harness_add("a sidecar may change a preset", a_sidecar_may_change_a_preset);
     harness_add("the precision is the preset's or the sidecar's",
                 the_precision_is_the_presets_or_the_sidecars);
+    harness_add("what gives pictures is told from what gives mattes",
+                what_gives_pictures_is_told_from_what_gives_mattes);
     harness_add("a bad sidecar says where and what is allowed",
                 a_bad_sidecar_says_where_and_what_is_allowed);
     return harness_run();
