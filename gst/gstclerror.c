@@ -43,8 +43,9 @@ static Meaning meaning_of_ocl(const GError *error)
     case CL_INVALID_PROGRAM_EXECUTABLE:
     case CL_INVALID_KERNEL_NAME:
         return library(GST_LIBRARY_ERROR_INIT,
-                       "The OpenCL driver cannot compile a kernel. Update the driver, or choose "
-                       "another one with the device property.");
+                       "The OpenCL driver cannot compile a kernel. See that the disk has room for "
+                       "what it compiles; else update the driver, or choose another one with the "
+                       "device property.");
     default:
         break;
     }

@@ -36,13 +36,29 @@ static char *find_file(const char *path)
     return g_strdup(path);
 }
 
+/* Who gives a plain name may have meant a network that is not there yet. */
+static void explain_name(const char *name, GError *error)
+{
+    if (strchr(name, G_DIR_SEPARATOR) || !g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+        return;
+    char *message = g_strdup_printf("%s; nor is a network of that name installed, `clmatte-models "
+                                    "list` shows which there are",
+                                    error->message);
+    g_free(error->message);
+    error->message = message;
+}
+
 PictureModel *picture_model_new_as(const char *path_or_name, const char *preset, GError **error)
 {
     g_autofree char *path = find_file(path_or_name);
     g_autofree char *sidecar = g_strconcat(path, ".modelinfo", NULL);
-    NnModel *model = nn_model_load(path, error);
-    if (!model)
+    g_autoptr(GError) failure = NULL;
+    NnModel *model = nn_model_load(path, &failure);
+    if (!model) {
+        explain_name(path_or_name, failure);
+        g_propagate_error(error, g_steal_pointer(&failure));
         return NULL;
+    }
     VideoModelInfo *info = preset && !g_file_test(sidecar, G_FILE_TEST_EXISTS)
                                ? video_model_info_preset(preset)
                                : video_model_info_load(path, model, error);

@@ -261,14 +261,35 @@ static const Present *choose(const GArray *found, const Spec *spec)
     return NULL;
 }
 
+/* The names of all platforms; empty if there is none. */
+static char *name_platforms(void)
+{
+    cl_platform_id ids[16];
+    cl_uint n = 0;
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    if (clGetPlatformIDs(G_N_ELEMENTS(ids), ids, &n) != CL_SUCCESS)
+        n = 0;
+    for (cl_uint i = 0; i < MIN(n, G_N_ELEMENTS(ids)); i++)
+        g_ptr_array_add(names, platform_string(ids[i], CL_PLATFORM_NAME));
+    g_ptr_array_add(names, NULL);
+    return g_strjoinv(", ", (char **)names->pdata);
+}
+
 static void set_none_found(GError **error, const char *spec)
 {
+    g_autofree char *platforms = name_platforms();
     g_auto(GStrv) lines = ocl_device_list();
     g_autofree char *list = g_strjoinv("; ", lines);
     if (lines[0])
         g_set_error(error, OCL_ERROR, OCL_ERROR_NO_DEVICE,
                     "No usable OpenCL device matches \"%s\"; present: %s",
                     spec && *spec ? spec : "auto", list);
+    else if (*platforms)
+        g_set_error(error, OCL_ERROR, OCL_ERROR_NO_DEVICE,
+                    "No OpenCL device found, although there are drivers: %s. See that you may use "
+                    "the device (groups video and render), and that PoCL can write to its cache "
+                    "(POCL_CACHE_DIR, else XDG_CACHE_HOME)",
+                    platforms);
     else
         g_set_error_literal(error, OCL_ERROR, OCL_ERROR_NO_DEVICE,
                             "No OpenCL device found: install a driver (Debian: pocl-opencl-icd for "

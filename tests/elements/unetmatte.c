@@ -470,6 +470,12 @@ static void what_is_missing_is_told_when_starting(void)
         start_fails(g_object_new(GST_TYPE_UNET_MATTE, "model-file", "/no/such.onnx", NULL));
     g_assert_error(missing, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND);
     g_assert_nonnull(strstr(missing->message, "/no/such.onnx"));
+    g_assert_null(strstr(missing->message, "clmatte-models"));
+
+    g_autoptr(GError) unknown =
+        start_fails(g_object_new(GST_TYPE_UNET_MATTE, "model-file", "no-such-network", NULL));
+    g_assert_error(unknown, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND);
+    g_assert_nonnull(strstr(unknown->message, "clmatte-models list"));
 
     g_autoptr(Model) damaged = tinynet_damaged();
     g_autoptr(GError) broken =

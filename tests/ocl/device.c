@@ -101,6 +101,17 @@ static void a_device_that_is_not_there_is_an_error_with_a_list(void)
         assert_refused(specs[i]);
 }
 
+static void a_driver_without_devices_is_named(void)
+{
+    g_autoptr(GError) error = NULL;
+    fakecl_fail("clGetDeviceIDs", 1, FAKECL_ALWAYS, CL_DEVICE_NOT_FOUND);
+    g_assert_null(ocl_device_open("auto", &error));
+    g_assert_error(error, OCL_ERROR, OCL_ERROR_NO_DEVICE);
+    g_assert_nonnull(strstr(error->message, "Portable Computing Language"));
+    g_assert_nonnull(strstr(error->message, "POCL_CACHE_DIR"));
+    g_assert_null(strstr(error->message, "install"));
+}
+
 static void a_specification_tells_devices_apart(void)
 {
     disguise(0, CL_DEVICE_TYPE_CPU, "One");
@@ -189,6 +200,7 @@ int main(int argc, char **argv)
     harness_add("every form of a name works", every_form_of_a_name_works);
     harness_add("a device that is not there is an error with a list",
                 a_device_that_is_not_there_is_an_error_with_a_list);
+    harness_add("a driver without devices is named", a_driver_without_devices_is_named);
     harness_add("a specification tells devices apart", a_specification_tells_devices_apart);
     harness_add("one device is shared", one_device_is_shared);
     harness_add("threads may open and close at will", threads_may_open_and_close_at_will);
