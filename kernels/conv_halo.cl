@@ -154,6 +154,7 @@ conv_halo(CONV_PARAMETERS)
                   STAGE_BYTES, barriers + stage * 8);                                              \
     } while (0)
 
+    PREFETCH_RESIDUAL(first);
     float sum[BLOCKS_M][BN / 2];
 #pragma unroll
     for (int i = 0; i < BLOCKS_M; i++)
@@ -257,11 +258,7 @@ conv_halo(CONV_PARAMETERS)
         }
     barrier(CLK_LOCAL_MEM_FENCE);
     write_rows(rows, thread, first, n0, sample, RESIDUAL_ARGUMENTS out_base, out,
-               FINISH_AT(0));
-#ifdef POOLED
-    barrier(CLK_LOCAL_MEM_FENCE);
-    pool_rows(rows, thread, first, n0, sample, pooled_base, pooled, out);
-#endif
+               POOLED_ARGUMENTS FINISH_AT(0));
 #ifdef MOMENTS
     FINISH_MOMENTS(rows, first);
 #endif

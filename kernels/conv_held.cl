@@ -72,7 +72,7 @@ conv_held(CONV_PARAMETERS)
     TENSOR_CORE_SCRATCH
     const int thread = get_local_id(0) % THREADS, lane = thread & 31, warp = thread >> 5;
     TAKE_PHASE();
-    const int warpgroup = get_local_id(0) / THREADS;
+    const int warpgroup = get_local_id(0) / THREADS, n0 = 0;
     const ulong sample = get_global_id(2);
     const uint weights = LOCAL_ADDRESS(tile);
     const uint patches = weights + WEIGHT_BYTES + warpgroup * 2 * PATCH_BYTES;
@@ -157,6 +157,7 @@ conv_held(CONV_PARAMETERS)
         WARPGROUP_BARRIER(warpgroup); /* the patch is here, and the one before is stored */
         if (round + 1 < rounds)
             LOAD_PATCH(number + walkers, (round + 1) & 1);
+        PREFETCH_RESIDUAL(number);
 
         float sum[2][BN / 2];
 #pragma unroll
@@ -197,12 +198,8 @@ conv_held(CONV_PARAMETERS)
                           (lane & 3) * 2 + (e >> 2) * 8, (float2)(sum[i][e], sum[i][e + 1]), bias,
                           0, out.c, FINISH_AT(0));
         WARPGROUP_BARRIER(warpgroup);
-        write_rows(rows, thread, number, 0, sample, RESIDUAL_ARGUMENTS out_base, out,
-               FINISH_AT(0));
-#ifdef POOLED
-        WARPGROUP_BARRIER(warpgroup);
-        pool_rows(rows, thread, number, 0, sample, pooled_base, pooled, out);
-#endif
+        write_rows(rows, thread, number, n0, sample, RESIDUAL_ARGUMENTS out_base, out,
+                   POOLED_ARGUMENTS FINISH_AT(0));
 #ifdef MOMENTS
         if (round == 0)
             sums = no_moments(rows, thread);

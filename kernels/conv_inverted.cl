@@ -307,5 +307,5 @@ conv_inverted(CONV_PARAMETERS, float expand_alpha, float expand_beta, float filt
         }
     barrier(CLK_LOCAL_MEM_FENCE);
     write_rows(rows, thread, first, n0, sample, RESIDUAL_ARGUMENTS out_base, out,
-               FINISH_AT(0));
+               POOLED_ARGUMENTS FINISH_AT(0));
 }

@@ -121,6 +121,7 @@ conv_tensor(CONV_PARAMETERS)
         }                                                                                          \
     } while (0)
 
+    PREFETCH_RESIDUAL(m0);
     float sum[WM / 16][WN / 8][4];
 #pragma unroll
     for (int i = 0; i < WM / 16; i++)
@@ -186,7 +187,7 @@ conv_tensor(CONV_PARAMETERS)
                           FINISH_AT(0));
     barrier(CLK_LOCAL_MEM_FENCE);
     write_rows(rows, thread, m0, n0, sample, RESIDUAL_ARGUMENTS out_base, out,
-               FINISH_AT(0));
+               POOLED_ARGUMENTS FINISH_AT(0));
 #ifdef MOMENTS
     FINISH_MOMENTS(rows, m0);
 #endif

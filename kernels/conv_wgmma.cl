@@ -131,6 +131,7 @@ conv_wgmma(CONV_PARAMETERS)
         }                                                                                          \
     } while (0)
 
+    PREFETCH_RESIDUAL(m0);
     float sum[BLOCKS_M][BN / 2];
 #pragma unroll
     for (int i = 0; i < BLOCKS_M; i++)
@@ -192,7 +193,7 @@ conv_wgmma(CONV_PARAMETERS)
         }
     barrier(CLK_LOCAL_MEM_FENCE);
     write_rows(rows, thread, m0, n0, sample, RESIDUAL_ARGUMENTS out_base, out,
-               FINISH_AT(0));
+               POOLED_ARGUMENTS FINISH_AT(0));
 #ifdef MOMENTS
     FINISH_MOMENTS(rows, m0);
 #endif
