@@ -94,8 +94,9 @@ struct _GstClBatchFilterClass {
     void (*finish)(GstClBatchFilter *self, GstClBatch batch, guint index, GstBuffer *buffer);
     /* Optional: add to what the stats property tells. Any thread. */
     void (*add_stats)(GstClBatchFilter *self, GstStructure *stats);
-    /* Optional: stream discontinuity (flush, seek, DISCONT): forget what is carried from frame to
-     * frame. All frames before it have been through compute() and proceed(), or never will. */
+    /* Optional: the stream goes on elsewhere (flush, seek, DISCONT, but not after a second or less,
+     * in which frames were dropped): forget what is carried from frame to frame. All frames before
+     * it have been through compute() and proceed(), or never will. */
     void (*reset)(GstClBatchFilter *self);
 };
 

@@ -205,11 +205,12 @@ typedef struct {
     BatchStats stats;
 
     /* ---- the task, or whoever has paused it */
-    BatchSlot *filling;   /* NULL: none */
-    GQueue submitted;     /* BatchSlot, oldest first */
-    gboolean discont;     /* the next buffer out is DISCONT */
-    gboolean needs_reset; /* tell the subclass before the next frame */
-    gint64 last_ready_us; /* when the batch before could be pushed */
+    BatchSlot *filling;     /* NULL: none */
+    GQueue submitted;       /* BatchSlot, oldest first */
+    gboolean discont;       /* the next buffer out is DISCONT */
+    gboolean needs_reset;   /* tell the subclass before the next frame */
+    GstClockTime last_time; /* of the last frame in */
+    gint64 last_ready_us;   /* when the batch before could be pushed */
 
     /* ---- set in NULL -> READY, constant until READY -> NULL */
     GstClContext *context; /* OBJECT_LOCK; of the first device */

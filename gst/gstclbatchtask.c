@@ -12,6 +12,10 @@
 
 #define GST_CAT_DEFAULT gst_cl_batch_filter_debug
 
+/* Decoders that skip frames when they are late, and sources that lose some, say DISCONT, too: after
+ * no more than this the picture is taken for one of the same scene. */
+#define LONGEST_GAP GST_SECOND
+
 /* What follows in the queue, as far as it concerns the batch being filled. */
 typedef enum {
     NEXT_NOTHING,
@@ -294,6 +298,14 @@ static void sync_controls(GstClBatchFilter *self, GstBuffer *buffer)
         gst_object_sync_values(GST_OBJECT(self), time);
 }
 
+/* Whether the stream goes on elsewhere at @buffer, or nobody knows where. */
+static gboolean is_elsewhere(const GstClBatchFilterPrivate *p, GstBuffer *buffer)
+{
+    const GstClockTime time = GST_BUFFER_PTS(buffer);
+    return !GST_CLOCK_TIME_IS_VALID(time) || !GST_CLOCK_TIME_IS_VALID(p->last_time) ||
+           time < p->last_time || time - p->last_time > LONGEST_GAP;
+}
+
 static GstFlowReturn add_frame(GstClBatchFilter *self, const BatchItem *item, GError **error)
 {
     GstClBatchFilterPrivate *p = PRIVATE(self);
@@ -302,9 +314,11 @@ static GstFlowReturn add_frame(GstClBatchFilter *self, const BatchItem *item, GE
     BatchSlot *slot = p->filling;
     const guint index = slot->n_frames;
 
-    if ((p->needs_reset || GST_BUFFER_IS_DISCONT(buffer)) && klass->reset)
+    p->needs_reset |= GST_BUFFER_IS_DISCONT(buffer) && is_elsewhere(p, buffer);
+    if (p->needs_reset && klass->reset)
         klass->reset(self);
     p->needs_reset = FALSE;
+    p->last_time = GST_BUFFER_PTS(buffer);
     slot->frames[index].arrival_us = item->arrival_us;
     klass->snapshot(self, slot->batch, index);
     GstFlowReturn flow = batch_acquire_output(self, slot, buffer, error);

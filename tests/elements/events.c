@@ -217,6 +217,7 @@ static void a_discontinuity_begins_a_new_batch(void)
     stage_push_all(stage, 0, 2);
     GstBuffer *frame = stage_frame(stage, 2);
     GST_BUFFER_FLAG_SET(frame, GST_BUFFER_FLAG_DISCONT);
+    GST_BUFFER_PTS(frame) += 2 * GST_SECOND;
     gst_harness_push(stage->harness, frame);
     push_event(stage, gst_event_new_eos());
     stage_wait_for_eos(stage);

@@ -111,11 +111,29 @@ static void the_past_is_forgotten_only_when_the_second_half_has_it(void)
     g_assert_true(fakecl_wait_held(1));
     GstBuffer *discont = stage_frame(stage, 2);
     GST_BUFFER_FLAG_SET(discont, GST_BUFFER_FLAG_DISCONT);
+    GST_BUFFER_PTS(discont) += 2 * GST_SECOND;
     gst_harness_push(stage->harness, discont);
     stage_push_all(stage, 3, 1);
     fakecl_release();
     stage_pull_all(stage, 0, 4);
     g_assert_cmpstr(stage->filter->calls->str, ==, "rcprcp");
+}
+
+/* As decoders tell that they have skipped some. */
+static void the_past_counts_where_frames_are_missing(void)
+{
+    g_autoptr(Stage) stage = stage_new_halves(2);
+    stage_set_caps(stage, STAGE_CAPS);
+    stage_push_all(stage, 0, 2);
+    GstBuffer *discont = stage_frame(stage, 2);
+    GST_BUFFER_FLAG_SET(discont, GST_BUFFER_FLAG_DISCONT);
+    GST_BUFFER_PTS(discont) += GST_SECOND / 2;
+    gst_harness_push(stage->harness, discont);
+    stage_push_all(stage, 3, 1);
+    stage_pull_all(stage, 0, 4);
+    g_autofree char *calls = g_strdup(stage->filter->calls->str);
+    g_assert_cmpint(calls[0], ==, 'r');
+    g_assert_null(strchr(calls + 1, 'r'));
 }
 
 static void the_end_comes_after_both_halves(void)
@@ -295,6 +313,7 @@ int main(int argc, char **argv)
     stage_add("a flush drops what is not decided yet", a_flush_drops_what_is_not_decided_yet);
     stage_add("the past is forgotten only when the second half has it",
               the_past_is_forgotten_only_when_the_second_half_has_it);
+    stage_add("the past counts where frames are missing", the_past_counts_where_frames_are_missing);
     stage_add("the end comes after both halves", the_end_comes_after_both_halves);
     stage_add("computation counts with both halves", computation_counts_with_both_halves);
     stage_add("either half may fail", either_half_may_fail);
