@@ -13,6 +13,9 @@ pack=$1 model=$2 out=$3
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$out"
+# The elements know clmatte-fine by its name alone.
+cp "$model" "$work/network.onnx"
+printf '[modelinfo]\nversion=1.0\npreset=clmatte-fine\n' >"$work/network.onnx.modelinfo"
 
 # nn-run's median of one run, as frames a second, at the size that unetmatte chooses for 1080p.
 engine_rate() { # BATCH
@@ -25,7 +28,7 @@ row() { # LABEL BATCH FRAMES OPTIONS ELEMENT...
   local label=$1 batch=$2 frames=$3 warm=$((64 + 8 * $2))
   shift 3
   GST_DEBUG=clbatchtimes:7 GST_DEBUG_FILE=$work/log GST_DEBUG_NO_COLOR=1 \
-    rate --warm "$warm" --frames "$frames" "$@" model-file="$model" batch-size="$batch" \
+    rate --warm "$warm" --frames "$frames" "$@" model-file="$work/network.onnx" batch-size="$batch" \
     >"$work/told" 2>&1 || {
     echo "$label: failed: $(cat "$work/told")"
     return
@@ -62,7 +65,7 @@ done
 unset devices
 
 rate --width 512 --height 512 --warm 64 --frames 20000 --pinned unetmatte device=gpu:0 \
-  model-file="$model" batch-size=8 >"$work/told" 2>&1 &
+  model-file="$work/network.onnx" batch-size=8 >"$work/told" 2>&1 &
 worker=$! most_mib=0
 while kill -0 "$worker" 2>/dev/null; do
   used=$(memory_used)
