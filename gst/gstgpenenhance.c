@@ -52,16 +52,17 @@
  *
  * ## Example launch lines
  * |[
- * gst-launch-1.0 filesrc location=in.mp4 ! decodebin ! gpenenhance !
- * videoconvert ! x264enc ! mp4mux ! filesink location=out.mp4
+ * gst-launch-1.0 filesrc location=in.mp4 ! decodebin ! videoconvert !
+ * gpenenhance ! videoconvert ! x264enc ! mp4mux ! filesink location=out.mp4
  * ]| The faces of a video.
  * |[
- * gst-launch-1.0 filesrc location=group.jpg ! jpegdec ! gpenenhance model-file=gpen-512.onnx
- * max-faces=50 blend=0.8 ! pngenc ! filesink location=restored.png
+ * gst-launch-1.0 filesrc location=group.jpg ! jpegdec ! videoconvert ! gpenenhance
+ * model-file=gpen-512.onnx max-faces=100 blend=0.8 ! pngenc ! filesink location=restored.png
  * ]| Everyone in a group photo, mixed with a fifth of what was there.
  * |[
- * gst-launch-1.0 filesrc location=old.jpg ! jpegdec ! gpenenhance model-file=gpen-512.onnx
- * background-file=realesrgan-x2.onnx ! pngenc ! filesink location=large.png
+ * gst-launch-1.0 filesrc location=old.jpg ! jpegdec ! videoconvert ! gpenenhance
+ * model-file=gpen-512.onnx background-file=realesrgan-x2.onnx ! pngenc ! filesink
+ * location=large.png
  * ]| A photo of twice the size.
  * |[
  * gst-launch-1.0 filesrc location=face.png ! pngdec ! videoconvert ! gpenenhance
@@ -71,75 +72,18 @@
 #include "gstgpenenhance.h"
 
 #include "clmatte-models.h"
-#include "gstclenums.h"
 #include "gstclformats.h"
 #include "gstclpicture.h"
-#include "gstgpenfaces.h"
+#include "gstgpenproperties.h"
 
 GST_DEBUG_CATEGORY_STATIC(gst_gpen_enhance_debug);
 #define GST_CAT_DEFAULT gst_gpen_enhance_debug
-
-typedef enum {
-    FACES_DETECT,
-    FACES_META,
-    FACES_ALIGNED,
-    FACES_WHOLE,
-} GstGpenEnhanceFaces;
-
-/* VideoTemplate, and what the network's description says. */
-enum { TEMPLATE_AUTO = -1 };
-
-enum {
-    PROP_0,
-    PROP_MODEL_FILE,
-    PROP_PRECISION,
-    PROP_FACES,
-    PROP_BLEND,
-    PROP_DETECTOR_FILE,
-    PROP_DETECTOR_SIZE,
-    PROP_DETECTOR_SCORE,
-    PROP_DETECT_INTERVAL,
-    PROP_FACE_BATCH_SIZE,
-    PROP_MIN_FACE_SIZE,
-    PROP_MAX_FACES,
-    PROP_SELECTOR,
-    PROP_TEMPLATE,
-    PROP_MASK_FILE,
-    PROP_MASK_BLUR,
-    PROP_COLOR_MATCH,
-    PROP_SIMILARITY,
-    PROP_ATTACH_META,
-    PROP_BACKGROUND_FILE,
-    PROP_TILE_SIZE,
-    PROP_TILE_OVERLAP,
-    LAST_PROP = PROP_TILE_OVERLAP,
-};
-
-#define DEFAULT_BLEND 1.0f
-#define DEFAULT_DETECTOR_SIZE 640
-#define DEFAULT_DETECTOR_SCORE 0.6f
-#define DEFAULT_MIN_FACE_SIZE 16
-#define DEFAULT_MAX_FACES 64
-#define DEFAULT_MASK_BLUR 0.1f
-#define DEFAULT_SIMILARITY 0.5f
-#define DEFAULT_TILE_SIZE 256
-#define DEFAULT_TILE_OVERLAP 32
-
-typedef struct {
-    char *model_file, *detector_file, *mask_file, *background_file;
-    NnPrecision precision;
-    GstGpenEnhanceFaces faces;
-    guint detector_side, detect_interval, max_samples;
-    guint tile_side, tile_overlap;
-    int template; /* VideoTemplate or TEMPLATE_AUTO */
-    FaceControls controls;
-} Properties;
 
 struct _GstGpenEnhance {
     GstClBatchFilter parent;
 
     /* OBJECT_LOCK */
-    Properties properties;
+    GpenProperties properties;
     FaceCounts counts;
     guint factor; /* that frames are enlarged by; 0: between stop() and start() */
 
@@ -175,152 +119,6 @@ G_DEFINE_TYPE_WITH_CODE(GstGpenEnhance, gst_gpen_enhance, GST_TYPE_CL_BATCH_FILT
                         GST_DEBUG_CATEGORY_INIT(gst_gpen_enhance_debug, "gpenenhance", 0,
                                                 "portrait enhancement on OpenCL devices"))
 GST_ELEMENT_REGISTER_DEFINE(gpenenhance, "gpenenhance", GST_RANK_NONE, GST_TYPE_GPEN_ENHANCE)
-
-/* An enumeration as GObject knows it, made when first asked for. */
-#define DEFINE_ENUM(function, type_name, ...)                                                      \
-    static GType function(void)                                                                    \
-    {                                                                                              \
-        static gsize type;                                                                         \
-        static const GEnumValue values[] = { __VA_ARGS__, { 0, NULL, NULL } };                     \
-        if (g_once_init_enter(&type)) {                                                            \
-            const GType made = g_enum_register_static(type_name, values);                          \
-            gst_type_mark_as_plugin_api(made, 0);                                                  \
-            g_once_init_leave(&type, made);                                                        \
-        }                                                                                          \
-        return type;                                                                               \
-    }
-
-DEFINE_ENUM(faces_get_type, "GstGpenEnhanceFaces",
-            { FACES_DETECT, "The faces that the detector finds", "detect" },
-            { FACES_META, "The faces that regions of interest of type face name", "meta" },
-            { FACES_ALIGNED, "The frame is an aligned face crop and fills the network's input",
-              "aligned" },
-            { FACES_WHOLE, "The whole frame: at its own scale if the network takes any size",
-              "whole" })
-DEFINE_ENUM(selector_get_type, "GstGpenEnhanceSelector",
-            { VIDEO_SELECT_ALL, "All, the larger first", "all" },
-            { VIDEO_SELECT_LARGEST, "The largest", "largest" },
-            { VIDEO_SELECT_CENTER, "The one nearest the middle of the frame", "center" })
-DEFINE_ENUM(template_get_type, "GstGpenEnhanceTemplate",
-            { TEMPLATE_AUTO, "As the network's description says, else gpen", "auto" },
-            { VIDEO_TEMPLATE_GPEN, "As GPEN's own program aligns faces", "gpen" },
-            { VIDEO_TEMPLATE_FFHQ, "As FFHQ's pictures are aligned: tighter", "ffhq" },
-            { VIDEO_TEMPLATE_ARCFACE, "ArcFace's points in 128 x 128", "arcface" })
-
-/* ---------------------------------------------------------------- properties */
-
-/* Where the value of a property is, for those that are a plain number; NULL for the others. */
-static gpointer field_of(Properties *properties, guint id)
-{
-    FaceControls *controls = &properties->controls;
-    switch (id) {
-    case PROP_PRECISION:
-        return &properties->precision;
-    case PROP_FACES:
-        return &properties->faces;
-    case PROP_BLEND:
-        return &controls->blend;
-    case PROP_DETECTOR_SIZE:
-        return &properties->detector_side;
-    case PROP_DETECTOR_SCORE:
-        return &controls->score;
-    case PROP_DETECT_INTERVAL:
-        return &properties->detect_interval;
-    case PROP_FACE_BATCH_SIZE:
-        return &properties->max_samples;
-    case PROP_MIN_FACE_SIZE:
-        return &controls->min_size;
-    case PROP_MAX_FACES:
-        return &controls->max_faces;
-    case PROP_SELECTOR:
-        return &controls->selector;
-    case PROP_TEMPLATE:
-        return &properties->template;
-    case PROP_MASK_BLUR:
-        return &controls->style.blur;
-    case PROP_COLOR_MATCH:
-        return &controls->style.match;
-    case PROP_SIMILARITY:
-        return &controls->style.least_similarity;
-    case PROP_ATTACH_META:
-        return &controls->attach_meta;
-    case PROP_TILE_SIZE:
-        return &properties->tile_side;
-    case PROP_TILE_OVERLAP:
-        return &properties->tile_overlap;
-    default:
-        return NULL;
-    }
-}
-
-static char **text_of(Properties *properties, guint id)
-{
-    switch (id) {
-    case PROP_MODEL_FILE:
-        return &properties->model_file;
-    case PROP_DETECTOR_FILE:
-        return &properties->detector_file;
-    case PROP_MASK_FILE:
-        return &properties->mask_file;
-    case PROP_BACKGROUND_FILE:
-        return &properties->background_file;
-    default:
-        return NULL;
-    }
-}
-
-static void properties_clear(Properties *properties)
-{
-    g_free(properties->model_file);
-    g_free(properties->detector_file);
-    g_free(properties->mask_file);
-    g_free(properties->background_file);
-}
-
-static void gst_gpen_enhance_set_property(GObject *object, guint id, const GValue *value,
-                                          GParamSpec *spec)
-{
-    GstGpenEnhance *self = GST_GPEN_ENHANCE(object);
-    gpointer field = field_of(&self->properties, id);
-    char **text = text_of(&self->properties, id);
-    GST_OBJECT_LOCK(self);
-    if (text) {
-        g_free(*text);
-        *text = g_value_dup_string(value);
-    } else if (G_VALUE_HOLDS_ENUM(value)) {
-        *(int *)field = g_value_get_enum(value);
-    } else if (G_VALUE_HOLDS_FLOAT(value)) {
-        *(float *)field = g_value_get_float(value);
-    } else if (G_VALUE_HOLDS_BOOLEAN(value)) {
-        *(gboolean *)field = g_value_get_boolean(value);
-    } else {
-        *(guint *)field = g_value_get_uint(value);
-    }
-    GST_OBJECT_UNLOCK(self);
-    if (id == PROP_PRECISION || id == PROP_FACES || id == PROP_DETECTOR_SIZE ||
-        id == PROP_FACE_BATCH_SIZE || id == PROP_TILE_SIZE || id == PROP_TILE_OVERLAP)
-        gst_cl_batch_filter_rebuild(GST_CL_BATCH_FILTER(self));
-}
-
-static void gst_gpen_enhance_get_property(GObject *object, guint id, GValue *value,
-                                          GParamSpec *spec)
-{
-    GstGpenEnhance *self = GST_GPEN_ENHANCE(object);
-    gconstpointer field = field_of(&self->properties, id);
-    char **text = text_of(&self->properties, id);
-    GST_OBJECT_LOCK(self);
-    if (text)
-        g_value_set_string(value, *text);
-    else if (G_VALUE_HOLDS_ENUM(value))
-        g_value_set_enum(value, *(const int *)field);
-    else if (G_VALUE_HOLDS_FLOAT(value))
-        g_value_set_float(value, *(const float *)field);
-    else if (G_VALUE_HOLDS_BOOLEAN(value))
-        g_value_set_boolean(value, *(const gboolean *)field);
-    else
-        g_value_set_uint(value, *(const guint *)field);
-    GST_OBJECT_UNLOCK(self);
-}
 
 /* ---------------------------------------------------------------- models and formats */
 
@@ -387,7 +185,7 @@ static gboolean load_background(GstGpenEnhance *self, const char *path, GError *
 }
 
 /* A network for the background alone enlarges frames and does nothing else. */
-static gboolean load_models(GstGpenEnhance *self, const Properties *properties, GError **error)
+static gboolean load_models(GstGpenEnhance *self, const GpenProperties *properties, GError **error)
 {
     if (!load_background(self, properties->background_file, error))
         return FALSE;
@@ -402,25 +200,15 @@ static gboolean load_models(GstGpenEnhance *self, const Properties *properties, 
     return self->parser || !is_set(properties->mask_file);
 }
 
-static Properties properties_copy(GstGpenEnhance *self)
-{
-    GST_OBJECT_LOCK(self);
-    Properties copy = self->properties;
-    for (guint id = PROP_MODEL_FILE; id <= LAST_PROP; id++) {
-        char **text = text_of(&copy, id);
-        if (text)
-            *text = g_strdup(*text);
-    }
-    GST_OBJECT_UNLOCK(self);
-    return copy;
-}
-
 static gboolean gst_gpen_enhance_start(GstClBatchFilter *filter, OclDevice *device, GError **error)
 {
     GstGpenEnhance *self = GST_GPEN_ENHANCE(filter);
-    Properties properties = properties_copy(self);
+    GpenProperties properties;
+    GST_OBJECT_LOCK(self);
+    gpen_properties_copy(&self->properties, &properties);
+    GST_OBJECT_UNLOCK(self);
     const gboolean loaded = load_models(self, &properties, error);
-    properties_clear(&properties);
+    gpen_properties_clear(&properties);
     if (!loaded) {
         gst_gpen_enhance_stop(filter);
         return FALSE;
@@ -464,10 +252,10 @@ static void gst_gpen_enhance_release(GstClBatchFilter *filter, GstClBuild data)
 /* Whole frames at their own scale are a background without faces. */
 static gboolean build_faces(GstGpenEnhance *self, EnhanceBuild *build, OclDevice *device,
                             const GstVideoInfo *in, const GstVideoInfo *out, guint max_frames,
-                            const Properties *properties, GError **error)
+                            const GpenProperties *properties, GError **error)
 {
-    const gboolean detect = properties->faces == FACES_DETECT;
-    const gboolean whole = properties->faces == FACES_WHOLE;
+    const gboolean detect = properties->faces == GPEN_FACES_DETECT;
+    const gboolean whole = properties->faces == GPEN_FACES_WHOLE;
     const FaceBuildParams params = { .restorer = whole ? NULL : self->model,
                                      .parser = self->parser,
                                      .detector = detect ? self->detector : NULL,
@@ -497,18 +285,17 @@ static void set_up_models(GstGpenEnhance *self, gboolean aligned)
 }
 
 /* Whether the frame is @scaled to the network's size as a whole, which may not be possible. */
-static gboolean check_whole(GstGpenEnhance *self, GstGpenEnhanceFaces faces, gboolean *scaled,
-                            GError **error)
+static gboolean check_whole(GstGpenEnhance *self, GpenFaces faces, gboolean *scaled, GError **error)
 {
     guint factor = 1;
-    *scaled = faces == FACES_ALIGNED || faces == FACES_WHOLE;
+    *scaled = faces == GPEN_FACES_ALIGNED || faces == GPEN_FACES_WHOLE;
     if (*scaled && self->background) {
         g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS,
                     "background-file does the whole frame, so model-file cannot: set faces to "
                     "detect or meta.");
         return FALSE;
     }
-    if (faces == FACES_WHOLE && background_keeps_scale(self->model, &factor))
+    if (faces == GPEN_FACES_WHOLE && background_keeps_scale(self->model, &factor))
         *scaled = factor == 0;
     if (factor <= 1)
         return TRUE;
@@ -525,12 +312,12 @@ static GstClBuild gst_gpen_enhance_prepare(GstClBatchFilter *filter, OclDevice *
 {
     GstGpenEnhance *self = GST_GPEN_ENHANCE(filter);
     GST_OBJECT_LOCK(self);
-    const Properties properties = self->properties;
+    const GpenProperties properties = self->properties;
     GST_OBJECT_UNLOCK(self);
     gboolean scaled;
     if (!check_whole(self, properties.faces, &scaled, error))
         return NULL;
-    set_up_models(self, properties.faces == FACES_ALIGNED);
+    set_up_models(self, properties.faces == GPEN_FACES_ALIGNED);
     EnhanceBuild *build = g_new0(EnhanceBuild, 1);
     if (scaled ? picture_build_init(&build->picture, self->model, device, in, out, max_frames,
                                     properties.precision, error)
@@ -591,7 +378,7 @@ static void gst_gpen_enhance_snapshot(GstClBatchFilter *filter, GstClBatch data,
     FaceControls controls = self->properties.controls;
     const int template = self->properties.template;
     GST_OBJECT_UNLOCK(self);
-    if (template != TEMPLATE_AUTO)
+    if (template != GPEN_TEMPLATE_AUTO)
         controls.style.template = (VideoTemplate) template;
     else if (self->model)
         controls.style.template = self->model->info->template;
@@ -701,160 +488,30 @@ static void gst_gpen_enhance_reset(GstClBatchFilter *filter)
 
 /* ---------------------------------------------------------------- class */
 
+static void gst_gpen_enhance_set_property(GObject *object, guint id, const GValue *value,
+                                          GParamSpec *spec)
+{
+    GstGpenEnhance *self = GST_GPEN_ENHANCE(object);
+    GST_OBJECT_LOCK(self);
+    const gboolean rebuild = gpen_properties_set(&self->properties, id, value);
+    GST_OBJECT_UNLOCK(self);
+    if (rebuild)
+        gst_cl_batch_filter_rebuild(GST_CL_BATCH_FILTER(self));
+}
+
+static void gst_gpen_enhance_get_property(GObject *object, guint id, GValue *value,
+                                          GParamSpec *spec)
+{
+    GstGpenEnhance *self = GST_GPEN_ENHANCE(object);
+    GST_OBJECT_LOCK(self);
+    gpen_properties_get(&self->properties, id, value);
+    GST_OBJECT_UNLOCK(self);
+}
+
 static void gst_gpen_enhance_finalize(GObject *object)
 {
-    properties_clear(&GST_GPEN_ENHANCE(object)->properties);
+    gpen_properties_clear(&GST_GPEN_ENHANCE(object)->properties);
     G_OBJECT_CLASS(gst_gpen_enhance_parent_class)->finalize(object);
-}
-
-#define ANY_TIME (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING)
-#define PER_FRAME (ANY_TIME | GST_PARAM_CONTROLLABLE)
-#define BEFORE (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY)
-
-static void install_networks(GObjectClass *klass)
-{
-    g_object_class_install_property(
-        klass, PROP_MODEL_FILE,
-        g_param_spec_string("model-file", "Model file",
-                            "Path of the image-to-image network, an ONNX file, or its name: of the "
-                            "one that ships, clmatte-restore, or of one that clmatte-models got. "
-                            "Unset: clmatte-restore, unless background-file is set. How a file "
-                            "wants its pictures comes from <model-file>.modelinfo or a preset for "
-                            "known networks. Read on the way from NULL to READY",
-                            NULL, BEFORE));
-    g_object_class_install_property(klass, PROP_PRECISION, gst_cl_precision_param_spec());
-    g_object_class_install_property(
-        klass, PROP_DETECTOR_FILE,
-        g_param_spec_string("detector-file", "Detector file",
-                            "Path of the face detector, an ONNX file of the form of YuNet (2023), "
-                            "SCRFD or RetinaFace, with landmarks. Unset: the one that ships. Read "
-                            "on the way from NULL to READY",
-                            NULL, BEFORE));
-    g_object_class_install_property(
-        klass, PROP_MASK_FILE,
-        g_param_spec_string("mask-file", "Mask file",
-                            "Path of a network that tells the parts of a face apart, an ONNX file "
-                            "such as ParseNet (19 classes): background, hat and clothes are not "
-                            "pasted. Unset: the whole face in a rounded square. Read on the way "
-                            "from NULL to READY",
-                            NULL, BEFORE));
-    g_object_class_install_property(
-        klass, PROP_DETECTOR_SIZE,
-        g_param_spec_uint("detector-size", "Detector size",
-                          "The longer side of the picture that the detector gets, in pixels, if it "
-                          "takes any size; more finds smaller faces: the one that ships those from "
-                          "about 32 pixels there on. Smaller frames are enlarged, twice at most. "
-                          "Above 320 it looks a second time, at 320, for large faces",
-                          32, 4096, DEFAULT_DETECTOR_SIZE, ANY_TIME));
-    g_object_class_install_property(
-        klass, PROP_FACE_BATCH_SIZE,
-        g_param_spec_uint("face-batch-size", "Face batch size",
-                          "Most faces, of all frames of a batch, that go through the network at "
-                          "once; each takes device memory (0 = automatic: 8 on GPUs, 1 on CPUs)",
-                          0, 64, 0, ANY_TIME));
-}
-
-static void install_background(GObjectClass *klass)
-{
-    g_object_class_install_property(
-        klass, PROP_BACKGROUND_FILE,
-        g_param_spec_string(
-            "background-file", "Background file",
-            "Path of a network for whole frames, an ONNX file such as Real-ESRGAN, or the name of "
-            "one that clmatte-models got; the output is as many times as large as it makes "
-            "pictures (1 to 4), and restored faces are pasted there. With faces=detect or meta; "
-            "without a model-file frames are enlarged and nothing else. Read on the way from NULL "
-            "to READY",
-            NULL, BEFORE));
-    g_object_class_install_property(
-        klass, PROP_TILE_SIZE,
-        g_param_spec_uint("tile-size", "Tile size",
-                          "Longest side of the pieces that background-file is given, in pixels, if "
-                          "it takes any size, and model-file with faces=whole where memory is "
-                          "short; smaller ones need less memory and more work",
-                          16, 4096, DEFAULT_TILE_SIZE, ANY_TIME));
-    g_object_class_install_property(
-        klass, PROP_TILE_OVERLAP,
-        g_param_spec_uint(
-            "tile-overlap", "Tile overlap",
-            "Pixels that neighbouring pieces share, at most a quarter of one: half of "
-            "them are thrown away, over the other half one fades into the other",
-            0, 1024, DEFAULT_TILE_OVERLAP, ANY_TIME));
-}
-
-static void install_choice(GObjectClass *klass)
-{
-    g_object_class_install_property(klass, PROP_FACES,
-                                    g_param_spec_enum("faces", "Faces",
-                                                      "What of the frame goes through the network",
-                                                      faces_get_type(), FACES_DETECT, ANY_TIME));
-    g_object_class_install_property(
-        klass, PROP_DETECTOR_SCORE,
-        g_param_spec_float("detector-score", "Detector score",
-                           "The least score of a face that is restored; one that is followed "
-                           "already needs half of it",
-                           0, 1, DEFAULT_DETECTOR_SCORE, PER_FRAME));
-    g_object_class_install_property(
-        klass, PROP_DETECT_INTERVAL,
-        g_param_spec_uint(
-            "detect-interval", "Detect interval",
-            "Look for faces in every so many frames; between them faces go on as they "
-            "went",
-            1, 250, 1, ANY_TIME));
-    g_object_class_install_property(
-        klass, PROP_MIN_FACE_SIZE,
-        g_param_spec_uint("min-face-size", "Least face size",
-                          "Faces whose shorter side is below this many pixels are left alone", 0,
-                          G_MAXINT16, DEFAULT_MIN_FACE_SIZE, PER_FRAME));
-    g_object_class_install_property(klass, PROP_MAX_FACES,
-                                    g_param_spec_uint("max-faces", "Most faces",
-                                                      "Most faces of a frame that are restored, "
-                                                      "the larger first",
-                                                      1, 1024, DEFAULT_MAX_FACES, PER_FRAME));
-    g_object_class_install_property(
-        klass, PROP_SELECTOR,
-        g_param_spec_enum("selector", "Selector", "Which faces of a frame are restored",
-                          selector_get_type(), VIDEO_SELECT_ALL, PER_FRAME));
-    g_object_class_install_property(
-        klass, PROP_SIMILARITY,
-        g_param_spec_float(
-            "similarity", "Least similarity",
-            "A restored face that is less similar to the one before, seen from afar, "
-            "fades, and is left out where it is less by 0.1. -1 accepts any, 1 is the same",
-            -1, 1, DEFAULT_SIMILARITY, PER_FRAME));
-}
-
-static void install_looks(GObjectClass *klass)
-{
-    g_object_class_install_property(
-        klass, PROP_BLEND,
-        g_param_spec_float("blend", "Blend",
-                           "Share of the network's picture in the result: 0 is the frame itself, "
-                           "1 the network's. Of faces alone where model-file and background-file "
-                           "are set",
-                           0, 1, DEFAULT_BLEND, PER_FRAME));
-    g_object_class_install_property(
-        klass, PROP_TEMPLATE,
-        g_param_spec_enum("template", "Template", "Where the network wants eyes, nose and mouth",
-                          template_get_type(), TEMPLATE_AUTO, PER_FRAME));
-    g_object_class_install_property(
-        klass, PROP_MASK_BLUR,
-        g_param_spec_float("mask-blur", "Mask blur",
-                           "Width of the soft edge around a restored face, as a share of the "
-                           "network's picture",
-                           0, 0.5, DEFAULT_MASK_BLUR, PER_FRAME));
-    g_object_class_install_property(
-        klass, PROP_COLOR_MATCH,
-        g_param_spec_boolean("color-match", "Match colours",
-                             "Give a restored face the colours of the one before", TRUE,
-                             PER_FRAME));
-    g_object_class_install_property(
-        klass, PROP_ATTACH_META,
-        g_param_spec_boolean("attach-meta", "Attach metas",
-                             "Attach a GstVideoRegionOfInterestMeta of type face for each face "
-                             "that is found and chosen: box, landmarks, track number, score, "
-                             "similarity",
-                             FALSE, PER_FRAME));
 }
 
 static void gst_gpen_enhance_class_init(GstGpenEnhanceClass *klass)
@@ -866,10 +523,7 @@ static void gst_gpen_enhance_class_init(GstGpenEnhanceClass *klass)
     object_class->set_property = gst_gpen_enhance_set_property;
     object_class->get_property = gst_gpen_enhance_get_property;
     object_class->finalize = gst_gpen_enhance_finalize;
-    install_networks(object_class);
-    install_background(object_class);
-    install_choice(object_class);
-    install_looks(object_class);
+    gpen_properties_install(object_class);
 
     gst_element_class_add_static_pad_template(element_class, &sink_template);
     gst_element_class_add_static_pad_template(element_class, &src_template);
@@ -900,21 +554,5 @@ static void gst_gpen_enhance_class_init(GstGpenEnhanceClass *klass)
 
 static void gst_gpen_enhance_init(GstGpenEnhance *self)
 {
-    self->properties = (Properties){
-        .precision = NN_PRECISION_AUTO,
-        .faces = FACES_DETECT,
-        .detector_side = DEFAULT_DETECTOR_SIZE,
-        .detect_interval = 1,
-        .tile_side = DEFAULT_TILE_SIZE,
-        .tile_overlap = DEFAULT_TILE_OVERLAP,
-        .template = TEMPLATE_AUTO,
-        .controls = { .blend = DEFAULT_BLEND,
-                      .score = DEFAULT_DETECTOR_SCORE,
-                      .min_size = DEFAULT_MIN_FACE_SIZE,
-                      .max_faces = DEFAULT_MAX_FACES,
-                      .selector = VIDEO_SELECT_ALL,
-                      .style = { .blur = DEFAULT_MASK_BLUR,
-                                 .match = TRUE,
-                                 .least_similarity = DEFAULT_SIMILARITY } },
-    };
+    gpen_properties_init(&self->properties);
 }
