@@ -54,6 +54,13 @@ guint8 *faces_pixels(GstBuffer *buffer)
     return pixels;
 }
 
+guint8 *faces_through(Stage *stage, GstBuffer *buffer)
+{
+    faces_push(stage, buffer);
+    g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
+    return faces_pixels(result);
+}
+
 gboolean faces_within(guint x, guint y, guint column, guint row)
 {
     const int left = 8 * (int)column - 12, top = 8 * (int)row - 12;

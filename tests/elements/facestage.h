@@ -30,6 +30,8 @@ void faces_push(Stage *stage, GstBuffer *buffer);
 /* Copies its FACES_B bytes to @pixels, or to new memory: (transfer full). */
 void faces_read(GstBuffer *buffer, guint8 *pixels);
 guint8 *faces_pixels(GstBuffer *buffer);
+/* Pushes @buffer: (transfer full) and waits for what comes of it: its pixels, (transfer full). */
+guint8 *faces_through(Stage *stage, GstBuffer *buffer);
 /* Within the crop of the face at @column, @row, less the sixteenth where the mask is nothing. */
 gboolean faces_within(guint x, guint y, guint column, guint row);
 /* White where there is a face at @column, @row; elsewhere @before. */

@@ -21,9 +21,7 @@ static void properties_change_from_frame_to_frame(void)
         g_object_set(stage->element, "blend", i == 1 ? 0.5 : 1.0, NULL);
         if (i == 2)
             gst_util_set_object_arg(G_OBJECT(stage->element), "faces", "whole");
-        faces_push(stage, frame);
-        g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
-        g_autofree guint8 *after = faces_pixels(result);
+        g_autofree guint8 *after = faces_through(stage, frame);
         if (i == 0)
             full = after[middle];
         /* Grey, and some of the frame's detail. */

@@ -18,10 +18,7 @@ static void a_face_is_restored_and_nothing_else_is_touched(void)
     for (guint i = 0; i < 3; i++) {
         GstBuffer *frame = faces_frame(i);
         faces_add(frame, 4 + 3 * i, 5 + i, 1);
-        g_autofree guint8 *before = faces_pixels(frame);
-        faces_push(stage, frame);
-        g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
-        g_autofree guint8 *after = faces_pixels(result);
+        g_autofree guint8 *before = faces_pixels(frame), *after = faces_through(stage, frame);
         faces_assert_white(before, after, 4 + 3 * i, 5 + i);
         g_assert_cmpuint(fakecl_calls("clEnqueueNDRangeKernel:face_crop"), ==, i + 1);
     }
@@ -38,10 +35,7 @@ static void a_face_at_the_border_is_restored_as_far_as_it_shows(void)
     for (guint i = 0; i < G_N_ELEMENTS(places); i++) {
         GstBuffer *frame = faces_frame(i);
         faces_add(frame, places[i][0], places[i][1], 1);
-        g_autofree guint8 *before = faces_pixels(frame);
-        faces_push(stage, frame);
-        g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
-        g_autofree guint8 *after = faces_pixels(result);
+        g_autofree guint8 *before = faces_pixels(frame), *after = faces_through(stage, frame);
         faces_assert_white(before, after, places[i][0], places[i][1]);
     }
 }
@@ -99,10 +93,7 @@ static void blend_of_nothing_leaves_faces_as_they_are(void)
     g_autoptr(Stage) stage = faces_new(restorer, detector, "batch-size=1 blend=0");
     GstBuffer *frame = faces_frame(0);
     faces_add(frame, 6, 6, 1);
-    g_autofree guint8 *before = faces_pixels(frame);
-    faces_push(stage, frame);
-    g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
-    g_autofree guint8 *after = faces_pixels(result);
+    g_autofree guint8 *before = faces_pixels(frame), *after = faces_through(stage, frame);
     g_assert_cmpuint(faces_n_different(before, after), ==, 0);
     g_assert_cmpuint(stage_stat(stage, "faces"), ==, 1);
     g_assert_cmpuint(stage_stat(stage, "faces-restored"), ==, 0);
@@ -182,9 +173,7 @@ static void assert_choice(const char *properties, const char *white)
     GstBuffer *frame = faces_frame(0);
     for (guint k = 0; k < 3; k++)
         faces_add(frame, 3 + 8 * k, 7, 1);
-    faces_push(stage, frame);
-    g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
-    g_autofree guint8 *after = faces_pixels(result);
+    g_autofree guint8 *after = faces_through(stage, frame);
     for (guint k = 0; k < 3; k++) {
         const guint8 green = after[((7 * 8 + 4) * FACES_WIDTH + (3 + 8 * k) * 8 + 4) * 3 + 1];
         g_assert_cmpuint(green, ==, (white[k] == '1' ? 255 : 0));
@@ -208,10 +197,7 @@ static void a_face_that_becomes_another_is_left_out(void)
     g_autoptr(Stage) stage = faces_new(negative, detector, "batch-size=1 similarity=0.4");
     GstBuffer *frame = faces_frame(0);
     faces_add(frame, 6, 6, 1);
-    g_autofree guint8 *before = faces_pixels(frame);
-    faces_push(stage, frame);
-    g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
-    g_autofree guint8 *after = faces_pixels(result);
+    g_autofree guint8 *before = faces_pixels(frame), *after = faces_through(stage, frame);
     g_assert_cmpuint(faces_n_different(before, after), ==, 0);
     g_assert_cmpuint(stage_stat(stage, "faces"), ==, 1);
     g_assert_cmpuint(stage_stat(stage, "faces-restored"), ==, 0);
@@ -227,10 +213,7 @@ static void a_mask_file_decides_what_of_a_face_is_pasted(void)
         g_autoptr(Stage) stage = faces_new(restorer, detector, properties);
         GstBuffer *frame = faces_frame(0);
         faces_add(frame, 6, 6, 1);
-        g_autofree guint8 *before = faces_pixels(frame);
-        faces_push(stage, frame);
-        g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
-        g_autofree guint8 *after = faces_pixels(result);
+        g_autofree guint8 *before = faces_pixels(frame), *after = faces_through(stage, frame);
         if (value == 0)
             g_assert_cmpuint(faces_n_different(before, after), ==, 0);
         else
@@ -248,10 +231,7 @@ static void faces_may_come_as_metas(void)
     GstBuffer *frame = faces_frame(0);
     gst_buffer_add_video_region_of_interest_meta(frame, "car", 100, 20, 60, 60);
     gst_buffer_add_video_region_of_interest_meta(frame, "face", 40, 40, 32, 32);
-    g_autofree guint8 *before = faces_pixels(frame);
-    faces_push(stage, frame);
-    g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
-    g_autofree guint8 *after = faces_pixels(result);
+    g_autofree guint8 *before = faces_pixels(frame), *after = faces_through(stage, frame);
     g_assert_cmpuint(after[(60 * FACES_WIDTH + 56) * 3], ==, 255);
     g_assert_cmpuint(after[(50 * FACES_WIDTH + 130) * 3], ==, before[(50 * FACES_WIDTH + 130) * 3]);
     g_assert_cmpuint(stage_stat(stage, "faces-restored"), ==, 1);
@@ -269,10 +249,7 @@ static void odd_faces_do_no_harm(void)
     for (guint i = 0; i < G_N_ELEMENTS(boxes); i++)
         gst_buffer_add_video_region_of_interest_meta(frame, "face", boxes[i][0], boxes[i][1],
                                                      boxes[i][2], boxes[i][3]);
-    g_autofree guint8 *before = faces_pixels(frame);
-    faces_push(stage, frame);
-    g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
-    g_autofree guint8 *after = faces_pixels(result);
+    g_autofree guint8 *before = faces_pixels(frame), *after = faces_through(stage, frame);
     guint n_changed = 0;
     for (guint i = 0; i < FACES_B; i++) {
         const guint x = i / 3 % FACES_WIDTH, y = i / 3 / FACES_WIDTH;
@@ -313,9 +290,7 @@ static void odd_landmarks_do_no_harm(void)
     /* It still works. */
     GstBuffer *frame = faces_frame(100);
     gst_buffer_add_video_region_of_interest_meta(frame, "face", 40, 40, 32, 32);
-    faces_push(stage, frame);
-    g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
-    g_autofree guint8 *after = faces_pixels(result);
+    g_autofree guint8 *after = faces_through(stage, frame);
     g_assert_cmpuint(after[(60 * FACES_WIDTH + 56) * 3], ==, 255);
 }
 
@@ -334,10 +309,7 @@ static void landmarks_of_metas_count(void)
                                 "nose-y", G_TYPE_DOUBLE, 57.0, "mouth-left-x", G_TYPE_DOUBLE, 122.7,
                                 "mouth-left-y", G_TYPE_DOUBLE, 53.1, "mouth-right-x", G_TYPE_DOUBLE,
                                 117.3, "mouth-right-y", G_TYPE_DOUBLE, 53.1, NULL));
-    g_autofree guint8 *before = faces_pixels(frame);
-    faces_push(stage, frame);
-    g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
-    g_autofree guint8 *after = faces_pixels(result);
+    g_autofree guint8 *before = faces_pixels(frame), *after = faces_through(stage, frame);
     g_assert_cmpuint(after[(60 * FACES_WIDTH + 120) * 3], ==, 255);
     g_assert_cmpuint(after[(18 * FACES_WIDTH + 18) * 3], ==, before[(18 * FACES_WIDTH + 18) * 3]);
 }

@@ -36,34 +36,30 @@ static void assert_value(Stage *stage, guint8 value, gint tolerance)
     gst_buffer_unmap(buffer, &map);
 }
 
-static void the_networks_picture_comes_out(void)
+/* Frames of the values @in leave as such of @out where the network makes negatives. */
+static void assert_blended(float blend, const guint8 in[2], const guint8 out[2], gint tolerance)
 {
     g_autoptr(Model) model = tinynet_negative();
-    g_autoptr(Stage) stage = enhance_new(model, 1);
-    push_value(stage, 10);
-    push_value(stage, 200);
-    assert_value(stage, 245, 1);
-    assert_value(stage, 55, 1);
+    g_autoptr(Stage) stage = enhance_new(model, blend);
+    for (guint i = 0; i < 2; i++)
+        push_value(stage, in[i]);
+    for (guint i = 0; i < 2; i++)
+        assert_value(stage, out[i], tolerance);
+}
+
+static void the_networks_picture_comes_out(void)
+{
+    assert_blended(1, (guint8[]){ 10, 200 }, (guint8[]){ 245, 55 }, 1);
 }
 
 static void blending_by_nothing_is_the_frame_itself(void)
 {
-    g_autoptr(Model) model = tinynet_negative();
-    g_autoptr(Stage) stage = enhance_new(model, 0);
-    push_value(stage, 10);
-    push_value(stage, 201);
-    assert_value(stage, 10, 0);
-    assert_value(stage, 201, 0);
+    assert_blended(0, (guint8[]){ 10, 201 }, (guint8[]){ 10, 201 }, 0);
 }
 
 static void blending_by_half_is_half_way(void)
 {
-    g_autoptr(Model) model = tinynet_negative();
-    g_autoptr(Stage) stage = enhance_new(model, 0.5f);
-    push_value(stage, 0);
-    push_value(stage, 100);
-    assert_value(stage, 128, 1);
-    assert_value(stage, 128, 1);
+    assert_blended(0.5f, (guint8[]){ 0, 100 }, (guint8[]){ 128, 128 }, 1);
 }
 
 /* ---------------------------------------------------------------- at their own scale */
