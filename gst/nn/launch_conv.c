@@ -81,6 +81,7 @@ static const NnVariant variants[] = {
     HELD,
     { "conv_halo", nn_conv_halo_fits, nn_conv_halo_record, nn_conv_halo_pays },
     HALO_TILES,
+    { "conv_first", nn_conv_first_fits, nn_conv_first_record, NULL },
     { "conv_wgmma", nn_conv_wgmma_fits, nn_conv_wgmma_record, nn_conv_wgmma_pays },
     WGMMA_TILE("128x256"),
     WGMMA_TILE("128x128"),
@@ -520,8 +521,8 @@ static gboolean fits_rows(const ConvJob *job)
 
 static gboolean adds_last(const NnVariant *variant)
 {
-    return variant->record == nn_conv_tensor_record || variant->record == nn_conv_wgmma_record ||
-           variant->record == nn_conv_tiled_record ||
+    return variant->record == nn_conv_tensor_record || variant->record == nn_conv_first_record ||
+           variant->record == nn_conv_wgmma_record || variant->record == nn_conv_tiled_record ||
            variant->record == nn_conv_depthwise_rows_record ||
            variant->record == nn_conv_pointwise_record || variant->record == nn_conv_staged_record;
 }

@@ -95,6 +95,8 @@ const char *nn_conv_forced_tile(const ConvJob *job, const char *name);
 /* launch_conv_tensor.c: on NVIDIA's tensor cores. */
 gboolean nn_conv_tensor_fits(gconstpointer job);
 gboolean nn_conv_tensor_record(gconstpointer job, GError **error);
+/* The device has tensor cores, or the variant @name is forced, and emulated. */
+gboolean nn_conv_tensor_fits_device(const ConvJob *job, const char *name);
 /* What any tensor core asks of a convolution, on whatever device. */
 gboolean nn_conv_tensor_fits_sums(const ConvJob *job);
 /* And of what it pools. */
@@ -199,6 +201,10 @@ double nn_conv_halo_us(const ConvJob *job);
 gboolean nn_conv_held_fits(gconstpointer job);
 gboolean nn_conv_held_pays(gconstpointer job);
 gboolean nn_conv_held_record(gconstpointer job, GError **error);
+
+/* launch_conv_first.c: on any tensor cores, of up to four channels. */
+gboolean nn_conv_first_fits(gconstpointer job);
+gboolean nn_conv_first_record(gconstpointer job, GError **error);
 
 /* launch_conv_inverted.c: an inverted residual in one launch, or two where what lies between is cut
  * into parts. Each of the three is all that uses what the one before computes; stored is the last's

@@ -111,7 +111,7 @@ gboolean nn_conv_tensor_fits_pooled(const ConvJob *job)
     return !job->pooled_too || is_aligned(job->pooled_too);
 }
 
-static gboolean fits_device(const ConvJob *job, const char *name)
+gboolean nn_conv_tensor_fits_device(const ConvJob *job, const char *name)
 {
     const OclDevice *device = nn_recorder_device(job->recorder);
     return nn_conv_forced_tile(job, name) ||
@@ -121,7 +121,7 @@ static gboolean fits_device(const ConvJob *job, const char *name)
 
 gboolean nn_conv_tensor_fits(gconstpointer data)
 {
-    return fits_device(data, "conv_tensor") && nn_conv_tensor_fits_sums(data);
+    return nn_conv_tensor_fits_device(data, "conv_tensor") && nn_conv_tensor_fits_sums(data);
 }
 
 static gsize count_weights(const ConvShape *shape)
@@ -344,7 +344,8 @@ ConvPhaseTaps nn_conv_phase_taps(const ConvPhases *phases)
 gboolean nn_conv_tensor_phases_fits(gconstpointer data)
 {
     const ConvPhases *phases = data;
-    return fits_device(phases->whole, "conv_tensor_phases") && nn_conv_phases_fit(phases);
+    return nn_conv_tensor_fits_device(phases->whole, "conv_tensor_phases") &&
+           nn_conv_phases_fit(phases);
 }
 
 /* Work up to which starting four launches is what takes the time where faster kernels would do

@@ -138,6 +138,13 @@ const Case cases[] = {
     { "Conv", 13, "f:1,96,5,9 !f:72,96,3,3 !f:72", SAME, "conv_tensor", .dresses = PLAIN | 1u << DRESS_EPILOGUE | 1u << DRESS_SCALED | NORMED },
     { "Conv", 13, "f:1,24,9,7 !f:136,24,1,1", "", "conv_tensor", .dresses = PLAIN | 1u << DRESS_EPILOGUE | 1u << DRESS_SCALED },
 
+    /* ---- few channels: several tiles to walk over, several of outputs, filters of other sizes */
+    { "Conv", 13, "f:1,3,37,29 !f:32,3,3,3 !f:32", "strides=2,2 " SAME, "conv_first", .dresses = SCALES | ADDED },
+    { "Conv", 13, "f:1,3,19,35 !f:72,3,3,3 !f:72", SAME, "conv_first", .dresses = PLAIN | 1u << DRESS_EPILOGUE | 1u << DRESS_SCALED },
+    { "Conv", 13, "f:1,4,11,17 !f:16,4,4,4", "strides=1,2 pads=2,1,1,2", "conv_first", .dresses = PLAIN },
+    { "Conv", 13, "f:1,3,9,40 !f:64,3,1,1 !f:64", "", "conv_first", .dresses = PLAIN },
+    { "Conv", 13, "f:1,3,9,21 !f:8,3,2,5", "strides=2,1 pads=0,2,1,2", "conv_first", .dresses = PLAIN },
+
     /* ---- warpgroups: blocks of channels, channels that fill no step, parts of a tile, every tile */
     { "Conv", 13, "f:1,128,5,9 !f:136,128,3,3 !f:136", SAME, "conv_wgmma", .dresses = PLAIN | 1u << DRESS_EPILOGUE | 1u << DRESS_SCALED | ADDED },
     { "Conv", 13, "f:1,24,12,11 !f:64,24,3,3", "strides=2,1 dilations=1,2 pads=1,0,1,1", "conv_wgmma "

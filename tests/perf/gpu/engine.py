@@ -46,7 +46,7 @@ TILES = (["conv_tensor:" + tile for tile in ("128x128", "128x96", "128x64", "256
          ["conv_halo:" + tile for tile in ("8x256", "8x128", "8x128deep", "16x64", "8x64", "16x32",
                                            "8x32", "16x16", "8x16")] +
          ["conv_held:4", "conv_held:3", "conv_held:2"])
-TENSOR_CORES = ("conv_tensor", "conv_wgmma", "conv_halo", "conv_held")
+TENSOR_CORES = ("conv_first", "conv_tensor", "conv_wgmma", "conv_halo", "conv_held")
 
 
 def nn_run(command, arguments):
