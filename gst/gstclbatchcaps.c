@@ -9,8 +9,8 @@
 
 #define GST_CAT_DEFAULT gst_cl_batch_filter_debug
 
-/* How long to wait for a device that may be hung before leaving its memory to it. */
-#define MAX_DEVICE_WAIT_US (2 * G_TIME_SPAN_SECOND)
+/* How long an empty batch may hold up the beginning of a live stream. */
+#define MAX_WARM_UP_US (2 * G_TIME_SPAN_SECOND)
 
 /* Buffers that upstream should have besides those of one batch in the queue: one being written, one
  * being uploaded. */
@@ -230,7 +230,10 @@ static void release_device(GstClBatchFilter *self, BatchDevice *device)
     publish_pool(self, device, NULL);
     if (!device->build)
         return;
-    if (wait_for_device(p, device, g_get_monotonic_time() + MAX_DEVICE_WAIT_US)) {
+    LOCK(p);
+    const gint64 until_us = g_get_monotonic_time() + batch_device_patience_us_locked(device);
+    UNLOCK(p);
+    if (wait_for_device(p, device, until_us)) {
         free_slots(self, device);
         GST_CL_BATCH_FILTER_GET_CLASS(self)->release(self, device->build);
     } else {
@@ -319,7 +322,7 @@ static gboolean warm_up(GstClBatchFilter *self, const BatchDevice *device, GErro
     GstClBatchFilterPrivate *p = PRIVATE(self);
     GstClBatchFilterClass *klass = GST_CL_BATCH_FILTER_GET_CLASS(self);
     BatchSlot *slot = device->slots->pdata[0];
-    const gint64 begin_us = g_get_monotonic_time(), until_us = begin_us + MAX_DEVICE_WAIT_US;
+    const gint64 begin_us = g_get_monotonic_time(), until_us = begin_us + MAX_WARM_UP_US;
     OclQueue *queue = device->first ? device->first : device->compute;
     if ((!klass->has_first || klass->has_first(self, slot->batch, slot->max_frames)) &&
         !klass->compute(self, slot->batch, queue, slot->max_frames, error))

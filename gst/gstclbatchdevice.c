@@ -14,6 +14,13 @@
 #define MEASURE_SHARE 4
 #define FADING 256
 
+/* A device is hung that needs this many times what its batches have taken, and not less than the
+ * least; one that has not been measured yet may be a CPU with a network for GPUs. To leave memory
+ * to a device that is merely slow costs all of it, each time. */
+#define PATIENCE 10
+#define MIN_PATIENCE_US (5 * G_TIME_SPAN_SECOND)
+#define UNKNOWN_PATIENCE_US (60 * G_TIME_SPAN_SECOND)
+
 /* ---------------------------------------------------------------- opening */
 
 static void device_free(gpointer data)
@@ -208,6 +215,13 @@ static gint64 expected_end_locked(const BatchDevice *device, gint64 batch_us, gi
     begin_us = MAX(begin_us, first_us);
     /* One that takes longer than expected may be done any moment, but not sooner than none. */
     return MAX(now_us + 1, begin_us + batch_us) + n_unfinished * batch_us;
+}
+
+gint64 batch_device_patience_us_locked(const BatchDevice *device)
+{
+    if (device->batch_us == 0)
+        return UNKNOWN_PATIENCE_US;
+    return MAX(MIN_PATIENCE_US, PATIENCE * device->slots->len * device->batch_us);
 }
 
 guint batch_device_n_submitted(const GstClBatchFilterPrivate *p, const BatchDevice *device)

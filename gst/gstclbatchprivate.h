@@ -245,6 +245,8 @@ guint batch_devices_count(const GstClBatchFilterPrivate *p);
 void batch_devices_set_pools_flushing(GstClBatchFilterPrivate *p, gboolean flushing);
 /* For the next batch; NULL: the best one has no room. */
 BatchDevice *batch_device_choose_locked(const GstClBatchFilterPrivate *p);
+/* How long to wait for all that it is busy with before it counts as hung. */
+gint64 batch_device_patience_us_locked(const BatchDevice *device);
 guint batch_device_n_submitted(const GstClBatchFilterPrivate *p, const BatchDevice *device);
 /* A batch is given to @chosen: what is known of the others becomes a little better. */
 void batch_device_fade_others(GstClBatchFilterPrivate *p, const BatchDevice *chosen);

@@ -222,6 +222,18 @@ static void stopping_waits_for_a_busy_device(void)
     g_assert_cmpint(stage->filter->n_released, ==, 1);
 }
 
+static void stopping_waits_for_slow_batches(void)
+{
+    g_autoptr(Stage) stage = stage_new(1);
+    stage_set_caps(stage, STAGE_CAPS);
+    fakecl_hold(TEST_COMPUTE, 1, FAKECL_ALWAYS, 1500);
+    stage_push_all(stage, 0, 2);
+    g_assert_true(fakecl_wait_held(2));
+    g_assert_cmpint(gst_element_set_state(stage->element, GST_STATE_NULL), ==,
+                    GST_STATE_CHANGE_SUCCESS);
+    g_assert_cmpint(stage->filter->n_released, ==, 1);
+}
+
 static void stopping_unblocks_upstream(void)
 {
     g_autoptr(Stage) stage = stage_new(2);
@@ -238,6 +250,9 @@ static void stopping_does_not_wait_for_ever(void)
 {
     g_autoptr(Stage) stage = stage_new(2);
     stage_set_caps(stage, STAGE_CAPS);
+    /* What batches take is known then, so that it is soon clear that one takes too long. */
+    stage_push_all(stage, 0, 8);
+    stage_pull_all(stage, 0, 8);
     fakecl_hold(TEST_COMPUTE, 1, FAKECL_ALWAYS, FAKECL_FOREVER);
     stage_push_all(stage, 0, 4);
     g_assert_true(fakecl_wait_held(1));
@@ -272,6 +287,7 @@ int main(int argc, char **argv)
               a_thousand_flushes_at_random_moments_do_no_harm);
     stage_add("a query in wait returns when flushed", a_query_in_wait_returns_when_flushed);
     stage_add("stopping waits for a busy device", stopping_waits_for_a_busy_device);
+    stage_add("stopping waits for slow batches", stopping_waits_for_slow_batches);
     stage_add("stopping unblocks upstream", stopping_unblocks_upstream);
     stage_add("states may change a hundred times", states_may_change_a_hundred_times);
     /* Last: what is left to a hung device stays alive. */
