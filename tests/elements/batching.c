@@ -40,6 +40,18 @@ static void a_live_batch_waits_half_a_frame_beyond_its_last(void)
     g_assert_cmpuint(stage_stat(stage, "batches"), ==, 1);
 }
 
+static void a_live_batch_waits_as_long_as_upstream_may_be_late(void)
+{
+    g_autoptr(Stage) stage = live_stage(4);
+    gst_harness_set_upstream_latency(stage->harness, 10 * GST_MSECOND);
+    gst_harness_query_latency(stage->harness);
+    stage_push_all(stage, 1, 2);
+    stage_wait_stat(stage, "in-flight", 2);
+    g_assert_true(gst_harness_crank_single_clock_wait(stage->harness));
+    stage_pull_all(stage, 1, 2);
+    g_assert_cmpuint(now(stage), ==, 3 * FRAME_NS + FRAME_NS / 2 + 10 * GST_MSECOND);
+}
+
 static void a_timeout_that_is_set_counts_from_the_first_frame(void)
 {
     g_autoptr(Stage) stage = live_stage(4);
@@ -263,6 +275,10 @@ static void statistics_add_up(void)
     g_object_get(stage->element, "stats", &stats, NULL);
     g_assert_true(gst_structure_get_double(stats, "mean-fill", &fill));
     g_assert_cmpfloat_with_epsilon(fill, 10.0 / 3, 1e-9);
+    gst_element_set_state(stage->element, GST_STATE_READY);
+    gst_element_set_state(stage->element, GST_STATE_PAUSED);
+    g_assert_cmpuint(stage_stat(stage, "frames-in"), ==, 0);
+    g_assert_cmpuint(stage_stat(stage, "batches"), ==, 0);
 }
 
 int main(int argc, char **argv)
@@ -271,6 +287,8 @@ int main(int argc, char **argv)
     stage_add("a full batch comes out without waiting", a_full_batch_comes_out_without_waiting);
     stage_add("a live batch waits half a frame beyond its last",
               a_live_batch_waits_half_a_frame_beyond_its_last);
+    stage_add("a live batch waits as long as upstream may be late",
+              a_live_batch_waits_as_long_as_upstream_may_be_late);
     stage_add("a timeout that is set counts from the first frame",
               a_timeout_that_is_set_counts_from_the_first_frame);
     stage_add("the timer is cancelled when the batch fills",

@@ -276,14 +276,37 @@ static void the_end_of_a_failed_stream_is_told_once_and_passes(void)
     g_assert_false(stage_has_error(stage));
 }
 
+static void a_new_segment_forgets_what_was_carried(void)
+{
+    g_autoptr(Stage) stage = stage_new(1);
+    GstSegment segment;
+    gst_segment_init(&segment, GST_FORMAT_TIME);
+    segment.start = segment.position = GST_SECOND;
+    stage_set_caps(stage, STAGE_CAPS);
+    stage_push_all(stage, 0, 2);
+    stage_pull_all(stage, 0, 2);
+    g_assert_cmpint(stage->filter->n_resets, ==, 1);
+    gst_harness_push_event(stage->harness, gst_event_new_segment(&segment));
+    stage_push_all(stage, 2, 2);
+    stage_pull_all(stage, 2, 2);
+    g_assert_cmpint(stage->filter->n_resets, ==, 2);
+}
+
 static void an_end_that_is_queued_behind_a_failure_passes(void)
 {
     g_autoptr(Stage) stage = stage_new(4);
     stage_set_caps(stage, STAGE_CAPS);
     downstream_returns(stage, GST_FLOW_ERROR);
     stage_push_all(stage, 0, 3);
-    gst_harness_push_event(stage->harness, gst_event_new_eos());
-    stage_wait_for_eos(stage);
+    GstEvent *end = gst_event_new_eos();
+    const guint32 seqnum = gst_event_get_seqnum(end);
+    gst_harness_push_event(stage->harness, end);
+    g_autoptr(GstEvent) event = gst_harness_pull_event(stage->harness);
+    while (GST_EVENT_TYPE(event) != GST_EVENT_EOS) {
+        gst_event_unref(event);
+        event = gst_harness_pull_event(stage->harness);
+    }
+    g_assert_cmpuint(gst_event_get_seqnum(event), ==, seqnum);
     stage_expect_error(stage, GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED);
     g_assert_false(stage_has_error(stage));
 }
@@ -342,6 +365,7 @@ int main(int argc, char **argv)
               the_end_of_a_failed_stream_is_told_once_and_passes);
     stage_add("an end that is queued behind a failure passes",
               an_end_that_is_queued_behind_a_failure_passes);
+    stage_add("a new segment forgets what was carried", a_new_segment_forgets_what_was_carried);
     stage_add("an unlinked stream goes on when it is linked",
               an_unlinked_stream_goes_on_when_it_is_linked);
     stage_add("a change downstream is negotiated between frames",

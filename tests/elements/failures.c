@@ -156,6 +156,11 @@ static void half_the_batch_is_tried_when_memory_is_short(void)
     g_autoptr(GstMessage) warning = gst_bus_pop_filtered(stage->bus, GST_MESSAGE_WARNING);
     g_assert_nonnull(warning);
     g_assert_false(stage_has_error(stage));
+    /* Later formats do not try again. */
+    stage_set_caps(stage, STAGE_OTHER_CAPS);
+    stage_push_all(stage, 4, 2);
+    stage_pull_all(stage, 4, 2);
+    g_assert_cmpuint(stage_stat(stage, "batch-size"), ==, 2);
 }
 
 static void memory_that_is_still_short_is_an_error(void)

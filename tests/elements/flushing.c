@@ -4,6 +4,8 @@
  */
 #include "stage.h"
 
+#include <gst/controller/controller.h>
+
 static void push_segment(Stage *stage)
 {
     GstSegment segment;
@@ -160,6 +162,35 @@ static void do_something(Stage *stage, guint i)
     }
 }
 
+/* As an application that listens to a property which is controlled. */
+static void flush_when_told(GObject *object, GParamSpec *spec, gpointer data)
+{
+    Seeker *seeker = data;
+    if (seeker->n_begun++ == 0)
+        stage_flush(seeker->stage);
+    g_atomic_int_inc(&seeker->n_done);
+}
+
+static void whoever_hears_of_a_property_may_flush(void)
+{
+    g_autoptr(Stage) stage = stage_new(1);
+    Seeker seeker = { .stage = stage };
+    g_autoptr(GstControlSource) source = gst_interpolation_control_source_new();
+    for (guint i = 0; i < 3; i++)
+        gst_timed_value_control_source_set(GST_TIMED_VALUE_CONTROL_SOURCE(source), i * FRAME_NS,
+                                           10.0 * (i + 1));
+    gst_object_add_control_binding(
+        GST_OBJECT(stage->element),
+        gst_direct_control_binding_new_absolute(GST_OBJECT(stage->element), "level", source));
+    g_signal_connect(stage->element, "notify::level", G_CALLBACK(flush_when_told), &seeker);
+    stage_set_caps(stage, STAGE_CAPS);
+    stage_push_all(stage, 0, 1);
+    while (g_atomic_int_get(&seeker.n_done) == 0)
+        g_thread_yield();
+    stage_push_all(stage, 1, 2);
+    stage_pull_all(stage, 1, 2);
+}
+
 static void a_thousand_flushes_at_random_moments_do_no_harm(void)
 {
     g_autoptr(Stage) stage = stage_new(3);
@@ -283,6 +314,7 @@ int main(int argc, char **argv)
     stage_add("caps that were waiting survive a flush", caps_that_were_waiting_survive_a_flush);
     stage_add("a flush forgets the end", a_flush_forgets_the_end);
     stage_add("downstream may flush from within a push", downstream_may_flush_from_within_a_push);
+    stage_add("whoever hears of a property may flush", whoever_hears_of_a_property_may_flush);
     stage_add("a thousand flushes at random moments do no harm",
               a_thousand_flushes_at_random_moments_do_no_harm);
     stage_add("a query in wait returns when flushed", a_query_in_wait_returns_when_flushed);

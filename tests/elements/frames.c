@@ -25,6 +25,9 @@ static void metas_about_the_picture_pass_and_those_about_memory_do_not(void)
     gst_buffer_add_video_time_code_meta_full(frame, 25, 1, NULL, 0, 1, 2, 3, 4, 0);
     gst_meta_register_custom("clmatte-test", (const char *[]){ NULL }, NULL, NULL, NULL);
     gst_buffer_add_custom_meta(frame, "clmatte-test");
+    gst_meta_register_custom("clmatte-memory", (const char *[]){ GST_META_TAG_MEMORY_STR, NULL },
+                             NULL, NULL, NULL);
+    gst_buffer_add_custom_meta(frame, "clmatte-memory");
     gst_harness_push(stage->harness, frame);
 
     g_autoptr(GstBuffer) out = stage_pull(stage, 3);
@@ -36,6 +39,7 @@ static void metas_about_the_picture_pass_and_those_about_memory_do_not(void)
     g_assert_cmpuint(gst_buffer_get_reference_timestamp_meta(out, NULL)->timestamp, ==, 5);
     g_assert_cmpuint(gst_buffer_get_video_time_code_meta(out)->tc.minutes, ==, 2);
     g_assert_nonnull(gst_buffer_get_custom_meta(out, "clmatte-test"));
+    g_assert_null(gst_buffer_get_custom_meta(out, "clmatte-memory"));
     g_assert_cmpint(GST_MINI_OBJECT_REFCOUNT_VALUE(parent), ==, 1);
     gst_buffer_unref(parent);
 }

@@ -85,6 +85,24 @@ static void a_slow_device_is_measured(void)
     g_assert_cmpuint(gst_harness_query_latency(stage->harness), >=, 100 * GST_MSECOND);
 }
 
+static void a_device_that_gets_slower_is_told(void)
+{
+    g_autoptr(Stage) stage = live_stage(1);
+    gst_harness_query_latency(stage->harness);
+    while (pop_latency_message(stage))
+        continue;
+    fakecl_hold(TEST_COMPUTE, 1, FAKECL_ALWAYS, 100);
+    stage_push_all(stage, 1, 1);
+    stage_pull_all(stage, 1, 1);
+    g_assert_true(pop_latency_message(stage));
+    /* As slow as before is no news. */
+    while (pop_latency_message(stage))
+        continue;
+    stage_push_all(stage, 2, 1);
+    stage_pull_all(stage, 2, 1);
+    g_assert_false(pop_latency_message(stage));
+}
+
 /* ---------------------------------------------------------------- quality of service */
 
 static void tell_late(Stage *stage, GstClockTimeDiff late)
@@ -207,6 +225,93 @@ static void two_buffers_upstream_are_enough_for_any_batch(void)
 
 /* ---------------------------------------------------------------- others */
 
+/* ---------------------------------------------------------------- memory of downstream's */
+
+/* Never has more buffers than it likes, whatever it is told. */
+typedef struct {
+    GstBufferPool parent;
+    guint n_max;
+} SmallPool;
+typedef GstBufferPoolClass SmallPoolClass;
+static GType small_pool_get_type(void);
+G_DEFINE_TYPE(SmallPool, small_pool, GST_TYPE_BUFFER_POOL)
+
+static gboolean small_pool_set_config(GstBufferPool *pool, GstStructure *config)
+{
+    GstCaps *caps;
+    guint size_b;
+    gst_buffer_pool_config_get_params(config, &caps, &size_b, NULL, NULL);
+    gst_buffer_pool_config_set_params(config, caps, size_b, 0, ((SmallPool *)pool)->n_max);
+    return GST_BUFFER_POOL_CLASS(small_pool_parent_class)->set_config(pool, config);
+}
+
+static void small_pool_class_init(SmallPoolClass *klass)
+{
+    klass->set_config = small_pool_set_config;
+}
+
+static void small_pool_init(SmallPool *pool)
+{
+}
+
+/* What downstream says of its pool, and the harness's own answers to other queries. */
+static struct {
+    GstBufferPool *pool;
+    guint n_max;
+    GstPadQueryFunction others;
+} offer;
+
+static gboolean offer_pool(GstPad *pad, GstObject *parent, GstQuery *query)
+{
+    if (GST_QUERY_TYPE(query) != GST_QUERY_ALLOCATION)
+        return offer.others(pad, parent, query);
+    gst_query_add_allocation_pool(query, offer.pool, FRAME_B, 0, offer.n_max);
+    return TRUE;
+}
+
+/* @n_told: how many buffers downstream says that it has at most; @n_max: how many it has. */
+static Stage *stage_with_pool(guint n_told, guint n_max)
+{
+    Stage *stage = stage_new(1);
+    SmallPool *pool = g_object_new(small_pool_get_type(), NULL);
+    pool->n_max = n_max;
+    offer.pool = gst_object_ref_sink(GST_BUFFER_POOL(pool));
+    offer.n_max = n_told;
+    offer.others = GST_PAD_QUERYFUNC(stage->harness->sinkpad);
+    gst_pad_set_query_function(stage->harness->sinkpad, offer_pool);
+    stage_set_caps(stage, STAGE_CAPS);
+    return stage;
+}
+
+static void a_pool_of_downstreams_is_used_if_it_is_large_enough(void)
+{
+    static const struct {
+        guint n_told;
+        gboolean is_used;
+    } cases[] = { { 0, TRUE }, { 3, TRUE }, { 2, FALSE } };
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(Stage) stage = stage_with_pool(cases[i].n_told, 0);
+        stage_push_all(stage, 0, 1);
+        g_autoptr(GstBuffer) out = stage_pull(stage, 0);
+        g_assert_cmpint(out->pool == offer.pool, ==, cases[i].is_used);
+        gst_clear_object(&offer.pool);
+    }
+}
+
+static void a_flush_wakes_who_waits_for_a_buffer_of_downstreams(void)
+{
+    g_autoptr(Stage) stage = stage_with_pool(0, 3);
+    /* Three are there, one of which downstream keeps. */
+    stage_push_all(stage, 0, 4);
+    stage_wait_stat(stage, "frames-out", 1);
+    stage_wait_stat(stage, "in-flight", 3);
+    stage_flush(stage);
+    stage_pull_all(stage, 0, 1);
+    stage_push_all(stage, 4, 2);
+    stage_pull_all(stage, 4, 2);
+    gst_clear_object(&offer.pool);
+}
+
 static void a_drain_returns_when_all_is_out(void)
 {
     g_autoptr(Stage) stage = stage_new(8);
@@ -215,6 +320,10 @@ static void a_drain_returns_when_all_is_out(void)
     g_autoptr(GstQuery) drain = gst_query_new_drain();
     gst_pad_peer_query(stage->harness->srcpad, drain);
     g_assert_cmpuint(stage_level(stage), ==, 3);
+    /* Without anybody behind it nobody has anything left. */
+    g_autoptr(GstPad) src = gst_element_get_static_pad(stage->element, "src");
+    gst_pad_unlink(src, stage->harness->sinkpad);
+    g_assert_true(gst_pad_peer_query(stage->harness->srcpad, drain));
 }
 
 static gboolean answer_position(GstPad *pad, GstObject *parent, GstQuery *query)
@@ -252,6 +361,11 @@ static void the_caps_of_a_pad_are_what_the_other_side_allows(void)
     g_autoptr(GstCaps) expected = gst_caps_from_string(
         "video/x-raw,format=RGBA,width=[1,64],height=48,framerate=[0/1,2147483647/1]");
     g_assert_true(gst_caps_is_equal(caps, expected));
+    g_autoptr(GstCaps) filter = gst_caps_from_string("video/x-raw,width=32,framerate=25/1");
+    g_autoptr(GstCaps) filtered = gst_pad_peer_query_caps(stage->harness->srcpad, filter);
+    g_autoptr(GstCaps) expected_of_filter =
+        gst_caps_from_string("video/x-raw,format=RGBA,width=32,height=48,framerate=25/1");
+    g_assert_true(gst_caps_is_equal(filtered, expected_of_filter));
     g_autoptr(GstCaps) other = gst_caps_from_string("audio/x-raw");
     g_assert_false(gst_pad_peer_query_accept_caps(stage->harness->srcpad, other));
 }
@@ -279,6 +393,7 @@ int main(int argc, char **argv)
     stage_add("the greatest latency is never below the least",
               the_greatest_latency_is_never_below_the_least);
     stage_add("a slow device is measured", a_slow_device_is_measured);
+    stage_add("a device that gets slower is told", a_device_that_gets_slower_is_told);
     stage_add("frames that would be late are dropped and told",
               frames_that_would_be_late_are_dropped_and_told);
     stage_add("frames are not dropped when that is switched off",
@@ -290,6 +405,10 @@ int main(int argc, char **argv)
               memory_is_offered_at_once_while_the_device_is_busy);
     stage_add("two buffers upstream are enough for any batch",
               two_buffers_upstream_are_enough_for_any_batch);
+    stage_add("a pool of downstream's is used if it is large enough",
+              a_pool_of_downstreams_is_used_if_it_is_large_enough);
+    stage_add("a flush wakes who waits for a buffer of downstream's",
+              a_flush_wakes_who_waits_for_a_buffer_of_downstreams);
     stage_add("a drain returns when all is out", a_drain_returns_when_all_is_out);
     stage_add("the position is of what has left", the_position_is_of_what_has_left);
     stage_add("the caps of a pad are what the other side allows",
