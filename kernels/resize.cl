@@ -7,7 +7,8 @@
  * weight[o][t]. An index of -1 at t = 0 says that o lies outside: it gets the extrapolation value.
  *
  * Defines: resize_axis: TX TY, RANK of the other axes. resize_joined: TX TY, JOINED, the number of
- *   maps, ACT: none, or the sigmoid. resize_map: VW, FP16, HINTS; ADDED 0 or 1,
+ *   maps, ACT: none, or the sigmoid; TZ, the type of maps that get the sigmoid of each, too, if there
+ *   are such. resize_map: VW, FP16, HINTS; ADDED 0 or 1,
  *   whether another map is added, and ACT. resize_wide: T, the type of x and y, ROW_TAPS and
  *   COLUMN_TAPS, 0 where they are many.
  * Accumulation: float; a single tap of any type is copied.
@@ -57,10 +58,20 @@ __kernel void resize_axis(__global const TX *x, Strided xs, __global TY *y, Stri
 #define SOURCES_5(M) SOURCES_4(M) M(4)
 #define SOURCES_6(M) SOURCES_5(M) M(5)
 
+#ifdef TZ
+#define SIGMOID_PARAMETERS(i) __global TZ *restrict z##i, Map zm##i,
+#define WRITE_SIGMOID(i, v)                                                                        \
+    WRITE(TZ, z##i, zm##i.offset + n * zm##i.sample + oy * zm##i.sh + ox * zm##i.sw,               \
+          ACTIVATION_4(v, 0.0f, 0.0f))
+#else
+#define SIGMOID_PARAMETERS(i)
+#define WRITE_SIGMOID(i, v)
+#endif
+
 #define SOURCE_PARAMETERS(i)                                                                       \
     __global const TX *restrict x##i, Map map##i, __global const int2 *restrict rows##i,           \
         __global const float2 *restrict row_weights##i, __global const int2 *restrict columns##i,  \
-        __global const float2 *restrict column_weights##i, int to##i,
+        __global const float2 *restrict column_weights##i, int to##i, SIGMOID_PARAMETERS(i)
 
 static inline float enlarged(__global const TX *x, int2 row, float2 row_weight, int2 column,
                              float2 weight)
@@ -78,6 +89,7 @@ static inline float enlarged(__global const TX *x, int2 row, float2 row_weight, 
                                  row_weights##i[oy], columns##i[ox] * map##i.sw,                   \
                                  column_weights##i[ox]);                                           \
         WRITE(TY, y, to##i, ACTIVATE(v, 0.0f, 0.0f));                                              \
+        WRITE_SIGMOID(i, v);                                                                       \
     }
 
 __kernel void resize_joined(SELECT(SOURCES_, JOINED)(SOURCE_PARAMETERS) __global TY *restrict y, Map ym)

@@ -1,6 +1,6 @@
 /* launch_resize_joined.c - maps of one channel on GPUs, such as the side outputs of U2-Net: all
- * that become parts of one Concat are enlarged in one launch, and a Sigmoid behind one is part of
- * it.
+ * that become parts of one Concat are enlarged in one launch, and a Sigmoid behind one, or one
+ * behind each, is part of it.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -18,6 +18,8 @@ typedef struct {
     guint n;
     const NnView *y;       /* the Concat's output, or what comes of the only one */
     const NnNode *sigmoid; /* (nullable): behind the only one */
+    const NnNode
+        *sigmoids[MOST_SOURCES]; /* behind each, beside the Concat; none if the first is NULL */
 } Joined;
 
 /* Linear in both directions, of one channel. */
@@ -63,6 +65,41 @@ static gboolean find_parts(NnRecorder *recorder, const NnNode *concat, Joined *j
     return joined->n > 1;
 }
 
+static gboolean is_plain_sigmoid(NnRecorder *recorder, const NnNode *node)
+{
+    NnMap map;
+    return nn_is_type(node, "Sigmoid") && node->residual < 0 &&
+           node->activation.type == NN_ACT_NONE &&
+           nn_view_map(nn_recorder_output(recorder, node, 0), &map);
+}
+
+/* The only other use of what @node computes but by a Concat, if it is a Sigmoid. */
+static const NnNode *find_sigmoid(NnRecorder *recorder, const NnNode *node)
+{
+    const GPtrArray *users = nn_node_output(node, 0)->consumers;
+    for (guint i = 0; i < users->len && users->len == 2; i++)
+        if (is_plain_sigmoid(recorder, users->pdata[i]) &&
+            nn_is_type(users->pdata[1 - i], "Concat"))
+            return users->pdata[i];
+    return NULL;
+}
+
+/* Those of all parts, of one type in memory. */
+static void add_sigmoids(NnRecorder *recorder, Joined *joined)
+{
+    const NnNode *sigmoids[MOST_SOURCES];
+    for (guint i = 0; i < joined->n; i++) {
+        sigmoids[i] = find_sigmoid(recorder, joined->nodes[i]);
+        if (!sigmoids[i] || nn_recorder_output(recorder, sigmoids[i], 0)->type !=
+                                nn_recorder_output(recorder, sigmoids[0], 0)->type)
+            return;
+    }
+    for (guint i = 0; i < joined->n; i++) {
+        joined->sigmoids[i] = sigmoids[i];
+        nn_recorder_elide(recorder, sigmoids[i]);
+    }
+}
+
 /* The one of them that is recorded last; NULL if something is recorded before it that uses one. */
 static const NnNode *find_last(NnRecorder *recorder, const Joined *joined)
 {
@@ -83,10 +120,13 @@ static const NnNode *find_last(NnRecorder *recorder, const Joined *joined)
 static void record(NnRecorder *recorder, const NnNode *node, const Joined *joined)
 {
     const NnView *x = nn_recorder_input(recorder, joined->nodes[0], 0);
+    const NnView *z =
+        joined->sigmoids[0] ? nn_recorder_output(recorder, joined->sigmoids[0], 0) : NULL;
     NnLaunch *launch = nn_recorder_launch(recorder, node, "resize.cl", NAME,
-                                          "-DJOINED=%u -DTX=%s -DTY=%s -DACT=%d", joined->n,
+                                          "-DJOINED=%u -DTX=%s -DTY=%s -DACT=%d%s%s", joined->n,
                                           nn_kernel_type(x->type), nn_kernel_type(joined->y->type),
-                                          joined->sigmoid ? NN_ACT_SIGMOID : NN_ACT_NONE);
+                                          joined->sigmoid ? NN_ACT_SIGMOID : NN_ACT_NONE,
+                                          z ? " -DTZ=" : "", z ? nn_kernel_type(z->type) : "");
     for (guint i = 0; i < joined->n; i++) {
         const NnView *part = nn_recorder_output(recorder, joined->nodes[i], 0);
         const NnTaps rows = nn_record_taps(recorder, &joined->params[i], 2);
@@ -97,6 +137,8 @@ static void record(NnRecorder *recorder, const NnNode *node, const Joined *joine
         nn_launch_buffer(launch, &columns.index);
         nn_launch_buffer(launch, &columns.weight);
         nn_launch_int(launch, joined->sigmoid ? 0 : (gint32)(part->offset - joined->y->offset));
+        if (z)
+            nn_launch_map(launch, nn_recorder_output(recorder, joined->sigmoids[i], 0));
     }
     nn_launch_map(launch, joined->y);
     const gint64 pixels = joined->y->dims[2] * joined->y->dims[3];
@@ -109,17 +151,13 @@ gboolean nn_launch_resize_joined(NnRecorder *recorder, const NnNode *node)
     const char *forced = nn_recorder_forced_variant(recorder);
     const NnValue *out = nn_node_output(node, 0);
     Joined joined = { .n = 1, .nodes = { node } };
-    NnMap map;
     if (!nn_gpu_variant(recorder, NAME) || (forced && strcmp(forced, NAME) != 0) ||
         !fits_source(recorder, node, &joined.params[0]))
         return FALSE;
     const NnNode *user = nn_has_single_use(out) ? out->consumers->pdata[0] : NULL;
-    if (user && nn_is_type(user, "Sigmoid") && user->residual < 0 &&
-        user->activation.type == NN_ACT_NONE) {
+    if (user && is_plain_sigmoid(recorder, user)) {
         joined.sigmoid = user;
         joined.y = nn_recorder_output(recorder, user, 0);
-        if (!nn_view_map(joined.y, &map))
-            return FALSE;
         record(recorder, node, &joined);
         nn_recorder_elide(recorder, user);
         return TRUE;
@@ -129,8 +167,10 @@ gboolean nn_launch_resize_joined(NnRecorder *recorder, const NnNode *node)
         if (!nn_is_type(concat, "Concat") || !find_parts(recorder, concat, &joined))
             continue;
         const NnNode *last = find_last(recorder, &joined);
-        if (last == node)
+        if (last == node) {
+            add_sigmoids(recorder, &joined);
             record(recorder, node, &joined);
+        }
         return last != NULL;
     }
     return FALSE;

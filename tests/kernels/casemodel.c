@@ -354,7 +354,7 @@ static void add_pool(OnnxBuilder *builder, const char *map)
 
 static gboolean has_sides(Dress dress)
 {
-    return dress == DRESS_SIDES || dress == DRESS_CASCADE;
+    return dress == DRESS_SIDES || dress == DRESS_SIDES_EACH || dress == DRESS_CASCADE;
 }
 
 static void add_outputs(OnnxBuilder *builder, const Case *c, Dress dress)
@@ -396,6 +396,10 @@ static void add_outputs(OnnxBuilder *builder, const Case *c, Dress dress)
             return;
         onnx_node_int(onnx_builder_node(builder, "Concat", "out0,large_side", "joined"), "axis", 1);
         onnx_builder_output(builder, "joined");
+        if (dress != DRESS_SIDES_EACH)
+            return;
+        onnx_builder_node(builder, "Sigmoid", "large_side", "large_dressed");
+        onnx_builder_output(builder, "large_dressed");
     } else if (dress == DRESS_ACTIVATION) {
         onnx_node_float(onnx_builder_node(builder, "HardSigmoid", "out0", "gate"), "alpha",
                         1.0f / 6.0f);
@@ -469,7 +473,7 @@ static void add_side(OnnxBuilder *builder, const NnValue *shape, Dress dress)
 {
     g_autofree char *sizes = g_strdup_printf("1,1,%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT,
                                              shape->dims[2], shape->dims[3]);
-    if (dress == DRESS_SIDES)
+    if (dress != DRESS_CASCADE)
         onnx_builder_input(builder, "side", shape->type, "1,1,2,3");
     else
         onnx_node_ints(onnx_builder_node(builder, "MaxPool", "out0", "side"), "kernel_shape",

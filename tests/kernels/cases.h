@@ -32,9 +32,10 @@ typedef enum {
     DRESS_GROWN,      /* the same the other way round, by other factors, with aligned corners */
     DRESS_NORMED_FEW, /* IBNorm and Relu, then a 1x1 convolution of three outputs and LeakyRelu */
     DRESS_SIGMOID,    /* Sigmoid */
-    DRESS_SIDES,   /* Sigmoid, and output 0 beside another map that Resize makes as large, both in
-                      one Concat */
-    DRESS_CASCADE, /* the same, but the other map is made of output 0 */
+    DRESS_SIDES, /* Sigmoid, and output 0 beside another map that Resize makes as large, both in
+                    one Concat */
+    DRESS_SIDES_EACH,      /* the same with a Sigmoid of the other, too */
+    DRESS_CASCADE,         /* as SIDES, but the other map is made of output 0 */
     DRESS_NORMED_CONV,     /* IBNorm and Relu, then a 3x3 convolution */
     DRESS_NORMED_ENLARGED, /* the same with a Resize to twice the size between them */
     N_DRESSES,
@@ -49,7 +50,8 @@ typedef enum {
 #define NORMED (1u << DRESS_NORMED)
 #define ENLARGED (1u << DRESS_ENLARGED | 1u << DRESS_GROWN)
 #define NORMED_FEW (1u << DRESS_NORMED_FEW)
-#define SIDES (1u << DRESS_SIGMOID | 1u << DRESS_SIDES | 1u << DRESS_CASCADE)
+#define SIDES                                                                                      \
+    (1u << DRESS_SIGMOID | 1u << DRESS_SIDES | 1u << DRESS_SIDES_EACH | 1u << DRESS_CASCADE)
 #define NORMED_CONV (1u << DRESS_NORMED_CONV | 1u << DRESS_NORMED_ENLARGED)
 #define HALVED (1u << DRESS_HALVED)
 #define EXPANDED (1u << DRESS_EXPANDED)
