@@ -228,7 +228,7 @@ static void install_networks(GObjectClass *klass)
         g_param_spec_uint("detector-size", "Detector size",
                           "The longer side of the picture that the detector gets, in pixels, if it "
                           "takes any size; more finds smaller faces: the one that ships those from "
-                          "about 32 pixels there on. Smaller frames are enlarged, twice at most. "
+                          "about 20 pixels there on. Smaller frames are enlarged, twice at most. "
                           "Above 320 it looks a second time, at 320, for large faces",
                           32, 4096, DEFAULT_DETECTOR_SIZE, ANY_TIME));
     g_object_class_install_property(

@@ -39,10 +39,16 @@ def overlap(a, b):
     return both / np.maximum(a[:, None, 2:].prod(2) + b[None, :, 2:].prod(2) - both, 1e-9)
 
 
-def suppress(boxes, scores, points, most=.3):
+def covered(a, b):
+    """Share of boxes b that lies in boxes a: [n,4] and [m,4] to [n,m]."""
+    iou, small = overlap(a, b), b[None, :, 2:].prod(2)
+    return iou / (1 + iou) * (a[:, None, 2:].prod(2) + small) / np.maximum(small, 1e-9)
+
+
+def suppress(boxes, scores, points, most=.3, by=overlap):
     """Non-maximum suppression, best first."""
     order, keep = list(np.argsort(-scores)), []
-    iou = overlap(boxes, boxes)
+    iou = by(boxes, boxes)
     while order:
         best = order.pop(0)
         keep.append(best)

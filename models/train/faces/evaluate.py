@@ -1,7 +1,8 @@
 """Compare face detectors on held-out pictures, by the size of the face.
 
     python3 -m faces.evaluate DATA_DIR --labels labels.json --networks clmatte-face=FILE.onnx yunet=FILE.onnx
-                              [--scales 1 .5 .25] [--nn-run BINARY [--device cpu]] [--pictures FOLDER]
+                              [--scales 1 .5 .25] [--element] [--nn-run BINARY [--device cpu]]
+                              [--pictures FOLDER]
 
 DATA_DIR and labels.json as for faces.pack; only pictures whose split is `val`
 are used, which training never sees. The labels are the teacher's, seen in several
@@ -10,7 +11,8 @@ with a face is 0.5 or more; faces below 8 pixels and those the teacher is not
 sure of count neither way. Landmarks: mean distance over the distance of the eyes.
 The last line names the score at which F1, the harmonic mean of recall and precision over
 all faces, is best. Every network sees the same pixels: the pictures at the given scales, padded to a
-square. Runs on ONNX Runtime (serve.mjs), or on this project's engine with --nn-run.
+square. With --element each is looked at as gpenenhance does: enlarged or reduced to `detector-size`, and once
+more smaller (gst/video/facedetect.c). Runs on ONNX Runtime (serve.mjs), or on this project's engine with --nn-run.
 """
 import argparse
 import json
@@ -21,11 +23,12 @@ import tempfile
 import cv2
 import numpy as np
 
-from .decode import decode, suppress
+from .decode import covered, decode, suppress
 from .measure import Tally
 from .network import NAMES
 from .pack import FAINT, pictures
 from .session import Session
+from .teacher import padded
 
 VIEW = 480
 SCORES = np.arange(.3, .9, .05)
@@ -58,6 +61,24 @@ def held_out(data, labels):
             yield name, image, truth
 
 
+def as_element(net, image, least, side=640, most=2., close=320, part=.6):
+    """Faces of one picture in two looks, what lies in a better one dropped; numbers of gst/video/facedetect.c."""
+    h, w = image.shape[:2]
+    scales = [min(most, side / max(h, w))]
+    if scales[0] * max(h, w) > close:
+        scales.append(min(1., close / max(h, w)))
+    found = []
+    for s in scales:
+        size = max(round(w * s), 1), max(round(h * s), 1)
+        x = padded(cv2.resize(image, size, interpolation=cv2.INTER_AREA if s < 1 else cv2.INTER_LINEAR))
+        boxes, scores, points = decode(net(x), 0, *x.shape[2:], least)
+        found.append((boxes / s, scores, points / s))
+    boxes, scores, points = suppress(*[np.concatenate(f) for f in zip(*found)])
+    if len(scales) > 1:
+        return suppress(boxes, scores, points, part, covered)
+    return boxes, scores, points
+
+
 def draw(image, boxes, scores, points, verdict):
     """Right detections green, wrong ones red, others yellow."""
     for b, s, p, v in zip(boxes, scores, points, verdict):
@@ -78,6 +99,7 @@ def main():
     p.add_argument('--networks', nargs='+', required=True)
     p.add_argument('--scales', type=float, nargs='+', default=[1, .5, .25])
     p.add_argument('--threshold', type=float, default=.6)
+    p.add_argument('--element', action='store_true')
     p.add_argument('--nn-run')
     p.add_argument('--device')
     p.add_argument('--pictures', help='folder for pictures of what was found')
@@ -96,11 +118,11 @@ def main():
                     z = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale != 1 else image
                     small.append(z)
                     x[j, :, :z.shape[0], :z.shape[1]] = z.transpose(2, 0, 1)
-                out = net(x)
+                out = None if o.element else net(x)
                 for j, (title, image, truth) in enumerate(part):
                     scaled = truth * scale
                     scaled[:, 4] = truth[:, 4]
-                    found = suppress(*decode(out, j, side, side))
+                    found = as_element(net, small[j], SCORES[0]) if o.element else suppress(*decode(out, j, side, side))
                     verdict = tally.add(scaled, *found, threshold=o.threshold)
                     for other, score in zip(others, SCORES):
                         other.add(scaled, *found, threshold=score)

@@ -4,6 +4,10 @@ Cells near the middle of a face, at the strides that fit its size, compete: the
 few whose answers are best (score and overlap) are the face's, the best of them
 is asked for cls 1, the others for less, all others for 0 ("task alignment").
 obj is asked for the overlap of the cell's own box. No step waits for the host.
+
+The teacher may look at the same pictures. What light, blur and compression have left of a small face may be
+no face to anybody: the scores asked for are then lower, as low as the teacher's. And both
+scores follow the teacher's in all cells near faces ("distillation").
 """
 import torch
 import torch.nn.functional as F
@@ -13,6 +17,10 @@ from .decode import STRIDES
 RANGE = {8: (0, 52), 16: (30, 112), 32: (64, 1e9)}  # Sizes of faces (mean of the sides) for each stride.
 ANSWERS = 7                                         # Cells of a face, at most.
 SHARP = 64.                                         # From this size on landmarks are as exact as they get.
+SMALL = (32., 64.)                                  # Up to here the teacher's eyes are trusted; from there on not at all.
+SURE = .6                                           # From this score of the teacher on a small face is fully one,
+BLIND = .15                                         # below this one it is no longer learnt.
+GUIDED = .5                                         # Weight of the teacher's scores.
 
 
 def area(size):
@@ -47,8 +55,23 @@ class Loss:
                           torch.exp(out[..., 4:6].clamp(-4, 5)) * self.stride], -1)
 
     @torch.no_grad()
+    def trust(self, teacher, boxes):
+        """Per face [n,M]: how much of one it is, and how much of one the teacher sees in it.
+
+        The first is 1 for all that are not small: those that the teacher misses are on their side or partly hidden.
+        """
+        scores, theirs = teacher
+        there = (overlap(boxes[:, :, None], theirs[:, None])[0] > .4).float()
+        seen = ((scores[:, None] * there).amax(2) / SURE).clamp(0, 1)
+        small = ((SMALL[1] - area(boxes[..., 2:]).sqrt()) / (SMALL[1] - SMALL[0])).clamp(0, 1)
+        return 1 - small * (1 - seen), seen
+
+    @torch.no_grad()
     def assign(self, out, mine, boxes, state):
-        """Per cell: the face [n,P], how much cls is asked for (0: not a face's cell), whether it is ignored."""
+        """Per cell: the face [n,P], how much cls is asked for (0: not a face's cell), whether it is ignored.
+
+        Last, for each face the cells in or next to it, [n,M,P].
+        """
         learn = (state == 2)[..., None]
         iou, _ = overlap(boxes[:, :, None], mine[:, None])                     # [n,M,P]
         far = self.middle - boxes[:, :, None, :2]
@@ -66,24 +89,28 @@ class Loss:
         ask = (value / torch.gather(best, 1, face).clamp_min(1e-9)).sqrt() * (value > 0).float()
         near = (far.abs() < boxes[:, :, None, 2:] / 2 + self.stride / 2).all(-1)
         skip = (near & (state == 1)[..., None]).any(1) & (value <= 0)
-        return face, ask, skip
+        return face, ask, skip, near & (state > 0)[..., None]
 
-    def __call__(self, out, boxes, points, state):
-        """out [n,P,16] float32; faces as scene.Composer gives them."""
+    def __call__(self, out, boxes, points, state, teacher=None):
+        """out [n,P,16] float32; faces as scene.Composer gives them; teacher: what yunet.YuNet says of the pictures."""
         mine = self.boxes(out)
-        face, ask, skip = self.assign(out, mine, boxes, state)
+        real, seen = self.trust(teacher, boxes) if teacher else 2 * (torch.ones_like(boxes[..., 0]),)
+        learn = state == 2
+        state = torch.where(learn & (real < BLIND / SURE), torch.ones_like(state), state)
+        face, ask, skip, near = self.assign(out, mine, boxes, state)
+        trust = torch.gather(real, 1, face)
         take = lambda t: torch.gather(t, 1, face[..., None].expand(-1, -1, t.shape[-1]))
         box, point = take(boxes), take(points)
         iou, around = overlap(mine, box)
         count = ask.sum().clamp_min(1)
         keep = (~skip).float()
 
-        def quality(logit, want):
+        def quality(logit, want, keep=keep, count=count):
             return (F.binary_cross_entropy_with_logits(logit, want, reduction='none')
                     * (torch.sigmoid(logit).detach() - want) ** 2 * keep).sum() / count
 
-        cls = quality(out[..., 0], ask)
-        obj = quality(out[..., 1], iou.detach() * (ask > 0).float())
+        cls = quality(out[..., 0], ask * trust)
+        obj = quality(out[..., 1], iou.detach() * (ask > 0).float() * trust)
         # EIoU: overlap, distance of the middles, difference of the sides.
         around = around.clamp_min(1e-3)
         miss = 1 - iou + ((mine[..., :2] - box[..., :2]) ** 2).sum(-1) / (around ** 2).sum(-1) \
@@ -95,4 +122,11 @@ class Loss:
         # Relative to the face's size, the landmarks of small faces are off by ten times as much as those of
         # large ones, whatever is learnt: unweighted, hardly anything else would be learnt.
         clear = (size[..., 0] / SHARP).clamp(.1, 1)
-        return torch.stack([cls, obj, 2 * mean(miss, ask), 20 * mean(off, ask * clear)])
+        parts = [cls, obj, 2 * mean(miss, ask * trust), 20 * mean(off, ask * clear)]
+        if teacher:
+            want = teacher[0] * near.any(1).float()
+            many = want.sum().clamp_min(1)
+            # Where the label knows better, the teacher is not asked.
+            open_ = (~(near & (learn & (real - seen > .3))[..., None]).any(1)).float()
+            parts.append(GUIDED * (quality(out[..., 0], want, open_, many) + quality(out[..., 1], want, open_, many)))
+        return torch.stack(parts)

@@ -5,7 +5,8 @@ from .decode import overlap
 from .pack import SURE
 from .scene import SMALLEST
 
-SIZES = ((SMALLEST, 16), (16, 32), (32, 64), (64, 128), (128, 1000))
+SIZES = ((SMALLEST, 16), (16, 24), (24, 32), (32, 64), (64, 128), (128, 1000))
+FROM = {16: 1, 24: 2, 32: 3, 64: 4}  # Rows for all from a size on: the first of SIZES that is in.
 
 
 class Tally:
@@ -46,11 +47,10 @@ class Tally:
 
     def rows(self):
         """(size, faces, recall, precision, mean and median landmark error), the last row for all sizes."""
-        for k in list(range(len(SIZES))) + [slice(None)]:
+        parts = [('%d..%d' % s if s[1] < 1000 else 'from %d' % s[0], slice(k, k + 1)) for k, s in enumerate(SIZES)]
+        for name, k in parts + [('from %d' % s, slice(k, None)) for s, k in FROM.items()] + [('all', slice(None))]:
             pick = lambda v: float(np.sum(v[k]))
             found, missed, wrong = pick(self.found), pick(self.missed), pick(self.wrong)
-            whole = isinstance(k, slice)
-            error = sum(self.error, []) if whole else self.error[k]
-            name = 'all' if whole else '%d..%d' % SIZES[k] if SIZES[k][1] < 1000 else 'from %d' % SIZES[k][0]
+            error = sum(self.error[k], [])
             yield (name, int(found + missed), found / max(found + missed, 1), found / max(found + wrong, 1),
                    float(np.mean(error)) if error else 0., float(np.median(error)) if error else 0.)

@@ -2,7 +2,8 @@
 
 Depthwise separable blocks with residuals, a feature pyramid by nearest x2 and
 addition, one small head per level. All of it is 3x3 depthwise and 1x1
-convolutions with ReLU, 64 channels wide from stride 8 on.
+convolutions with ReLU, 64 channels wide from stride 8 on. Faces of 8 pixels are two
+cells wide at stride 4: that is where most of the work is done.
 
 Input [N,3,H,W], RGB in 0..1, sides multiples of 32 (the exported file takes BGR
 in 0..255: export.py folds the difference into the first convolution).
@@ -35,15 +36,15 @@ class Block(nn.Module):
 
 
 class Detector(nn.Module):
-    def __init__(self, stem=16, low=32, c=64, blocks=(2, 3, 3, 3)):
-        """blocks: after the one that halves the size, at strides 4, 8, 16 and 32."""
+    def __init__(self, stem=24, low=48, c=64, blocks=(1, 2, 3, 5), towers=(1, 3, 3)):
+        """blocks: after the one that halves the size, at strides 4, 8, 16 and 32; towers: before the heads."""
         super().__init__()
         stage = lambda i, o, n: nn.Sequential(Block(i, o, 2), *[Block(o, o) for _ in range(n)])
         self.stem = Conv(3, stem, 3, 2)
         self.e4, self.e8 = stage(stem, low, blocks[0]), stage(low, c, blocks[1])
         self.e16, self.e32 = stage(c, c, blocks[2]), stage(c, c, blocks[3])
         self.d16, self.d8 = Block(c, c), Block(c, c)
-        self.tower = nn.ModuleList(Block(c, c) for _ in STRIDES)
+        self.tower = nn.ModuleList(nn.Sequential(*[Block(c, c) for _ in range(n)]) for n in towers)
         self.head = nn.ModuleList(nn.Conv2d(c, 16, 1) for _ in STRIDES)
         for head in self.head:
             nn.init.normal_(head.weight, std=.01)

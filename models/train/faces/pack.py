@@ -31,7 +31,7 @@ SURE = .6
 FAINT = .1
 SCALES = {'portraits': (.5, 1), 'people': (.5, 1, 2), 'backgrounds': (1,)}
 SIDE = {'portraits': 288, 'people': 384, 'backgrounds': 256}
-KEEP = {'people-0': .75, 'portraits-0': .75, 'portraits-1': .75, 'portraits-2': .2}  # Enough of what is much alike.
+KEEP = {'portraits-0': .75, 'portraits-1': .75, 'portraits-2': .2}  # Enough of what is much alike.
 
 
 def pictures(data):

@@ -27,8 +27,8 @@ BOXES = 4      # Things in front.
 FACES = 64     # Faces of a training picture.
 SMALLEST = 8.  # Pixels: mean of a box's sides.
 # Columns and rows of the mosaics.
-GRIDS = (((1, 1),) * 9 + ((1, 2), (2, 1)) + ((2, 2),) * 4 + ((2, 3), (3, 2)) + ((3, 3), (4, 4)) * 2 +
-         ((5, 5), (6, 6)))
+GRIDS = (((1, 1),) * 7 + ((1, 2), (2, 1)) + ((2, 2),) * 4 + ((2, 3), (3, 2)) + ((3, 3), (4, 4)) * 2 +
+         ((5, 5), (6, 6)) * 2)
 
 
 class Composer:
@@ -85,6 +85,9 @@ class Composer:
         low = (room / 16).clamp_min(SMALLEST)
         even = torch.rand(n, CELLS, device=d)
         want = low * torch.exp(torch.where(close, even ** .6, even) * torch.log(high / low))
+        # Now and then about as large as it is in the photo: neither smeared nor sharpened by scaling.
+        natural = torch.minimum((stored * torch.exp(u(-.4, .1))).clamp_min(SMALLEST), high)
+        want = torch.where(flag(.25), natural, want)
         scale = (stored / want).clamp_min(.5)
         have = stored / scale
         any_scale = torch.minimum(size[..., 0] / cw, size[..., 1] / ch) * u(.4, 1.1)
@@ -92,8 +95,8 @@ class Composer:
         stretch = torch.exp(u(-.08, .08))
         step = torch.stack([scale * stretch, scale / stretch], 2)
         turn = torch.randn(n, CELLS, device=d).clamp(-2.5, 2.5) * .2
-        turn = torch.where(flag(.25), u(-1.1, 1.1), turn)
-        turn = torch.where(flag(.08), u(-math.pi, math.pi), turn)
+        turn = torch.where(flag(.2), u(-1.1, 1.1), turn)
+        turn = torch.where(flag(.06), u(-math.pi, math.pi), turn)
         cos, sin = torch.cos(turn), torch.sin(turn)
         flip = torch.where(flag(.5), -1., 1.)
         anywhere = uniform((n, CELLS, 2), .2, .8, d) * size

@@ -1,6 +1,6 @@
 """Train the face detector.
 
-    python3 -m faces.train PACK.tar --seconds 420 --out DIR [--resume FILE.pt]
+    python3 -m faces.train PACK.tar --seconds 420 --out DIR [--resume FILE.pt] [--teacher yunet_n_dynamic.onnx]
 
 PACK.tar comes from faces.pack. The manner is that of ../train.py: the clock
 decides, averaged weights are kept in half precision without optimizer state, on
@@ -19,45 +19,76 @@ import degrade
 import texture
 from train import Trainer, load, save
 
-from . import atlas, decode, loss, measure, network, scene
+from . import atlas, decode, loss, measure, network, scene, yunet
 
 VIEW = 480  # Held-out pictures are shown in a square of this side.
 
 
 class Learner(Trainer):
-    def __init__(self, model, device, lr, decay, loss, layout):
-        super().__init__(model, None, device, lr, decay, 0)
+    def __init__(self, model, teacher, device, lr, decay, loss, layout):
+        super().__init__(model, teacher, device, lr, decay, 0)
         self.loss, self.layout = loss, layout
 
     def work(self, x, boxes, points, state):
         self.optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(self.device, torch.bfloat16, enabled=self.cuda, cache_enabled=False):
-            out = self.model(x.contiguous(memory_format=self.layout))
-        parts = self.loss(out.float(), boxes, points, state)
+        out = forward(self.model, x, self.layout)
+        teacher = self.teacher and self.teacher(x)
+        parts = self.loss(out.float(), boxes, points, state, teacher)
         parts.sum().backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 8.)
         self.optimizer.step()
         return parts.detach()
 
 
-def layouts(model, n, h, w):
-    """The memory layout in which the network learns faster here; libraries differ a lot at depthwise convolutions."""
-    times = {}
+def forward(model, x, layout):
+    with torch.autocast(x.device.type, torch.bfloat16, enabled=x.is_cuda, cache_enabled=False):
+        return model(x.contiguous(memory_format=layout))
+
+
+def timed(model, x, layout):
+    """Milliseconds of forward and backward as one CUDA graph."""
+    run = lambda: forward(model, x, layout).float().square().mean().backward()
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            run()
+    torch.cuda.current_stream().wait_stream(side)
+    model.zero_grad(set_to_none=True)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        run()
+    graph.replay()
+    torch.cuda.synchronize()
+    start = time.time()
+    for _ in range(10):
+        graph.replay()
+    torch.cuda.synchronize()
+    return (time.time() - start) * 100
+
+
+def prepare(model, n, h, w, compiler):
+    """Bring the network into the form in which it learns faster here; returns the memory layout of its input.
+
+    Libraries differ a lot at depthwise convolutions, and the compiler fuses what lies between them.
+    """
+    x, times = torch.rand(n, 3, h, w, device='cuda'), {}
+    another = lambda layout: network.Detector().to('cuda', memory_format=layout).train()
     for layout in (torch.channels_last, torch.contiguous_format):
-        model.to(memory_format=layout)
-        x = torch.rand(n, 3, h, w, device='cuda').contiguous(memory_format=layout)
-        for k in range(5):
-            if k == 2:
-                torch.cuda.synchronize()
-                start = time.time()
-            with torch.autocast('cuda', torch.bfloat16, cache_enabled=False):
-                out = model(x)
-            out.float().square().mean().backward()
-        torch.cuda.synchronize()
-        times[layout] = (time.time() - start) / 3
-        model.zero_grad(set_to_none=True)
-    print('forward and backward:', ', '.join('%s %.1f ms' % (k, v * 1e3) for k, v in times.items()), flush=True)
-    return min(times, key=times.get)
+        times[layout] = timed(another(layout), x, layout)
+    layout = min(times, key=times.get)
+    model.to(memory_format=layout)
+    if compiler:
+        try:
+            fused = another(layout)
+            fused.compile(dynamic=False)
+            times['compiled'] = timed(fused, x, layout)
+            if times['compiled'] < times[layout]:
+                model.compile(dynamic=False)
+        except Exception as e:  # The compiler is only a convenience.
+            print('learning without the compiler:', str(e)[:300], flush=True)
+    print('forward and backward:', ', '.join('%s %.2f ms' % kv for kv in times.items()), flush=True)
+    return layout
 
 
 class Validation:
@@ -103,6 +134,7 @@ def main():
     p.add_argument('--seconds', type=float, default=420, help='wall clock for everything, loading included')
     p.add_argument('--out', default='.')
     p.add_argument('--resume')
+    p.add_argument('--teacher')
     p.add_argument('--lr', type=float, default=3e-3)
     p.add_argument('--decay', type=float, default=.9995, help='of the averaged weights')
     p.add_argument('--batch', type=int, default=64)
@@ -111,7 +143,7 @@ def main():
     p.add_argument('--seed', type=int, default=0)
     p.add_argument('--limit', type=int, help='load only about so many pictures (tests)')
     p.add_argument('--clean', action='store_true', help='no blur, noise and compression (tests)')
-    p.add_argument('--plain', action='store_true', help='compose pictures without the compiler')
+    p.add_argument('--plain', action='store_true', help='without the compiler')
     p.add_argument('--eager', action='store_true', help='no CUDA graph')
     p.add_argument('--steps', type=int, default=10 ** 9)
     o = p.parse_args()
@@ -140,11 +172,13 @@ def main():
             composer.paint = scene.paint
             composer(o.batch)
         print('composer %.1f s' % clock(), flush=True)
-        layout = layouts(network.Detector().to(device).train(), o.batch, o.side, o.side)
+        layout = prepare(model, o.batch, o.side, o.side, not o.plain)
         print('layout', layout, '%.1f s' % clock(), flush=True)
-    model = model.to(memory_format=layout)
     averaged = network.Detector().to(device)
-    learner = Learner(model, device, o.lr, o.decay, loss.Loss(o.side, o.side, device), layout)
+    teacher = yunet.YuNet(o.teacher).to(device) if o.teacher else None
+    if teacher and device == 'cuda':
+        teacher = teacher.half()
+    learner = Learner(model, teacher, device, o.lr, o.decay, loss.Loss(o.side, o.side, device), layout)
     path = os.path.join(o.out, 'face.pt')
 
     def note(look):
@@ -157,7 +191,7 @@ def main():
     @torch.no_grad()
     def make():
         x, boxes, points, state = composer(o.batch)
-        clean = len(x) if o.clean else len(x) // 4  # Most pictures users have are good ones.
+        clean = len(x) if o.clean else len(x) * 3 // 8  # Most pictures users have are good ones.
         return torch.cat([x[:clean], degrade.degrade(x[clean:])]) if clean < len(x) else x, boxes, points, state
 
     begin, last_save, saves, graph = None, clock(), 0, device == 'cuda' and not o.eager
@@ -176,7 +210,8 @@ def main():
             learner.average()
         if learner.steps <= 4 or learner.steps % (1000 if device == 'cuda' else 20) == 0:
             v = value.tolist()
-            print('step %d, %.1f s: cls %.4f obj %.4f box %.4f landmarks %.4f' % (learner.steps, clock(), *v), flush=True)
+            print('step %d, %.1f s: cls %.4f obj %.4f box %.4f landmarks %.4f teacher %.4f' %
+                  (learner.steps, clock(), *(v + [0.])[:5]), flush=True)
             if not math.isfinite(sum(v)):
                 raise SystemExit('the loss is not finite')
         elif learner.steps % 16 == 0 and device == 'cuda':
