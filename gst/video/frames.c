@@ -169,11 +169,38 @@ static OclRows plane_rows(const VideoFrames *frames, guint index, const GstVideo
                       .n_rows = layout->rows[plane] };
 }
 
+static gboolean is_gapless(const OclRows *rows)
+{
+    return rows->device_pitch_b == rows->row_b && rows->host_pitch_b == rows->row_b;
+}
+
+/* Planes from @plane on that follow each other without gaps on both sides are one row: every
+ * command takes the host some microseconds. Returns the plane behind them. */
+static guint next_rows(const VideoFrames *frames, guint index, const GstVideoFrame *frame, guint x,
+                       guint y, guint plane, OclRows *rows)
+{
+    const guint8 *data = plane_at(frame, plane, x, y);
+    *rows = plane_rows(frames, index, frame, plane);
+    while (++plane < frames->layout.n_planes) {
+        const OclRows next = plane_rows(frames, index, frame, plane);
+        const gsize size_b = rows->row_b * rows->n_rows;
+        if (!is_gapless(rows) || !is_gapless(&next) ||
+            next.device_offset_b != rows->device_offset_b + size_b ||
+            plane_at(frame, plane, x, y) != data + size_b)
+            break;
+        rows->row_b = size_b + next.row_b * next.n_rows;
+        rows->device_pitch_b = rows->host_pitch_b = rows->row_b;
+        rows->n_rows = 1;
+    }
+    return plane;
+}
+
 static gboolean upload_in_place(VideoFrames *frames, OclQueue *queue, guint index,
                                 GstVideoFrame *frame, guint x, guint y, GError **error)
 {
-    for (guint plane = 0; plane < frames->layout.n_planes; plane++) {
-        const OclRows rows = plane_rows(frames, index, frame, plane);
+    OclRows rows;
+    for (guint plane = 0, next; plane < frames->layout.n_planes; plane = next) {
+        next = next_rows(frames, index, frame, x, y, plane, &rows);
         if (!ocl_write_rows(queue, frames->memory, plane_at(frame, plane, x, y), &rows, NULL,
                             error))
             return FALSE;
@@ -208,8 +235,9 @@ gboolean video_frames_download(VideoFrames *frames, OclQueue *queue, guint index
     guint x, y;
     if (!frame_origin(frames, frame, &x, &y, error))
         return FALSE;
-    for (guint plane = 0; plane < frames->layout.n_planes; plane++) {
-        const OclRows rows = plane_rows(frames, index, frame, plane);
+    OclRows rows;
+    for (guint plane = 0, next; plane < frames->layout.n_planes; plane = next) {
+        next = next_rows(frames, index, frame, x, y, plane, &rows);
         if (!ocl_read_rows(queue, frames->memory, plane_at(frame, plane, x, y), &rows, NULL, error))
             return FALSE;
     }

@@ -179,18 +179,23 @@ static void each_frame_has_the_controlled_values_of_its_own_time(void)
         g_assert_cmpuint(g_array_index(stage->filter->levels, guint, i), ==, 10 * i);
 }
 
-static GstBufferPool *proposed_pool(Stage *stage, guint n_max)
+static GstBufferPool *proposed_pool_for(Stage *stage, const char *text, guint size_b, guint n_max)
 {
-    g_autoptr(GstCaps) caps = gst_caps_from_string(STAGE_CAPS);
+    g_autoptr(GstCaps) caps = gst_caps_from_string(text);
     g_autoptr(GstQuery) query = gst_query_new_allocation(caps, TRUE);
     GstBufferPool *pool = NULL;
     g_assert_true(gst_pad_peer_query(stage->harness->srcpad, query));
     gst_query_parse_nth_allocation_pool(query, 0, &pool, NULL, NULL, NULL);
     GstStructure *config = gst_buffer_pool_get_config(pool);
-    gst_buffer_pool_config_set_params(config, caps, FRAME_B, 0, n_max);
+    gst_buffer_pool_config_set_params(config, caps, size_b, 0, n_max);
     g_assert_true(gst_buffer_pool_set_config(pool, config));
     g_assert_true(gst_buffer_pool_set_active(pool, TRUE));
     return pool;
+}
+
+static GstBufferPool *proposed_pool(Stage *stage, guint n_max)
+{
+    return proposed_pool_for(stage, STAGE_CAPS, FRAME_B, n_max);
 }
 
 /* Pushes a frame of @pool, NULL: of ordinary memory, and keeps a reference. */
@@ -240,6 +245,39 @@ static void pinned_frames_are_read_where_they_are(void)
     gst_buffer_pool_set_active(small, FALSE);
 }
 
+static void planes_that_follow_each_other_are_one_transfer(void)
+{
+    static const struct {
+        const char *caps;
+        guint size_b, n_transfers;
+    } cases[] = {
+        { "video/x-raw,format=NV12,width=64,height=48,framerate=25/1", 64 * 72, 1 },
+        { "video/x-raw,format=NV12,width=60,height=48,framerate=25/1", 60 * 72, 2 },
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(Stage) stage = stage_new(1);
+        stage_set_caps(stage, cases[i].caps);
+        g_autoptr(GstBufferPool) pool = proposed_pool_for(stage, cases[i].caps, cases[i].size_b, 0);
+        GstBuffer *frame = NULL;
+        g_assert_cmpint(gst_buffer_pool_acquire_buffer(pool, &frame, NULL), ==, GST_FLOW_OK);
+        g_autofree guint8 *pixels = g_malloc(cases[i].size_b);
+        for (guint k = 0; k < cases[i].size_b; k++)
+            pixels[k] = (guint8)(k * 31 >> 3);
+        gst_buffer_fill(frame, 0, pixels, cases[i].size_b);
+        gst_harness_push(stage->harness, frame);
+        g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
+        g_assert_cmpint(gst_buffer_memcmp(result, 0, pixels, cases[i].size_b), ==, 0);
+        g_assert_cmpuint(fakecl_calls("clEnqueueWriteBuffer") +
+                             fakecl_calls("clEnqueueWriteBufferRect"),
+                         ==, cases[i].n_transfers);
+        g_assert_cmpuint(fakecl_calls("clEnqueueReadBuffer") +
+                             fakecl_calls("clEnqueueReadBufferRect"),
+                         ==, cases[i].n_transfers);
+        fakecl_reset();
+        gst_buffer_pool_set_active(pool, FALSE);
+    }
+}
+
 static void a_flush_leaves_pinned_frames_to_the_device(void)
 {
     g_autoptr(Stage) stage = stage_new(2);
@@ -275,6 +313,8 @@ int main(int argc, char **argv)
     stage_add("each frame has the controlled values of its own time",
               each_frame_has_the_controlled_values_of_its_own_time);
     stage_add("pinned frames are read where they are", pinned_frames_are_read_where_they_are);
+    stage_add("planes that follow each other are one transfer",
+              planes_that_follow_each_other_are_one_transfer);
     stage_add("a flush leaves pinned frames to the device",
               a_flush_leaves_pinned_frames_to_the_device);
     return g_test_run();

@@ -29,7 +29,7 @@ typedef struct {
 
 static gint n_batches;
 
-#define CAPS GST_VIDEO_CAPS_MAKE("{ GRAY8, RGBA }")
+#define CAPS GST_VIDEO_CAPS_MAKE("{ GRAY8, RGBA, NV12 }")
 static GstStaticPadTemplate sink_template =
     GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(CAPS));
 static GstStaticPadTemplate src_template =
