@@ -102,14 +102,26 @@ static gboolean record_whole(gconstpointer data, GError **error)
 }
 
 /* Work-items of a group, and the elements that each takes at most. */
-#define GROUP 128
+#define LEAST_GROUP 128
+#define MOST_GROUP 512
 #define GROUP_EACH 32
+
+/* So many that none takes more than that, if the device has them. */
+static guint group_of(const Job *job)
+{
+    guint group = LEAST_GROUP;
+    while (group < MOST_GROUP && job->lane.dims[0] > (gint64)group * GROUP_EACH &&
+           nn_group_fits(job->recorder, 2 * group))
+        group *= 2;
+    return group;
+}
 
 static gboolean fits_group(gconstpointer data)
 {
     const Job *job = data;
-    return nn_gpu_variant(job->recorder, "reduce_group") && nn_group_fits(job->recorder, GROUP) &&
-           fits_columns(job) && job->lane.dims[0] <= GROUP * GROUP_EACH;
+    const guint group = group_of(job);
+    return nn_gpu_variant(job->recorder, "reduce_group") && nn_group_fits(job->recorder, group) &&
+           fits_columns(job) && job->lane.dims[0] <= (gint64)group * GROUP_EACH;
 }
 
 static gboolean record_group(gconstpointer data, GError **error)
@@ -117,18 +129,18 @@ static gboolean record_group(gconstpointer data, GError **error)
     const Job *job = data;
     const NnView *y = &job->across[0], *x = &job->across[1];
     const gint64 lanes = x->dims[0], n_lane = job->lane.dims[0];
-    const guint vw = nn_vector_width(job->recorder);
+    const guint vw = nn_vector_width(job->recorder), group = group_of(job);
     NnLaunch *launch = nn_recorder_launch(job->recorder, job->node, "reduce.cl", "reduce_group",
-                                          "-DOP=%s -DTX=%s -DTY=%s -DRANK=1 -DVW=%u -DGROUP=%d%s",
+                                          "-DOP=%s -DTX=%s -DTY=%s -DRANK=1 -DVW=%u -DGROUP=%u%s",
                                           job->op, nn_kernel_type(x->type), nn_kernel_type(y->type),
-                                          vw, GROUP, x->type == NN_FLOAT16 ? " -DFP16" : "");
+                                          vw, group, x->type == NN_FLOAT16 ? " -DFP16" : "");
     nn_launch_strided(launch, &job->lane);
     nn_launch_strided(launch, y);
     nn_launch_int(launch, (gint32)lanes);
     nn_launch_int(launch, (gint32)n_lane);
     nn_launch_cost(launch, (double)(lanes * n_lane));
-    const gsize global[3] = { (gsize)((lanes + vw - 1) / vw) * GROUP, 1, 1 };
-    const gsize local[3] = { GROUP, 1, 1 };
+    const gsize global[3] = { (gsize)((lanes + vw - 1) / vw) * group, 1, 1 };
+    const gsize local[3] = { group, 1, 1 };
     nn_launch_size(launch, 3, global, local, y->storage->shared ? -1 : 2);
     return TRUE;
 }

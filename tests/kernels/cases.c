@@ -222,6 +222,7 @@ const Case cases[] = {
     { "AveragePool", 11, "f:1,32,9,7", "kernel_shape=9,7", "reduce_general reduce_columns reduce_whole reduce_group", .dresses = LAYOUTS },
     { "LpPool", 11, "f:1,5,6,7", "kernel_shape=2,3 p=3", "pool_general pool_vector pool_wide", .dresses = LAYOUTS },
     { "GlobalAveragePool", 13, "f:1,37,31,33", "", "reduce_general reduce_columns reduce_whole reduce_group", .dresses = LAYOUTS },
+    { "GlobalAveragePool", 13, "f:1,16,90,100", "", "reduce_group", .dresses = LAYOUTS },
     { "GlobalMaxPool", 13, "f:1,16,5,3", "", "reduce_general reduce_columns reduce_whole reduce_group", .dresses = LAYOUTS },
     { "GlobalLpPool", 13, "f:1,16,5,3", "p=2", "reduce_general reduce_columns reduce_whole reduce_group", .dresses = LAYOUTS },
 
