@@ -10,12 +10,18 @@
  * Defines: TX TR TY, types of x, residual and y; RESIDUAL 0, 1 or, behind ACT, 2; ACT, SCALED, see
  *   common.clh;
  *   BM BN, pixels and channels of a tile; TM TN, those of a work-item, multiples of 4;
- *   WIDE_X: x has whole aligned blocks of eight channels; WIDE_Y: y and residual have.
+ *   SPLITS, parts of the inner dimension, each summed by a work-group of its own: for maps so small that
+ *   few others would be;
+ *   WIDE_X: x has aligned blocks of eight channels, all whole, or with 2 the last one not: what lies
+ *   behind its channels is read, but does not count; WIDE_Y: y and residual have whole ones.
  * Buffers: x [C][H][W], residual and y [K][OH][OW] as maps of any strides.
- *   weights: [kh * kw * C rounded up to BK][K rounded up to BN] floats, zero beyond.
+ *   weights: [kh * kw * C rounded up to BK][K rounded up to BN] floats, zero beyond; C is that of x, or
+ *   of its blocks.
  *   bias: [K] floats.
+ *   parts: [SPLITS][OH * OW][K rounded up to BN] floats, what conv_tiled leaves to conv_tiled_sum.
  * Accumulation: float.
- * Launch: ceil(OH * OW / BM) * GROUP, ceil(K / BN), samples.
+ * Launch: ceil(OH * OW / BM) * GROUP, ceil(K / BN) * SPLITS, samples; conv_tiled_sum four channels of a
+ * pixel per work-item.
  */
 #include "common.clh"
 #include "types.clh"
@@ -29,6 +35,11 @@
 #define EACH WIDE
 typedef float8 Load;
 #define LOAD_X(at) WIDE_READ(TX, x + (at))
+#if WIDE_X == 2
+#define COUNTED(v, n) select(v, (float8)(0.0f), (int8)(0, 1, 2, 3, 4, 5, 6, 7) >= (int8)(n))
+#else
+#define COUNTED(v, n) (v)
+#endif
 #define KEEP_X(to, v)                                                                              \
     do {                                                                                           \
         float keep[EACH];                                                                          \
@@ -39,6 +50,7 @@ typedef float8 Load;
 #define EACH 1
 typedef float Load;
 #define LOAD_X(at) READ(TX, x, at)
+#define COUNTED(v, n) (v)
 #define KEEP_X(to, v) *(to) = (v)
 #endif
 
@@ -58,21 +70,63 @@ typedef struct {
     int pad_h, pad_w;
 } Conv;
 
+/* Four channels from @first on of a pixel, from the floats @sums. */
+#if WIDE_Y
+#define FINISH(sums, first, oy, ox)                                                                \
+    do {                                                                                           \
+        if ((first) >= conv.k)                                                                     \
+            break;                                                                                 \
+        float4 v = SCALED_SUM(vload4(0, sums), vload4(0, scale + (first)));                        \
+        v += vload4(0, bias + (first));                                                            \
+        __global const TR *r = residual + (first) + (oy) * rm.sh + (ox) * rm.sw;                   \
+        if (RESIDUAL == 1)                                                                         \
+            v += QUAD_READ(TR, r);                                                                 \
+        v = FINISHED(v, vload4(0, post + (first)));                                                \
+        if (RESIDUAL == 2)                                                                         \
+            v += QUAD_READ(TR, r);                                                                 \
+        QUAD_WRITE(TY, y + (first) + (oy) * ym.sh + (ox) * ym.sw, v);                              \
+    } while (0)
+#else
+#define FINISH(sums, first, oy, ox)                                                                \
+    _Pragma("unroll") for (int e = 0; e < 4; e++)                                                  \
+    {                                                                                              \
+        if ((first) + e >= conv.k)                                                                 \
+            continue;                                                                              \
+        float v = SCALED_SUM((sums)[e], scale[(first) + e]) + bias[(first) + e];                   \
+        const int r = ((first) + e) * rm.sc + (oy) * rm.sh + (ox) * rm.sw;                         \
+        if (RESIDUAL == 1)                                                                         \
+            v += READ(TR, residual, r);                                                            \
+        v = FINISHED(v, post[(first) + e]);                                                        \
+        if (RESIDUAL == 2)                                                                         \
+            v += READ(TR, residual, r);                                                            \
+        WRITE(TY, y, ((first) + e) * ym.sc + (oy) * ym.sh + (ox) * ym.sw, v);                      \
+    }
+#endif
+
+#if SPLITS > 1
+#define PARTS_PARAMETERS , __global float *restrict parts, Strided ps
+#else
+#define PARTS_PARAMETERS
+#endif
+
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
 conv_tiled(__global const TX *restrict x, Map xm, __global const float *restrict weights,
            __global const float *restrict bias, __global const TR *residual, Map rm, __global TY *y,
-           Map ym, Conv conv, EPILOGUE_PARAMETERS)
+           Map ym, Conv conv, EPILOGUE_PARAMETERS PARTS_PARAMETERS)
 {
     __local float a_tile[BK * A_PITCH] __attribute__((aligned(16)));
     __local float b_tile[BK * BN] __attribute__((aligned(16)));
     const int n = get_global_id(2), thread = get_local_id(0);
-    const int m0 = get_group_id(0) * BM, k0 = get_group_id(1) * BN;
-    const int pitch = get_num_groups(1) * BN;
+    const int m0 = get_group_id(0) * BM;
+    const int k0 = get_group_id(1) / SPLITS * BN, split = get_group_id(1) % SPLITS;
+    const int pitch = get_num_groups(1) / SPLITS * BN;
     x += xm.offset + n * xm.sample;
 
     /* Each work-item loads the same part of the inner dimension for several pixels. */
     const int column = thread % A_ACROSS * EACH, row = thread / A_ACROSS;
-    const int depth = conv.kh * conv.kw * xm.c;
+    const int channels = (xm.c + EACH - 1) / EACH * EACH, depth = conv.kh * conv.kw * channels;
+    const int share = ((depth + BK - 1) / BK + SPLITS - 1) / SPLITS * BK;
+    const int begin = split * share, end = min(begin + share, depth);
     int iy0[A_LOADS], ix0[A_LOADS];
 #pragma unroll
     for (int i = 0; i < A_LOADS; i++) {
@@ -80,8 +134,8 @@ conv_tiled(__global const TX *restrict x, Map xm, __global const float *restrict
         iy0[i] = oy < ym.h ? oy * conv.stride_h - conv.pad_h : -(1 << 28);
         ix0[i] = (m - oy * ym.w) * conv.stride_w - conv.pad_w;
     }
-    int c = column % xm.c, tap = column / xm.c;
-    weights += (thread / (BN / 4)) * pitch + k0 + thread % (BN / 4) * 4;
+    int c = (begin + column) % channels, tap = (begin + column) / channels;
+    weights += (begin + thread / (BN / 4)) * pitch + k0 + thread % (BN / 4) * 4;
 
     float sum[TM][TN];
 #pragma unroll
@@ -102,21 +156,21 @@ conv_tiled(__global const TX *restrict x, Map xm, __global const float *restrict
             const int iy = iy0[i] + r * conv.dilation_h, ix = ix0[i] + s * conv.dilation_w;        \
             const bool inside = real && (uint)iy < (uint)xm.h && (uint)ix < (uint)xm.w;            \
             const Load v = LOAD_X(inside ? c * xm.sc + iy * xm.sh + ix * xm.sw : 0);               \
-            a_next[i] = inside ? v : (Load)(0.0f);                                                 \
+            a_next[i] = inside ? COUNTED(v, xm.c - c) : (Load)(0.0f);                              \
         }                                                                                          \
         _Pragma("unroll") for (int i = 0; i < B_LOADS; i++) b_next[i] =                            \
             *(__global const float4 *)(weights + i * B_APART * pitch);                             \
         weights += BK * pitch;                                                                     \
         c += BK;                                                                                   \
-        while (c >= xm.c) {                                                                        \
-            c -= xm.c;                                                                             \
+        while (c >= channels) {                                                                    \
+            c -= channels;                                                                         \
             tap++;                                                                                 \
         }                                                                                          \
     } while (0)
 
-    if (depth > 0)
-        LOAD_NEXT(0);
-    for (int first = 0; first < depth; first += BK) {
+    if (begin < end)
+        LOAD_NEXT(begin);
+    for (int first = begin; first < end; first += BK) {
         barrier(CLK_LOCAL_MEM_FENCE);
 #pragma unroll
         for (int i = 0; i < A_LOADS; i++)
@@ -125,7 +179,7 @@ conv_tiled(__global const TX *restrict x, Map xm, __global const float *restrict
         for (int i = 0; i < B_LOADS; i++)
             *(__local float4 *)(b_tile + (thread + i * GROUP) * 4) = b_next[i];
         barrier(CLK_LOCAL_MEM_FENCE);
-        if (first + BK < depth)
+        if (first + BK < end)
             LOAD_NEXT(first + BK);
 #pragma unroll
         for (int k = 0; k < BK; k++) {
@@ -144,6 +198,16 @@ conv_tiled(__global const TX *restrict x, Map xm, __global const float *restrict
         }
     }
 
+#if SPLITS > 1
+    const int pixels = ym.h * ym.w;
+    parts += ps.offset + n * ps.sample + (size_t)split * pixels * pitch + k0 + item_n;
+#pragma unroll
+    for (int i = 0; i < TM; i++)
+#pragma unroll
+        for (int j = 0; j < TN; j += 4)
+            if (m0 + item_m + i < pixels)
+                *(__global float4 *)(parts + (m0 + item_m + i) * pitch + j) = vload4(0, sum[i] + j);
+#else
     residual += rm.offset + n * rm.sample;
     y += ym.offset + n * ym.sample;
     EPILOGUE_OF(n);
@@ -152,36 +216,36 @@ conv_tiled(__global const TX *restrict x, Map xm, __global const float *restrict
         const int m = m0 + item_m + i, oy = m / ym.w, ox = m - oy * ym.w;
         if (oy >= ym.h)
             continue;
-#if WIDE_Y
 #pragma unroll
-        for (int j = 0; j < TN; j += 4) {
-            const int k = k0 + item_n + j;
-            if (k >= conv.k)
-                continue;
-            float4 v = SCALED_SUM(vload4(0, sum[i] + j), vload4(0, scale + k)) + vload4(0, bias + k);
-            __global const TR *r = residual + k + oy * rm.sh + ox * rm.sw;
-            if (RESIDUAL == 1)
-                v += QUAD_READ(TR, r);
-            v = FINISHED(v, vload4(0, post + k));
-            if (RESIDUAL == 2)
-                v += QUAD_READ(TR, r);
-            QUAD_WRITE(TY, y + k + oy * ym.sh + ox * ym.sw, v);
-        }
-#else
-#pragma unroll
-        for (int j = 0; j < TN; j++) {
-            const int k = k0 + item_n + j;
-            if (k >= conv.k)
-                continue;
-            float v = SCALED_SUM(sum[i][j], scale[k]) + bias[k];
-            const int r = k * rm.sc + oy * rm.sh + ox * rm.sw;
-            if (RESIDUAL == 1)
-                v += READ(TR, residual, r);
-            v = FINISHED(v, post[k]);
-            if (RESIDUAL == 2)
-                v += READ(TR, residual, r);
-            WRITE(TY, y, k * ym.sc + oy * ym.sh + ox * ym.sw, v);
-        }
-#endif
+        for (int j = 0; j < TN; j += 4)
+            FINISH(sum[i] + j, k0 + item_n + j, oy, ox);
     }
+#endif
 }
+
+#if SPLITS > 1
+
+/* y from the sums of the parts. */
+__kernel void conv_tiled_sum(__global const float *restrict bias, __global const TR *residual, Map rm,
+                             __global TY *y, Map ym, Conv conv, EPILOGUE_PARAMETERS,
+                             __global const float *restrict parts, Strided ps)
+{
+    const int n = get_global_id(2), quads = (conv.k + 3) / 4, pixels = ym.h * ym.w;
+    const int m = get_global_id(0) / quads, k = get_global_id(0) % quads * 4;
+    if (m >= pixels)
+        return;
+    const int pitch = (conv.k + BN - 1) / BN * BN;
+    parts += ps.offset + n * ps.sample + m * pitch + k;
+    float4 all = 0.0f;
+#pragma unroll
+    for (int i = 0; i < SPLITS; i++)
+        all += *(__global const float4 *)(parts + (size_t)i * pixels * pitch);
+    float sums[4];
+    vstore4(all, 0, sums);
+    residual += rm.offset + n * rm.sample;
+    y += ym.offset + n * ym.sample;
+    EPILOGUE_OF(n);
+    FINISH(sums, k, m / ym.w, m % ym.w);
+}
+
+#endif

@@ -106,6 +106,8 @@ static const NnVariant variants[] = {
     TILED("64x64"),
     TILED("128x32"),
     TILED("64x32"),
+    TILED("128x16"),
+    TILED("split"),
     { "conv_winograd_fused", nn_conv_winograd_fused_fits, nn_conv_winograd_fused_record,
       nn_conv_winograd_fused_pays },
     { "conv_winograd", nn_conv_winograd_fits, nn_conv_winograd_record, nn_conv_winograd_pays },

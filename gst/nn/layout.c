@@ -227,12 +227,18 @@ static void set_view(Layout *layout, NnValue *value, NnView view)
 }
 
 /* Channels of a feature map of halves start on 16-byte boundaries, which tensor cores are fed by;
- * what fills the gap is never read. */
-static gint64 padded(const NnView *view, const AxisOrder *order, int i)
+ * so do those of floats on GPUs, but for maps of a few, which would become several times as large:
+ * slices of a map are then in whole blocks, as kernels for GPUs take them. What fills the gap is
+ * never read. */
+static gint64 padded(const Layout *layout, const NnView *view, const AxisOrder *order, int i)
 {
+    const gboolean gpu = nn_recorder_device(layout->recorder)->device_class != OCL_CLASS_CPU;
     const gint64 n = view->dims[order->axis[i]];
+    const gint64 least = view->type == NN_FLOAT16          ? 3
+                         : view->type == NN_FLOAT32 && gpu ? 9
+                                                           : G_MAXINT64;
     const gboolean channels = view->rank == 4 && i == 3 && order->axis[i] == 1;
-    return channels && view->type == NN_FLOAT16 && n >= 3 ? (n + 7) & ~(gint64)7 : n;
+    return channels && n >= least ? (n + 7) & ~(gint64)7 : n;
 }
 
 static gboolean dense_view(Layout *layout, const NnValue *value, NnView *view, GError **error)
@@ -244,7 +250,7 @@ static gboolean dense_view(Layout *layout, const NnValue *value, NnView *view, G
         const int axis = order->axis[i];
         view->dims[axis] = value->dims[axis];
         view->strides[axis] = n;
-        const gint64 extent = padded(view, order, i);
+        const gint64 extent = padded(layout, view, order, i);
         if (extent > 0 && n > G_MAXINT32 / extent) {
             g_set_error(error, NN_ERROR, NN_ERROR_TOO_LARGE,
                         "tensor '%s' has more than 2^31 elements", value->name);

@@ -121,10 +121,14 @@ const Case cases[] = {
     { "Conv", 13, "f:1,40,9,7 !f:12,40,1,1 !f:12", "", "conv_tiled", .dresses = SCALES | ADDED },
     { "ConvTranspose", 13, "f:1,6,5,3 !f:6,20,4,4 !f:20", "strides=2,2 " SAME, "conv_tiled", .dresses = PLAIN },
     { "Conv", 13, "f:1,24,13,11 !f:136,24,3,3 !f:136", "strides=1,2 " SAME, "conv_tiled conv_tiled:128x128 "
-      "conv_tiled:128x64 conv_tiled:64x64 conv_tiled:128x32 conv_tiled:64x32",
+      "conv_tiled:128x64 conv_tiled:64x64 conv_tiled:128x32 conv_tiled:64x32 conv_tiled:128x16",
       .dresses = PLAIN | 1u << DRESS_EPILOGUE | 1u << DRESS_SCALED },
     { "Conv", 13, "f:1,19,9,8 !f:35,19,1,1", "", "conv_tiled:128x128 conv_tiled:64x64 conv_tiled:128x32 "
       "conv_tiled:64x32", .dresses = PLAIN },
+    { "Conv", 13, "f:1,72,5,9 !f:40,72,3,3 !f:40", SAME, "conv_tiled:split", .dresses = SCALES | ADDED },
+    { "Conv", 13, "f:1,35,11,13 !f:16,35,3,3 !f:16", SAME, "conv_tiled", .dresses = SCALES },
+    { "Conv", 13, "f:1,300,3,2 !f:19,300,1,1", "", "conv_tiled:split", .dresses = PLAIN },
+    { "Conv", 13, "f:1,20,3,5 !f:9,20,1,1", "", "conv_tiled", .dresses = PLAIN },
 
     /* ---- tensor cores: channels that fill no step, several taps a step, every tile */
     { "Conv", 13, "f:1,3,17,13 !f:32,3,3,3 !f:32", "strides=2,2 " SAME, "conv_tensor", .dresses = SCALES },

@@ -24,6 +24,7 @@ Conv-13 (f:1,5,6,7 f:4,5,3,3 f:4) pads=1,1,1,1 conv_general plain fp16
 Conv-13 (f:1,5,9,4 !f:2,5,1,1)  conv_vector scaled fp16
 Conv-13 (f:1,40,9,7 !f:12,40,1,1 !f:12)  conv_tiled plain fp16
 Conv-13 (f:1,19,9,8 !f:35,19,1,1)  conv_tiled:64x32 plain fp16
+Conv-13 (f:1,20,3,5 !f:9,20,1,1)  conv_tiled plain fp16
 Conv-13 (f:1,8,9,7 !f:1,8,3,3 !f:1) pads=1,1,1,1 conv_few scaled fp16
 Conv-13 (f:1,16,9,13 !f:16,1,3,3 !f:16) group=16 pads=1,1,1,1 conv_depthwise scaled fp16
 ConvTranspose-13 (f:1,2,4,5 !f:2,1,2,2) group=2 strides=3,4 conv_fir_up plain fp16
@@ -73,6 +74,7 @@ GridSample-16 (f:2,5,6,7 f[-1.3,1.3]:2,4,3,2)  any plain fp16
 # With vectors put together from parts; and conv_narrow, which sends all pixels of its last chunk
 # through the activation, those behind the map, which are not stored, too.
 FOR_GPUS_MORE = '''
+Conv-13 (f:1,300,3,2 !f:19,300,1,1)  conv_tiled:split plain fp32
 Conv-13 (f:1,40,9,7 !f:8,40,1,1 !f:8)  conv_few plain fp32
 AveragePool-11 (f:1,24,9,7) kernel_shape=3,3 strides=2,2 ceil_mode=1 pads=1,1,1,1 pool_wide plain fp32
 Conv-13 (f:1,5,9,4 !f:2,5,1,1)  conv_narrow scaled fp16
