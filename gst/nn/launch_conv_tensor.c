@@ -116,7 +116,7 @@ gboolean nn_conv_tensor_fits_device(const ConvJob *job, const char *name)
     const OclDevice *device = nn_recorder_device(job->recorder);
     return nn_conv_forced_tile(job, name) ||
            (device->device_class == OCL_CLASS_NVIDIA && device->compute_capability >= 80 &&
-            !nn_recorder_leaves_out(job->recorder, "conv_tensor"));
+            !nn_recorder_leaves_out(job->recorder, name));
 }
 
 gboolean nn_conv_tensor_fits(gconstpointer data)
@@ -345,6 +345,7 @@ gboolean nn_conv_tensor_phases_fits(gconstpointer data)
 {
     const ConvPhases *phases = data;
     return nn_conv_tensor_fits_device(phases->whole, "conv_tensor_phases") &&
+           !nn_recorder_leaves_out(phases->whole->recorder, "conv_tensor") &&
            nn_conv_phases_fit(phases);
 }
 

@@ -122,26 +122,22 @@ static NnValue *add_conv(NnGraph *graph, NnValue *x, gint64 c, gint64 k, gint64 
     return y;
 }
 
-/* A convolution of 3x3, or an inverted residual. Neither sizes nor channels are whole tiles. */
-static NnGraph *make_graph(gboolean inverted)
+/* A convolution of 3x3 that @kernel fits, or an inverted residual. Neither sizes nor channels are
+ * whole tiles. */
+static NnGraph *make_graph(const char *kernel)
 {
-    const gint64 dims[4] = { 1, 24, 13, 19 };
+    const gboolean inverted = strcmp(kernel, "conv_inverted") == 0;
+    const gint64 dims[4] = { 1, strcmp(kernel, "conv_first") == 0 ? 3 : 24, 13, 19 };
     NnGraph *graph = nn_graph_new();
     NnValue *x = nn_graph_value(graph, "x");
     nn_value_set(x, NN_FLOAT32, 4, dims, NULL);
     g_ptr_array_add(graph->inputs, x);
-    NnValue *y = inverted ? add_conv(graph, x, 24, 72, 1) : add_conv(graph, x, 24, 40, 3);
+    NnValue *y = inverted ? add_conv(graph, x, 24, 72, 1) : add_conv(graph, x, dims[1], 40, 3);
     if (inverted)
         y = add_conv(graph, add_conv(graph, y, 0, 72, 3), 72, 40, 1);
     y->is_output = TRUE;
     g_ptr_array_add(graph->outputs, y);
     return graph;
-}
-
-static NnArray *make_input(void)
-{
-    const gint64 dims[4] = { 1, 24, 13, 19 };
-    return make_numbers(4, dims, 2, 0);
 }
 
 /* By the C reference. */
@@ -189,9 +185,10 @@ static gboolean compare(const char *kernel, const NnArray *y, const NnArray *exp
 
 gboolean nn_kernel_test(OclDevice *device, const char *kernel, gint64 deadline_us, GError **error)
 {
-    NnGraph *graph = make_graph(strcmp(kernel, "conv_inverted") == 0);
+    NnGraph *graph = make_graph(kernel);
     g_autoptr(NnModel) model = nn_model_of_graph(graph);
-    g_autoptr(NnArray) x = make_input();
+    const NnValue *input = graph->inputs->pdata[0];
+    g_autoptr(NnArray) x = make_numbers(input->rank, input->dims, 2, 0);
     g_autoptr(NnArray) expected = compute_expected(graph, x, error);
     g_autoptr(NnArray) y = expected ? compute(device, kernel, model, x, deadline_us, error) : NULL;
     return y && compare(kernel, y, expected, error);
@@ -201,8 +198,9 @@ gboolean nn_kernel_test(OclDevice *device, const char *kernel, gint64 deadline_u
 
 static gboolean speaks_ptx(const NnLaunch *launch)
 {
-    static const char *const kernels[] = { "conv_tensor", "conv_wgmma",    "conv_halo",
-                                           "conv_held",   "conv_inverted", NULL };
+    static const char *const kernels[] = { "conv_tensor", "conv_first", "conv_wgmma",
+                                           "conv_halo",   "conv_held",  "conv_inverted",
+                                           NULL };
     return g_strv_contains(kernels, launch->function) && !strstr(launch->options, "-DEMULATE");
 }
 

@@ -168,8 +168,8 @@ static void assert_right(OclDevice *device, NnNetwork *network, double tolerance
 
 /* ---------------------------------------------------------------- tests */
 
-static const char *const ptx_kernels[] = { "conv_tensor", "conv_wgmma", "conv_halo", "conv_held",
-                                           "conv_inverted" };
+static const char *const ptx_kernels[] = { "conv_tensor", "conv_wgmma", "conv_halo",
+                                           "conv_held",   "conv_first", "conv_inverted" };
 
 static void test_right_kernels_pass_their_test(void)
 {
