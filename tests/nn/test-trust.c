@@ -182,15 +182,17 @@ static void test_right_kernels_pass_their_test(void)
     ocl_device_unref(device);
 }
 
-/* A tensor core that forgets the last of sixteen products. */
+/* A tensor core that forgets the first of sixteen products. */
 #define FORGETS_FROM "for (int k_ = 0; k_ < 16; k_++)"
-#define FORGETS_TO "for (int k_ = 0; k_ < 15; k_++)"
+#define FORGETS_TO "for (int k_ = 1; k_ < 16; k_++)"
 
 static void test_wrong_kernels_do_not_pass(void)
 {
     const struct {
         const char *kernel, *header;
-    } faults[] = { { "conv_tensor", "tensor_core.clh" }, { "conv_held", "hopper.clh" } };
+    } faults[] = { { "conv_tensor", "tensor_core.clh" },   { "conv_first", "tensor_core.clh" },
+                   { "conv_inverted", "tensor_core.clh" }, { "conv_wgmma", "hopper.clh" },
+                   { "conv_halo", "hopper.clh" },          { "conv_held", "hopper.clh" } };
     for (guint i = 0; i < G_N_ELEMENTS(faults); i++) {
         char *folder = kernels_new(faults[i].header, "", FORGETS_FROM, FORGETS_TO);
         OclDevice *device = open_device("wrong");
