@@ -34,7 +34,9 @@ static Meaning meaning_of_ocl(const GError *error)
         return resource(GST_RESOURCE_ERROR_NOT_FOUND, NULL);
     case CL_DEVICE_NOT_AVAILABLE:
         if (!ocl_error_is_device_lost(error))
-            return resource(GST_RESOURCE_ERROR_BUSY, "The OpenCL device is in use elsewhere.");
+            return resource(GST_RESOURCE_ERROR_BUSY,
+                            "The OpenCL device is in use elsewhere. Wait, or choose another one "
+                            "with the device property.");
         break;
     case CL_BUILD_PROGRAM_FAILURE:
     case CL_COMPILE_PROGRAM_FAILURE:

@@ -368,7 +368,7 @@ static OclDevicePrivate *device_new(const Present *present, GError **error)
     cl_int status;
     device->context = clCreateContext(properties, 1, &device->id, NULL, NULL, &status);
     if (status != CL_SUCCESS) {
-        ocl_fail(error, status, device, "clCreateContext");
+        ocl_fail_opening(error, status, device, "clCreateContext");
         device->context = NULL;
         device_free(private);
         return NULL;

@@ -140,6 +140,16 @@ gboolean ocl_fail_execution(GError **error, cl_int status, const OclDevice *devi
     return FALSE;
 }
 
+gboolean ocl_fail_opening(GError **error, cl_int status, const OclDevice *device,
+                          const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    set_error(error, OCL_PHASE_OPENING, status, device, format, args);
+    va_end(args);
+    return FALSE;
+}
+
 gboolean ocl_error_is_out_of_memory(const GError *error)
 {
     if (!error || error->domain != OCL_ERROR)
@@ -150,7 +160,7 @@ gboolean ocl_error_is_out_of_memory(const GError *error)
     case CL_INVALID_BUFFER_SIZE:
         return TRUE;
     case CL_OUT_OF_RESOURCES:
-        return ocl_error_get_private((GError *)error)->phase == OCL_PHASE_REQUEST;
+        return ocl_error_get_private((GError *)error)->phase != OCL_PHASE_EXECUTION;
     default:
         return FALSE;
     }
@@ -160,6 +170,9 @@ gboolean ocl_error_is_device_lost(const GError *error)
 {
     if (!error || error->domain != OCL_ERROR || ocl_error_is_out_of_memory(error))
         return FALSE;
+    const OclPhase phase = ocl_error_get_private((GError *)error)->phase;
+    if (phase == OCL_PHASE_OPENING)
+        return FALSE;
     switch (error->code) {
     case CL_DEVICE_NOT_AVAILABLE:
     case STATUS_NVIDIA_ILLEGAL_ACCESS:
@@ -168,6 +181,6 @@ gboolean ocl_error_is_device_lost(const GError *error)
     case CL_INVALID_CONTEXT:
         return TRUE;
     default:
-        return ocl_error_get_private((GError *)error)->phase == OCL_PHASE_EXECUTION;
+        return phase == OCL_PHASE_EXECUTION;
     }
 }

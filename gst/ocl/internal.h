@@ -17,11 +17,14 @@ G_BEGIN_DECLS
 typedef enum {
     OCL_PHASE_REQUEST,   /* the call itself was refused */
     OCL_PHASE_EXECUTION, /* work accepted before failed */
+    OCL_PHASE_OPENING,   /* the device was not ours yet */
 } OclPhase;
 
 /* Sets @error to "WHAT on DEVICE: CL_SYMBOL (status)". Returns FALSE, for the caller to return. */
 gboolean ocl_fail(GError **error, cl_int status, const OclDevice *device, const char *format, ...)
     G_GNUC_PRINTF(4, 5);
+gboolean ocl_fail_opening(GError **error, cl_int status, const OclDevice *device,
+                          const char *format, ...) G_GNUC_PRINTF(4, 5);
 gboolean ocl_fail_execution(GError **error, cl_int status, const OclDevice *device,
                             const char *format, ...) G_GNUC_PRINTF(4, 5);
 

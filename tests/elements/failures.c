@@ -45,6 +45,23 @@ static void a_device_that_is_not_there_is_named(void)
     gst_object_unref(element);
 }
 
+static void a_device_in_use_elsewhere_is_told(void)
+{
+    GstElement *element = gst_object_ref_sink(g_object_new(TEST_TYPE_FILTER, NULL));
+    g_autoptr(GstBus) bus = gst_bus_new();
+    gst_element_set_bus(element, bus);
+    fakecl_fail("clCreateContext", 1, 1, CL_DEVICE_NOT_AVAILABLE);
+    g_assert_cmpint(gst_element_set_state(element, GST_STATE_READY), ==, GST_STATE_CHANGE_FAILURE);
+    g_autoptr(GstMessage) message = gst_bus_pop_filtered(bus, GST_MESSAGE_ERROR);
+    g_autoptr(GError) error = NULL;
+    gst_message_parse_error(message, &error, NULL);
+    g_assert_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_BUSY);
+    g_assert_cmpint(gst_element_set_state(element, GST_STATE_READY), ==, GST_STATE_CHANGE_SUCCESS);
+    gst_element_set_state(element, GST_STATE_NULL);
+    gst_element_set_bus(element, NULL);
+    gst_object_unref(element);
+}
+
 /* The @nth call of @call fails while two batches of two and more go through. Either the element
  * does without it, or there is one error, and in both cases the stream ends. */
 static void let_fail(const char *call, guint nth)
@@ -202,6 +219,7 @@ int main(int argc, char **argv)
     stage_add("without a driver starting fails and says so",
               without_a_driver_starting_fails_and_says_so);
     stage_add("a device that is not there is named", a_device_that_is_not_there_is_named);
+    stage_add("a device in use elsewhere is told", a_device_in_use_elsewhere_is_told);
     stage_add("any call may fail once", any_call_may_fail_once);
     stage_add("a batch that fails on the device is a lost device",
               a_batch_that_fails_on_the_device_is_a_lost_device);

@@ -163,7 +163,8 @@ static void a_context_that_fails_is_an_error(void)
     g_assert_null(ocl_device_open("0:0", &error));
     g_assert_error(error, OCL_ERROR, CL_DEVICE_NOT_AVAILABLE);
     g_assert_cmpstr(error->message, ==, "clCreateContext on Busy: CL_DEVICE_NOT_AVAILABLE (-2)");
-    g_assert_true(ocl_error_is_device_lost(error));
+    /* It may be free again in a moment. */
+    g_assert_false(ocl_error_is_device_lost(error));
 }
 
 static void the_facts_of_a_device_are_plausible(void)
