@@ -352,8 +352,12 @@ static gboolean rebuild(GstClBatchFilter *self, GstCaps *out, GError **error)
     GstClBatchFilterPrivate *p = PRIVATE(self);
     GstVideoInfo in_info, out_info;
     if (!gst_video_info_from_caps(&in_info, p->in_caps) ||
-        !gst_video_info_from_caps(&out_info, out))
+        !gst_video_info_from_caps(&out_info, out)) {
+        g_autofree char *formats = gst_caps_to_string(out);
+        g_set_error(error, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT,
+                    "There are no frames that large: %s.", formats);
         return FALSE;
+    }
     batch_release(self);
     batch_update_live(self);
     LOCK(p);

@@ -212,6 +212,17 @@ static void what_does_not_enlarge_frames_is_an_error(void)
     stage_expect_error(stage, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS);
 }
 
+static void frames_that_would_get_too_large_are_an_error(void)
+{
+    g_autoptr(Model) enlarger = tinynet_enlarger();
+    g_autoptr(Stage) stage =
+        stage_new_with(g_object_new(GST_TYPE_GPEN_ENHANCE, "device", "0:0", "background-file",
+                                    enlarger, "batch-size", 1, NULL));
+    stage_set_caps(stage, "video/x-raw,format=RGB,width=30000,height=30000,framerate=25/1");
+    stage_expect_error(stage, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT);
+    g_assert_false(stage_has_error(stage));
+}
+
 int main(int argc, char **argv)
 {
     stage_init(&argc, &argv);
@@ -226,5 +237,7 @@ int main(int argc, char **argv)
     stage_add("before the network is read any size may come out",
               before_the_network_is_read_any_size_may_come_out);
     stage_add("what does not enlarge frames is an error", what_does_not_enlarge_frames_is_an_error);
+    stage_add("frames that would get too large are an error",
+              frames_that_would_get_too_large_are_an_error);
     return g_test_run();
 }
