@@ -103,6 +103,14 @@ void gst_cl_batch_filter_renegotiate(GstClBatchFilter *self)
 
 /* ---------------------------------------------------------------- device and model */
 
+/* What is carried from frame to frame cannot be on several devices. */
+static void keep_state_together(GstClBatchFilter *self)
+{
+    GstClBatchFilterClass *klass = GST_CL_BATCH_FILTER_GET_CLASS(self);
+    if (klass->carries_state && klass->carries_state(self))
+        batch_devices_keep_first(self);
+}
+
 static gboolean start(GstClBatchFilter *self)
 {
     GstClBatchFilterPrivate *p = PRIVATE(self);
@@ -116,8 +124,7 @@ static gboolean start(GstClBatchFilter *self)
         batch_devices_close(self);
         return FALSE;
     }
-    if (klass->carries_state && klass->carries_state(self))
-        batch_devices_keep_first(self);
+    keep_state_together(self);
     g_object_notify(G_OBJECT(self), "device-name");
     return TRUE;
 }
@@ -155,8 +162,10 @@ static GstStateChangeReturn change_state(GstElement *element, GstStateChange tra
     GstClBatchFilter *self = GST_CL_BATCH_FILTER(element);
     if (transition == GST_STATE_CHANGE_NULL_TO_READY && !start(self))
         return GST_STATE_CHANGE_FAILURE;
-    if (transition == GST_STATE_CHANGE_READY_TO_PAUSED)
+    if (transition == GST_STATE_CHANGE_READY_TO_PAUSED) {
+        keep_state_together(self); /* properties may have changed since NULL */
         forget_stream(self);
+    }
     /* Deactivates the pads on the way down, so that no task runs behind this line. */
     GstStateChangeReturn result = parent_class->change_state(element, transition);
     if (transition == GST_STATE_CHANGE_PAUSED_TO_READY)
@@ -269,11 +278,13 @@ static void install_properties(GObjectClass *klass)
     const GParamFlags readable = G_PARAM_READABLE | G_PARAM_STATIC_STRINGS;
     g_object_class_install_property(
         klass, PROP_DEVICE,
-        g_param_spec_string("device", "Device",
-                            "OpenCL device: auto (the best present), gpu, cpu, gpu:1 (the second), "
-                            "0:1 (platform:device as clinfo lists them) or a piece of its name. "
-                            "Several with commas between them share the batches: gpu:0,gpu:1",
-                            DEFAULT_DEVICE, constant | GST_PARAM_MUTABLE_READY));
+        g_param_spec_string(
+            "device", "Device",
+            "OpenCL device: auto (the best present), gpu, cpu, gpu:1 (the second), "
+            "0:1 (platform:device as clinfo lists them) or a piece of its name. "
+            "Several with commas between them share the batches: gpu:0,gpu:1. Read on "
+            "the way from NULL to READY",
+            DEFAULT_DEVICE, constant | GST_PARAM_MUTABLE_READY));
     g_object_class_install_property(
         klass, PROP_DEVICE_NAME,
         g_param_spec_string("device-name", "Device name",

@@ -207,10 +207,14 @@ static void neighbours_may_ask_for_the_device_while_it_changes(void)
     GThread *threads[2];
     for (guint i = 0; i < G_N_ELEMENTS(threads); i++)
         threads[i] = g_thread_new("asks", ask_for_context, element);
+    cl_device_id before = NULL;
     for (guint i = 0; i < 300; i++) {
         g_object_set(element, "device", i % 2 ? "0:1" : "0:0", NULL);
         g_assert_cmpint(gst_element_set_state(element, GST_STATE_READY), ==,
                         GST_STATE_CHANGE_SUCCESS);
+        const OclDevice *device = gst_cl_batch_filter_get_device(GST_CL_BATCH_FILTER(element));
+        g_assert_true(device->id != before);
+        before = device->id;
         gst_element_set_state(element, GST_STATE_NULL);
     }
     g_atomic_int_set(&asks, FALSE);
@@ -225,6 +229,21 @@ static void what_is_carried_from_frame_to_frame_stays_on_one_device(void)
     g_autoptr(Stage) stage = stage_new_with(element);
     stage_set_caps(stage, STAGE_CAPS);
     g_assert_true(has_warning(stage));
+    stage_push_all(stage, 0, 10);
+    stage_pull_all(stage, 0, 10);
+    g_assert_cmpint(TEST_FILTER(element)->n_prepared, ==, 1);
+}
+
+static void whether_something_is_carried_is_asked_when_a_stream_starts(void)
+{
+    GstElement *element = g_object_new(TEST_TYPE_FILTER, "device", BOTH, "batch-size", 1, NULL);
+    g_autoptr(Stage) stage = stage_new_with(element);
+    gst_element_set_state(element, GST_STATE_READY);
+    g_assert_false(has_warning(stage));
+    TEST_FILTER(element)->carries_state = TRUE;
+    gst_element_set_state(element, GST_STATE_PLAYING);
+    g_assert_true(has_warning(stage));
+    stage_set_caps(stage, STAGE_CAPS);
     stage_push_all(stage, 0, 10);
     stage_pull_all(stage, 0, 10);
     g_assert_cmpint(TEST_FILTER(element)->n_prepared, ==, 1);
@@ -554,6 +573,8 @@ int main(int argc, char **argv)
               neighbours_may_ask_for_the_device_while_it_changes);
     stage_add("what is carried from frame to frame stays on one device",
               what_is_carried_from_frame_to_frame_stays_on_one_device);
+    stage_add("whether something is carried is asked when a stream starts",
+              whether_something_is_carried_is_asked_when_a_stream_starts);
     stage_add("the batches of a lost device are redone", the_batches_of_a_lost_device_are_redone);
     stage_add("a device that refuses commands is done without",
               a_device_that_refuses_commands_is_done_without);
