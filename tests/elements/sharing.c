@@ -37,6 +37,27 @@ static void neighbours_share_the_device(void)
     gst_element_set_state(pipeline, GST_STATE_NULL);
 }
 
+/* Elements that no bin has told of each other's device. */
+static void the_neighbour_on_either_side_is_asked(void)
+{
+    for (guint i = 0; i < 2; i++) {
+        g_autoptr(GstElement) first = gst_object_ref_sink(filter_new("auto"));
+        g_autoptr(GstElement) second = gst_object_ref_sink(filter_new("auto"));
+        g_autoptr(GstBus) bus = gst_bus_new();
+        g_assert_true(gst_element_link(first, second));
+        GstElement *has = i ? first : second, *asks = i ? second : first;
+        gst_element_set_bus(asks, bus);
+        gst_element_set_state(has, GST_STATE_READY);
+        gst_element_set_state(asks, GST_STATE_READY);
+        g_assert_cmpuint(count_messages(bus, GST_MESSAGE_NEED_CONTEXT), ==, 0);
+        g_assert_true(gst_cl_batch_filter_get_device(GST_CL_BATCH_FILTER(first)) ==
+                      gst_cl_batch_filter_get_device(GST_CL_BATCH_FILTER(second)));
+        gst_element_set_state(first, GST_STATE_NULL);
+        gst_element_set_state(second, GST_STATE_NULL);
+        gst_element_set_bus(asks, NULL);
+    }
+}
+
 /* The context of an element that is started, and is stopped again. */
 static GstContext *borrow_context(void)
 {
@@ -119,6 +140,7 @@ int main(int argc, char **argv)
 {
     stage_init(&argc, &argv);
     stage_add("neighbours share the device", neighbours_share_the_device);
+    stage_add("the neighbour on either side is asked", the_neighbour_on_either_side_is_asked);
     stage_add("the application's context is used", the_applications_context_is_used);
     stage_add("a context of another device is ignored", a_context_of_another_device_is_ignored);
     stage_add("the application is asked for a context", the_application_is_asked_for_a_context);

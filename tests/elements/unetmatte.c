@@ -180,6 +180,31 @@ static void the_outputs_family_is_that_of_the_input(void)
     }
 }
 
+/* What @element makes of @in, in the @index-th place. */
+static GstStructure *output_of(GstElement *element, const char *in, guint index)
+{
+    GstClBatchFilter *filter = GST_CL_BATCH_FILTER(element);
+    g_autoptr(GstCaps) caps = gst_caps_from_string(in);
+    g_autoptr(GstCaps) out =
+        GST_CL_BATCH_FILTER_GET_CLASS(filter)->transform_caps(filter, GST_PAD_SRC, caps);
+    return gst_structure_copy(gst_caps_get_structure(out, index));
+}
+
+static void only_formats_of_one_family_share_colorimetry(void)
+{
+    const char *in = "video/x-raw,format=I420,colorimetry=bt601,chroma-site=mpeg2";
+    g_autoptr(GstElement) element = gst_object_ref_sink(g_object_new(GST_TYPE_UNET_MATTE, NULL));
+    g_autoptr(GstStructure) kin = output_of(element, in, 0);
+    g_autoptr(GstStructure) others = output_of(element, in, 1);
+    g_autofree char *alike = gst_structure_to_string(kin);
+    g_autofree char *different = gst_structure_to_string(others);
+    g_assert_nonnull(strstr(alike, "A420"));
+    g_assert_cmpstr(gst_structure_get_string(kin, "colorimetry"), ==, "bt601");
+    g_assert_nonnull(strstr(different, "RGBA"));
+    g_assert_false(gst_structure_has_field(others, "colorimetry"));
+    g_assert_false(gst_structure_has_field(others, "chroma-site"));
+}
+
 static void a_colour_comes_behind_the_foreground(void)
 {
     g_autoptr(Model) model = tinynet_red();
@@ -503,6 +528,8 @@ int main(int argc, char **argv)
     stage_add("the matte is straight alpha", the_matte_is_straight_alpha);
     stage_add("the matte alone is grey", the_matte_alone_is_grey);
     stage_add("the output's family is that of the input", the_outputs_family_is_that_of_the_input);
+    stage_add("only formats of one family share colorimetry",
+              only_formats_of_one_family_share_colorimetry);
     stage_add("a colour comes behind the foreground", a_colour_comes_behind_the_foreground);
     stage_add("the look may change from frame to frame", the_look_may_change_from_frame_to_frame);
     stage_add("colours are estimated when asked for", colours_are_estimated_when_asked_for);
