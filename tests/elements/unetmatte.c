@@ -205,6 +205,70 @@ static void only_formats_of_one_family_share_colorimetry(void)
     g_assert_false(gst_structure_has_field(others, "chroma-site"));
 }
 
+static void downstream_may_insist_on_other_colorimetry(void)
+{
+    g_autoptr(Model) model = tinynet_red();
+    g_autoptr(Stage) stage = matte_new(model, 1);
+    gst_harness_set_sink_caps_str(stage->harness, "video/x-raw,format=A420,colorimetry=bt709");
+    g_autoptr(GstCaps) possible = gst_pad_peer_query_caps(stage->harness->srcpad, NULL);
+    g_autoptr(GstCaps) bt601 = gst_caps_from_string(
+        "video/x-raw,format=I420,colorimetry=bt601,width=16,height=8,framerate=25/1");
+    g_assert_true(gst_caps_can_intersect(possible, bt601));
+    gst_harness_set_src_caps(stage->harness, gst_caps_ref(bt601));
+    /* Red of bt601, which bt709 writes in other numbers. */
+    GstBuffer *frame = gst_buffer_new_allocate(NULL, 16 * 8 * 3 / 2, NULL);
+    gst_buffer_memset(frame, 0, 81, 128);
+    gst_buffer_memset(frame, 128, 90, 32);
+    gst_buffer_memset(frame, 160, 240, 32);
+    gst_harness_push(stage->harness, frame);
+    g_autoptr(GstBuffer) out = pull(stage);
+    guint8 luma = 0;
+    gst_buffer_extract(out, 0, &luma, 1);
+    g_assert_cmpint(ABS(luma - 63), <=, 1);
+}
+
+/* A picture of one colour as a file. Free with g_free() when it was removed. */
+static char *save_picture(guint8 r, guint8 g, guint8 b)
+{
+    g_autoptr(GString) text = g_string_new("P6\n4 4\n255\n");
+    for (guint i = 0; i < 16; i++) {
+        g_string_append_c(text, (char)r);
+        g_string_append_c(text, (char)g);
+        g_string_append_c(text, (char)b);
+    }
+    g_autoptr(GError) error = NULL;
+    char *path = NULL;
+    const int file = g_file_open_tmp("clmatte-picture-XXXXXX.ppm", &path, &error);
+    g_assert_no_error(error);
+    g_close(file, NULL);
+    g_assert_true(g_file_set_contents(path, text->str, text->len, NULL));
+    return path;
+}
+
+static void the_background_picture_may_change_while_playing(void)
+{
+    g_autoptr(GstElementFactory) decoder = gst_element_factory_find("pnmdec");
+    if (!decoder) {
+        g_test_skip("no pnmdec (gstreamer1.0-plugins-bad)");
+        return;
+    }
+    g_autoptr(Model) model = tinynet_red();
+    g_autofree char *first = save_picture(10, 20, 30), *second = save_picture(200, 150, 100);
+    g_autoptr(Stage) stage = stage_new_with(
+        g_object_new(GST_TYPE_UNET_MATTE, "device", "0:0", "model-file", model, "batch-size", 1,
+                     "precision", 1, "background", 3, "background-location", first, NULL));
+    start_with(stage, "RGB", NULL);
+    gst_harness_push(stage->harness, rgb_frame(0, 1, 2));
+    g_autoptr(GstBuffer) before = pull(stage);
+    assert_pixels(before, 3, (guint8[]){ 10, 20, 30 });
+    g_object_set(stage->element, "background-location", second, NULL);
+    gst_harness_push(stage->harness, rgb_frame(0, 1, 2));
+    g_autoptr(GstBuffer) after = pull(stage);
+    assert_pixels(after, 3, (guint8[]){ 200, 150, 100 });
+    g_unlink(first);
+    g_unlink(second);
+}
+
 static void a_colour_comes_behind_the_foreground(void)
 {
     g_autoptr(Model) model = tinynet_red();
@@ -477,6 +541,22 @@ static GError *start_fails(GstElement *element)
     return error;
 }
 
+static void networks_that_were_got_are_found_by_name(void)
+{
+    g_autoptr(Model) model = tinynet_undescribed();
+    g_autofree char *content = NULL;
+    gsize size_b;
+    g_assert_true(g_file_get_contents(model, &content, &size_b, NULL));
+    g_autofree char *folder =
+        g_build_filename(g_get_user_data_dir(), "gst-clmatte", "models", NULL);
+    g_autofree char *path = g_build_filename(folder, "clmatte-test.onnx", NULL);
+    g_assert_cmpint(g_mkdir_with_parents(folder, 0700), ==, 0);
+    g_assert_true(g_file_set_contents(path, content, size_b, NULL));
+    g_autofree char *told = told_at_start("clmatte-test");
+    g_assert_nonnull(told);
+    g_unlink(path);
+}
+
 static void networks_that_give_pictures_are_errors(void)
 {
     g_autoptr(Model) described = tinynet_negative();
@@ -530,6 +610,10 @@ int main(int argc, char **argv)
     stage_add("the output's family is that of the input", the_outputs_family_is_that_of_the_input);
     stage_add("only formats of one family share colorimetry",
               only_formats_of_one_family_share_colorimetry);
+    stage_add("downstream may insist on other colorimetry",
+              downstream_may_insist_on_other_colorimetry);
+    stage_add("the background picture may change while playing",
+              the_background_picture_may_change_while_playing);
     stage_add("a colour comes behind the foreground", a_colour_comes_behind_the_foreground);
     stage_add("the look may change from frame to frame", the_look_may_change_from_frame_to_frame);
     stage_add("colours are estimated when asked for", colours_are_estimated_when_asked_for);
@@ -544,6 +628,7 @@ int main(int argc, char **argv)
     stage_add("states are carried from frame to frame", states_are_carried_from_frame_to_frame);
     stage_add("flicker is smoothed when asked for", flicker_is_smoothed_when_asked_for);
     stage_add("smoothed streams stay on one device", smoothed_streams_stay_on_one_device);
+    stage_add("networks that were got are found by name", networks_that_were_got_are_found_by_name);
     stage_add("networks that give pictures are errors", networks_that_give_pictures_are_errors);
     stage_add("what is missing is told when starting", what_is_missing_is_told_when_starting);
     return g_test_run();
