@@ -96,6 +96,16 @@ static void a_context_of_another_device_is_ignored(void)
     gst_element_set_state(element, GST_STATE_NULL);
 }
 
+static void a_context_that_does_not_suit_any_more_is_forgotten(void)
+{
+    g_autoptr(GstContext) context = borrow_context();
+    g_autoptr(GstElement) element = gst_object_ref_sink(filter_new("auto"));
+    gst_element_set_context(element, context);
+    g_object_set(element, "device", "no such device", NULL);
+    g_assert_cmpint(gst_element_set_state(element, GST_STATE_READY), ==, GST_STATE_CHANGE_FAILURE);
+    gst_element_set_state(element, GST_STATE_NULL);
+}
+
 static GstBusSyncReply answer_need(GstBus *bus, GstMessage *message, gpointer context)
 {
     const char *type;
@@ -143,6 +153,8 @@ int main(int argc, char **argv)
     stage_add("the neighbour on either side is asked", the_neighbour_on_either_side_is_asked);
     stage_add("the application's context is used", the_applications_context_is_used);
     stage_add("a context of another device is ignored", a_context_of_another_device_is_ignored);
+    stage_add("a context that does not suit any more is forgotten",
+              a_context_that_does_not_suit_any_more_is_forgotten);
     stage_add("the application is asked for a context", the_application_is_asked_for_a_context);
     stage_add("the name of the device is known while it is open",
               the_name_of_the_device_is_known_while_it_is_open);
