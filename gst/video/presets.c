@@ -6,6 +6,11 @@
  */
 #include "modelinfo.h"
 
+#include "../nn/operator.h"
+
+/* The size at which a network of any size is asked for the shapes of its outputs. */
+#define TRIAL_SIDE 256
+
 /* Most presets differ in few fields; means and deviations are on the scale of 0..255. */
 #define NORMALISE(mean_, std_) .mean = { mean_, mean_, mean_ }, .std = { std_, std_, std_ }
 #define HALF_UNIT NORMALISE(127.5f, 127.5f) /* -1..1 */
@@ -19,7 +24,7 @@
 typedef struct {
     const char *input, *output; /* names; NULL: any */
     gint64 height, width;       /* of the input; 0: any, -1: open */
-    gint64 channels;            /* of the output; 0: any. An output without shape has any */
+    gint64 channels;            /* of the output; 0: any. If that cannot be told, it has any */
     guint n_outputs;            /* 0: any */
 } Signs;
 
@@ -197,17 +202,43 @@ static gboolean size_agrees(gint64 size, gint64 dim)
     return size == 0 || size == dim;
 }
 
-static gboolean agrees(const Preset *preset, const Signs *signs, const NnGraph *graph)
+static gboolean tells_channels(const GPtrArray *outputs)
+{
+    for (guint i = 0; i < outputs->len; i++) {
+        const NnValue *output = g_ptr_array_index(outputs, i);
+        if (output->rank < 0 || (output->rank == 4 && output->dims[1] <= 0 && output->dims[3] <= 0))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* @graph with the shapes of its outputs if the file leaves them out; NULL: it does not, or they
+ * cannot be told. */
+static NnGraph *infer_outputs(const NnGraph *graph)
+{
+    const NnValue *input = graph->inputs->len == 1 ? g_ptr_array_index(graph->inputs, 0) : NULL;
+    if (!input || input->rank != 4 || tells_channels(graph->outputs))
+        return NULL;
+    NnBinding binding = { .name = input->name, .rank = 4 };
+    for (int i = 0; i < 4; i++)
+        binding.dims[i] = i == 0 ? 1 : input->dims[i] > 0 ? input->dims[i] : TRIAL_SIDE;
+    g_autoptr(NnGraph) inferred = nn_graph_copy(graph);
+    return nn_graph_infer(inferred, &binding, 1, NULL) ? g_steal_pointer(&inferred) : NULL;
+}
+
+/* @outputs: those of @graph, with shapes. */
+static gboolean agrees(const Preset *preset, const Signs *signs, const NnGraph *graph,
+                       const GPtrArray *outputs)
 {
     const NnValue *input = find_named(graph->inputs, signs->input);
-    const NnValue *output = find_named(graph->outputs, signs->output);
+    const NnValue *output = find_named(outputs, signs->output);
     if (!input || !output || input->rank != 4)
         return FALSE;
     int h = preset->nhwc ? 1 : 2, c = preset->nhwc ? 3 : 1;
     gboolean shaped = output->rank == 4 && output->dims[c] > 0;
     return input->dims[c] == 3 && size_agrees(signs->height, input->dims[h]) &&
            size_agrees(signs->width, input->dims[h + 1]) &&
-           (!signs->n_outputs || signs->n_outputs == graph->outputs->len) &&
+           (!signs->n_outputs || signs->n_outputs == outputs->len) &&
            (!shaped || size_agrees(signs->channels, output->dims[c]));
 }
 
@@ -218,10 +249,12 @@ static gboolean says_anything(const Signs *signs)
 
 VideoModelInfo *video_model_info_match(const NnGraph *graph)
 {
+    g_autoptr(NnGraph) inferred = infer_outputs(graph);
+    const GPtrArray *outputs = inferred ? inferred->outputs : graph->outputs;
     for (guint i = 0; i < G_N_ELEMENTS(presets); i++)
         for (guint k = 0; k < G_N_ELEMENTS(presets[i].signs); k++) {
             const Signs *signs = &presets[i].signs[k];
-            if (says_anything(signs) && agrees(&presets[i], signs, graph))
+            if (says_anything(signs) && agrees(&presets[i], signs, graph, outputs))
                 return from_preset(&presets[i]);
         }
     return NULL;

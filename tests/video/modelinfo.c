@@ -31,6 +31,21 @@ static NnGraph *graph_new(const char *input, gint64 c, gint64 h, gint64 w, const
     return graph;
 }
 
+/* A network that computes its output, whose shape the file leaves out. */
+static NnGraph *shapeless_graph(gint64 side, gint64 channels)
+{
+    const gint64 dims[4] = { channels, 3, 1, 1 };
+    NnGraph *graph = nn_graph_new();
+    add_value(graph->inputs, graph, "input", 4, (const gint64[]){ -1, 3, side, side });
+    NnValue *weights = nn_graph_constant(graph, "w", nn_array_new(NN_FLOAT32, 4, dims));
+    NnNode *node = nn_graph_add_node(graph, "Conv", "conv", 13);
+    g_ptr_array_add(node->inputs, graph->inputs->pdata[0]);
+    g_ptr_array_add(node->inputs, weights);
+    g_ptr_array_add(node->outputs, nn_graph_value(graph, "output"));
+    g_ptr_array_add(graph->outputs, nn_graph_value(graph, "output"));
+    return graph;
+}
+
 static NnGraph *rvm_graph(void)
 {
     NnGraph *graph = graph_new("src", 3, -1, -1, "fgr", -1);
@@ -71,6 +86,16 @@ static void known_networks_are_recognised(void)
     check_match(graph_new("input_image", 3, 1024, 1024, "output_image", 1), "birefnet");
     check_match(graph_new("input", 3, 512, 512, "output", 3), "gpen");
     check_match(rvm_graph(), "rvm");
+}
+
+static void networks_are_told_apart_by_shapes_that_files_leave_out(void)
+{
+    check_match(shapeless_graph(1024, 3), "gpen");
+    check_match(shapeless_graph(1024, 1), "isnet");
+    check_match(shapeless_graph(320, 1), "u2net");
+    check_match(shapeless_graph(320, 3), "gpen");
+    check_match(shapeless_graph(-1, 3), "gpen");
+    check_match(shapeless_graph(-1, 1), "modnet");
 }
 
 static void every_preset_is_found_by_name(void)
@@ -330,6 +355,8 @@ int main(int argc, char **argv)
 {
     harness_init(&argc, &argv);
     harness_add("known networks are recognised", known_networks_are_recognised);
+    harness_add("networks are told apart by shapes that files leave out",
+                networks_are_told_apart_by_shapes_that_files_leave_out);
     harness_add("every preset is found by name", every_preset_is_found_by_name);
     harness_add("RVM has states and a ratio", rvm_has_states_and_a_ratio);
     harness_add("an unknown network is guessed from its shapes",
