@@ -74,6 +74,11 @@ void video_face_heads_suppress(const VideoFaceHeads *heads, GArray *faces);
 /* Removes from @faces, sorted by score, what shares more than @most of the smaller area of the two
  * with something better: an eye or a mouth taken for a face. */
 void video_faces_drop_parts(GArray *faces, float most);
+/* @others were found in another look at the same picture, @scale pixels of which are one of the
+ * frame's. Faces whose side has @least to @most pixels there must have been found, too: their score
+ * becomes the mean of their own and of the best one there that overlaps, or of 0. */
+void video_faces_confirm(GArray *faces, const GArray *others, double scale, double least,
+                         double most);
 
 /* ---------------------------------------------------------------- alignment */
 

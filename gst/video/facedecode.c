@@ -18,6 +18,9 @@ static const float retina_sizes[RETINA_LEVELS][2] = { { 16, 32 }, { 64, 128 }, {
 
 #define POINT_NUMBERS (2 * VIDEO_FACE_POINTS)
 
+/* Faces of two looks that overlap by more are the same. */
+#define SAME 0.4f
+
 GArray *video_faces_new(void)
 {
     return g_array_new(FALSE, TRUE, sizeof(VideoFace));
@@ -315,4 +318,26 @@ void video_face_heads_suppress(const VideoFaceHeads *heads, GArray *faces)
 void video_faces_drop_parts(GArray *faces, float most)
 {
     keep_best(faces, covered, most);
+}
+
+static float best_score_at(const GArray *faces, const VideoFace *place)
+{
+    float best = 0;
+    for (guint i = 0; i < faces->len; i++) {
+        const VideoFace *face = video_faces_at(faces, i);
+        if (face->score > best && video_face_overlap(face, place) > SAME)
+            best = face->score;
+    }
+    return best;
+}
+
+void video_faces_confirm(GArray *faces, const GArray *others, double scale, double least,
+                         double most)
+{
+    for (guint i = 0; i < faces->len; i++) {
+        VideoFace *face = video_faces_at(faces, i);
+        const double side = sqrt((double)face->width * face->height) * scale;
+        if (side >= least && side <= most)
+            face->score = (face->score + best_score_at(others, face)) / 2;
+    }
 }

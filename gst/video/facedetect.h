@@ -15,7 +15,8 @@ typedef struct VideoFaceDetector VideoFaceDetector;
 /* @model: YuNet, SCRFD or RetinaFace, told by its outputs. @info: (nullable): how it wants its
  * pictures; NULL: as the authors of that form do. @side: what the longer side of a frame is scaled
  * to, in pixels, enlarged twice at most, where the network takes any size; above 320 it then looks
- * a second time, at 320, for faces too large for it. A network with a size of its own gets the
+ * a second time, at 320, for faces too large for it, and averages the scores of faces that both
+ * looks should see. A network with a size of its own gets the
  * frame scaled to fit. NN_ERROR_INPUT if the network is no face detector, or one without landmarks.
  */
 VideoFaceDetector *video_face_detector_new(OclDevice *device, NnModel *model,

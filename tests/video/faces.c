@@ -262,6 +262,26 @@ static void parts_of_a_better_face_go(void)
     assert_near(video_faces_at(faces, 2)->score, 0.6, 1e-6);
 }
 
+static void faces_that_another_look_must_see_need_both(void)
+{
+    g_autoptr(GArray) faces = video_faces_new(), others = video_faces_new();
+    add_box(faces, 0, 0, 100, 0.9f);   /* seen there, a little beside */
+    add_box(faces, 200, 0, 100, 0.8f); /* not seen there */
+    add_box(faces, 400, 0, 30, 0.7f);  /* too small for it */
+    add_box(faces, 600, 0, 300, 0.6f); /* too large for it */
+    add_box(others, 5, 5, 100, 0.5f);
+    add_box(others, 0, 0, 90, 0.3f);
+    add_box(others, 260, 60, 100, 0.9f);
+    add_box(others, 400, 0, 30, 0.1f);
+    add_box(others, 600, 0, 300, 0.1f);
+    video_faces_confirm(faces, others, 0.5, 20, 100);
+    g_assert_cmpuint(faces->len, ==, 4);
+    assert_near(video_faces_at(faces, 0)->score, 0.7, 1e-6);
+    assert_near(video_faces_at(faces, 1)->score, 0.4, 1e-6);
+    assert_near(video_faces_at(faces, 2)->score, 0.7, 1e-6);
+    assert_near(video_faces_at(faces, 3)->score, 0.6, 1e-6);
+}
+
 /* ---------------------------------------------------------------- alignment */
 
 static void gpens_template_is_arcfaces_with_room_around(void)
@@ -610,6 +630,8 @@ int main(int argc, char **argv)
     harness_add("numbers that are none find no face", numbers_that_are_none_find_no_face);
     harness_add("the best of overlapping faces stays", the_best_of_overlapping_faces_stays);
     harness_add("parts of a better face go", parts_of_a_better_face_go);
+    harness_add("faces that another look must see need both",
+                faces_that_another_look_must_see_need_both);
     harness_add("GPEN's template is ArcFace's with room around",
                 gpens_template_is_arcfaces_with_room_around);
     harness_add("the similarity is the one of least squares",

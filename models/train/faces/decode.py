@@ -40,14 +40,14 @@ def overlap(a, b):
 
 
 def covered(a, b):
-    """Share of boxes b that lies in boxes a: [n,4] and [m,4] to [n,m]."""
-    iou, small = overlap(a, b), b[None, :, 2:].prod(2)
-    return iou / (1 + iou) * (a[:, None, 2:].prod(2) + small) / np.maximum(small, 1e-9)
+    """Shared area by the smaller of both areas: boxes [n,4] and [m,4] to [n,m]."""
+    iou, area, other = overlap(a, b), a[:, None, 2:].prod(2), b[None, :, 2:].prod(2)
+    return iou / (1 + iou) * (area + other) / np.maximum(np.minimum(area, other), 1e-9)
 
 
 def suppress(boxes, scores, points, most=.3, by=overlap):
     """Non-maximum suppression, best first."""
-    order, keep = list(np.argsort(-scores)), []
+    order, keep = list(np.argsort(-scores, kind='stable')), []
     iou = by(boxes, boxes)
     while order:
         best = order.pop(0)

@@ -23,7 +23,7 @@ import tempfile
 import cv2
 import numpy as np
 
-from .decode import covered, decode, suppress
+from .decode import covered, decode, overlap, suppress
 from .measure import Tally
 from .network import NAMES
 from .pack import FAINT, pictures
@@ -61,22 +61,31 @@ def held_out(data, labels):
             yield name, image, truth
 
 
-def as_element(net, image, least, side=640, most=2., close=320, part=.6):
-    """Faces of one picture in two looks, what lies in a better one dropped; numbers of gst/video/facedetect.c."""
+def as_element(net, image, side=640, most=2., close=320, clear=(20, 300), same=.4, part=.6):
+    """Two looks at one picture: a function of the threshold that tells the faces; numbers of gst/video/facedetect.c."""
     h, w = image.shape[:2]
     scales = [min(most, side / max(h, w))]
     if scales[0] * max(h, w) > close:
         scales.append(min(1., close / max(h, w)))
-    found = []
+    looks = []
     for s in scales:
         size = max(round(w * s), 1), max(round(h * s), 1)
         x = padded(cv2.resize(image, size, interpolation=cv2.INTER_AREA if s < 1 else cv2.INTER_LINEAR))
-        boxes, scores, points = decode(net(x), 0, *x.shape[2:], least)
-        found.append((boxes / s, scores, points / s))
-    boxes, scores, points = suppress(*[np.concatenate(f) for f in zip(*found)])
-    if len(scales) > 1:
-        return suppress(boxes, scores, points, part, covered)
-    return boxes, scores, points
+        boxes, scores, points = suppress(*decode(net(x), 0, *x.shape[2:], SCORES[0] / 2))
+        looks.append((boxes / s, scores, points / s))
+
+    def found(threshold):
+        if len(looks) == 1:
+            return looks[0]
+        sure = []
+        seen = [[f[scores >= threshold / 2] for f in (boxes, scores, points)] for boxes, scores, points in looks]
+        for (boxes, scores, points), (theirs, rated, _), s in zip(seen, seen[::-1], scales[::-1]):
+            size = np.sqrt(boxes[:, 2:].prod(1)) * s
+            there = np.where(overlap(boxes, theirs) > same, rated[None], 0).max(1, initial=0)
+            scores = np.where((size >= clear[0]) & (size <= clear[1]), (scores + there) / 2, scores)
+            sure.append([f[scores >= threshold] for f in (boxes, scores, points)])
+        return suppress(*suppress(*[np.concatenate(f) for f in zip(*sure)]), part, covered)
+    return found
 
 
 def draw(image, boxes, scores, points, verdict):
@@ -122,10 +131,15 @@ def main():
                 for j, (title, image, truth) in enumerate(part):
                     scaled = truth * scale
                     scaled[:, 4] = truth[:, 4]
-                    found = as_element(net, small[j], SCORES[0]) if o.element else suppress(*decode(out, j, side, side))
+                    if o.element:
+                        faces = as_element(net, small[j])
+                    else:
+                        whole = suppress(*decode(out, j, side, side))
+                        faces = lambda threshold: whole
+                    found = faces(o.threshold)
                     verdict = tally.add(scaled, *found, threshold=o.threshold)
                     for other, score in zip(others, SCORES):
-                        other.add(scaled, *found, threshold=score)
+                        other.add(scaled, *faces(score), threshold=score)
                     if o.pictures and scale == o.scales[0]:
                         folder = os.path.join(o.pictures, name)
                         os.makedirs(folder, exist_ok=True)
