@@ -23,8 +23,7 @@ static PictureModel *model_new(NnModel *model, VideoModelInfo *info)
     return self;
 }
 
-/* A plain name that is no file here is that of a network got by clmatte-models. */
-static char *find_file(const char *path)
+char *picture_model_find(const char *path)
 {
     if (!strchr(path, G_DIR_SEPARATOR) && !g_file_test(path, G_FILE_TEST_EXISTS)) {
         g_autofree char *name = g_strconcat(path, ".onnx", NULL);
@@ -36,8 +35,7 @@ static char *find_file(const char *path)
     return g_strdup(path);
 }
 
-/* Who gives a plain name may have meant a network that is not there yet. */
-static void explain_name(const char *name, GError *error)
+void picture_model_explain(const char *name, GError *error)
 {
     if (strchr(name, G_DIR_SEPARATOR) || !g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
         return;
@@ -50,12 +48,12 @@ static void explain_name(const char *name, GError *error)
 
 PictureModel *picture_model_new_as(const char *path_or_name, const char *preset, GError **error)
 {
-    g_autofree char *path = find_file(path_or_name);
+    g_autofree char *path = picture_model_find(path_or_name);
     g_autofree char *sidecar = g_strconcat(path, ".modelinfo", NULL);
     g_autoptr(GError) failure = NULL;
     NnModel *model = nn_model_load(path, &failure);
     if (!model) {
-        explain_name(path_or_name, failure);
+        picture_model_explain(path_or_name, failure);
         g_propagate_error(error, g_steal_pointer(&failure));
         return NULL;
     }

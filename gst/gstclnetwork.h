@@ -21,11 +21,17 @@ typedef struct {
 
 /* The network of that name that is part of the plugin ("clmatte-fast", "clmatte-fine",
  * "clmatte-restore"), else a file and its description; a plain name without a file may also be that
- * of a network in the user's data directory, gst-clmatte/models/NAME.onnx. G_IO_ERROR or NN_ERROR.
+ * of a network in the user's data directory, gst-clmatte/models/NAME.onnx. G_FILE_ERROR or
+ * NN_ERROR.
  */
 PictureModel *picture_model_new(const char *path_or_name, GError **error);
 /* A file that, without a description of its own, is what @preset says. */
 PictureModel *picture_model_new_as(const char *path_or_name, const char *preset, GError **error);
+/* Where the file of a model is: a plain name that is no file here is that of a network which
+ * clmatte-models got, if it is there. Returns: (transfer full) */
+char *picture_model_find(const char *path_or_name);
+/* Adds to @error, of reading the file, what to do if @path_or_name was meant as such a name. */
+void picture_model_explain(const char *path_or_name, GError *error);
 void picture_model_free(PictureModel *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PictureModel, picture_model_free)
 

@@ -131,13 +131,16 @@ static NnModel *builtin_detector(GError **error)
 }
 
 /* The detector that is set, or the one that is part of the plugin. */
-static gboolean load_detector(GstGpenEnhance *self, const char *path, GError **error)
+static gboolean load_detector(GstGpenEnhance *self, const char *path_or_name, GError **error)
 {
     g_autoptr(GError) reason = NULL;
-    if (!path || !*path) {
+    if (!path_or_name || !*path_or_name) {
         self->detector = builtin_detector(&reason);
     } else {
+        g_autofree char *path = picture_model_find(path_or_name);
         self->detector = nn_model_load(path, &reason);
+        if (!self->detector)
+            picture_model_explain(path_or_name, reason);
         g_autofree char *sidecar = g_strconcat(path, ".modelinfo", NULL);
         if (self->detector && g_file_test(sidecar, G_FILE_TEST_EXISTS))
             self->detector_info = video_model_info_load(path, self->detector, &reason);

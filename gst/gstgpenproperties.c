@@ -212,8 +212,9 @@ static void install_networks(GObjectClass *klass)
         klass, PROP_DETECTOR_FILE,
         g_param_spec_string("detector-file", "Detector file",
                             "Path of the face detector, an ONNX file of the form of YuNet (2023), "
-                            "SCRFD or RetinaFace, with landmarks. Unset: the one that ships. Read "
-                            "on the way from NULL to READY",
+                            "SCRFD or RetinaFace, with landmarks, or the name of one that "
+                            "clmatte-models got. Unset: the one that ships. Read on the way from "
+                            "NULL to READY",
                             NULL, BEFORE));
     g_object_class_install_property(
         klass, PROP_MASK_FILE,

@@ -4,6 +4,7 @@
  */
 #include "facestage.h"
 
+#include <glib/gstdio.h>
 #include <string.h>
 
 /* ---------------------------------------------------------------- while playing, and mistakes */
@@ -66,11 +67,30 @@ static void a_network_for_faces_ships(void)
     }
 }
 
+static void a_detector_that_was_got_is_found_by_name(void)
+{
+    g_autoptr(Model) model = tinynet_detector();
+    g_autofree char *content = NULL;
+    gsize size_b;
+    g_assert_true(g_file_get_contents(model, &content, &size_b, NULL));
+    g_autofree char *folder =
+        g_build_filename(g_get_user_data_dir(), "gst-clmatte", "models", NULL);
+    g_autofree char *path = g_build_filename(folder, "clmatte-test-detector.onnx", NULL);
+    g_assert_cmpint(g_mkdir_with_parents(folder, 0700), ==, 0);
+    g_assert_true(g_file_set_contents(path, content, size_b, NULL));
+    g_autoptr(GstElement) element = gst_object_ref_sink(g_object_new(
+        GST_TYPE_GPEN_ENHANCE, "device", "0:0", "detector-file", "clmatte-test-detector", NULL));
+    g_assert_cmpint(gst_element_set_state(element, GST_STATE_READY), ==, GST_STATE_CHANGE_SUCCESS);
+    gst_element_set_state(element, GST_STATE_NULL);
+    g_unlink(path);
+}
+
 static void a_damaged_detector_is_an_error(void)
 {
     g_autoptr(Model) restorer = tinynet_restorer(0, 1), damaged = tinynet_damaged();
     assert_start_fails(restorer, damaged, "damaged");
     assert_start_fails(restorer, "/nonexistent/detector.onnx", "not found");
+    assert_start_fails(restorer, "no-such-detector", "clmatte-models list");
 }
 
 static void assert_frame_fails(const char *restorer, const char *detector, const char *mask)
@@ -98,6 +118,7 @@ int main(int argc, char **argv)
     stage_init(&argc, &argv);
     stage_add("properties change from frame to frame", properties_change_from_frame_to_frame);
     stage_add("a network for faces ships", a_network_for_faces_ships);
+    stage_add("a detector that was got is found by name", a_detector_that_was_got_is_found_by_name);
     stage_add("a damaged detector is an error", a_damaged_detector_is_an_error);
     stage_add("networks of another kind are errors", networks_of_another_kind_are_errors);
     return g_test_run();
