@@ -22,7 +22,7 @@ from halve import halve  # noqa: E402
 
 
 def load(path):
-    model = network.Gpen(added=True)
+    model = network.ours()
     state = torch.load(path, map_location='cpu')
     model.load_state_dict({k: v.float() for k, v in state.items()})
     return model.eval()

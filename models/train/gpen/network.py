@@ -20,6 +20,8 @@ import torch.nn.functional as F
 from torch import nn
 
 SIDE, STYLE, MAPPING = 256, 256, 8
+# Side of the first filters. GPEN has 1 there: so few layers at full size would then hardly see fine detail.
+FIRST = 3
 # Channels by resolution. GPEN's rule (narrow 0.25) would give 16 and 32 at 256 and 128 pixels.
 CHANNELS = {4: 128, 8: 128, 16: 128, 32: 128, 64: 96, 128: 48, 256: 32}
 SQRT2 = math.sqrt(2)
@@ -261,14 +263,14 @@ class Gpen(nn.Module):
 
     channels: by resolution, from 4 to the picture's side; style: numbers of a style vector.
     added: unlike in GPEN, the picture that goes in is added to what comes out: what is good already
-    stays as it is, and only what is to change must be learnt.
+    stays as it is, and only what is to change must be learnt. first: side of the first filters, GPEN's 1.
     """
 
-    def __init__(self, channels=CHANNELS, style=STYLE, added=False):
+    def __init__(self, channels=CHANNELS, style=STYLE, added=False, first=1):
         super().__init__()
         c, sides = channels, sorted(channels, reverse=True)
         self.side, self.added = sides[0], added
-        self.ecd0 = nn.Sequential(ConvLayer(3, c[self.side], 1, False))
+        self.ecd0 = nn.Sequential(ConvLayer(3, c[self.side], first, False))
         for k, r in enumerate(sides[1:], 1):
             setattr(self, 'ecd%d' % k, nn.Sequential(ConvLayer(c[2 * r], c[r], 3, True)))
         self.stages = len(sides)
@@ -290,6 +292,20 @@ class Gpen(nn.Module):
             if hasattr(m, 'spelled'):
                 m.spelled = spelled
         return self
+
+
+def ours():
+    """The network that is trained here."""
+    return Gpen(added=True, first=FIRST)
+
+
+def divided(model):
+    """Parameters of a Gpen: filters, and all others (styles, biases, the mixing into RGB). The filters are
+    stored with unit variance, so that at the others' rate they would hardly leave their random beginning."""
+    filters, rest = [], []
+    for name, p in model.named_parameters():
+        (filters if p.dim() > 3 and p.shape[-1] > 1 and 'input' not in name else rest).append(p)
+    return filters, rest
 
 
 class Block(nn.Module):
@@ -392,7 +408,7 @@ class FaceNet(nn.Module):
 
 def multiply_adds():
     """Of the generator and encoder as they are computed (not merged), without FIR and linear layers."""
-    c, total = CHANNELS, CHANNELS[SIDE] * 3 * SIDE ** 2
+    c, total = CHANNELS, CHANNELS[SIDE] * 3 * FIRST ** 2 * SIDE ** 2
     total += 9 * c[4] ** 2 * 16
     for r in c:
         total += r * r * 2 * c[r] * 3
@@ -405,4 +421,4 @@ def multiply_adds():
 if __name__ == '__main__':
     count = lambda m: sum(p.numel() for p in m.parameters())
     print('restoration: %.3f M parameters, %.3f G multiply-adds; discriminator: %.3f M' %
-          (count(Gpen()) / 1e6, multiply_adds() / 1e9, count(Discriminator()) / 1e6))
+          (count(ours()) / 1e6, multiply_adds() / 1e9, count(Discriminator()) / 1e6))

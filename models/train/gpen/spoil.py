@@ -40,9 +40,10 @@ def plan(n, device, strength=1.):
 
 
 def strengths(n, device):
-    """What users have is mostly not that bad, and what is good must stay so: every eighth picture is hardly touched."""
+    """What users have is mostly not that bad, and what is good must stay so: half of the pictures stay
+    below 0.4, and every eighth is hardly touched."""
     u = torch.rand(n, device=device)
-    return (.1 + .9 * (u - .125) / .875) * (u > .125).float()
+    return (.1 + .9 * ((u - .125).clamp_min(0) / .875) ** 1.5) * (u > .125).float()
 
 
 def jitter(p):

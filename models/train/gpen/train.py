@@ -44,12 +44,20 @@ def save(state, path):
     os.replace(path + '.part', path)
 
 
+def schedule(t, share):
+    """The rate at time t in 0..1: stays, and falls along half a cosine till `share`, where the discriminator
+    sets in; so what is kept there is a finished network. Its part begins anew, lower, and falls too."""
+    end = min(share, 1)
+    part, most, stay = (t / end, 1, .4) if t < end else ((t - end) / (1 - end), .3, 0)
+    return most * max(.02, .5 + .5 * math.cos(math.pi * max(0, part - stay) / (1 - stay)))
+
+
 def finite(state):
     return all(bool(torch.isfinite(v.half()).all()) for v in state.values())
 
 
 class Trainer:
-    NAMES = 'l1', 'features', 'likeness', 'steady', 'push', 'real', 'false', 'r1', 'gradient'
+    NAMES = 'l1', 'features', 'likeness', 'sharp', 'steady', 'push', 'real', 'false', 'r1', 'gradient'
 
     def __init__(self, model, judge, net, images, o, device):
         self.model, self.judge, self.net, self.device, self.o = model, judge, net, device, o
@@ -58,9 +66,12 @@ class Trainer:
         self.draw = faces.Drawer(images, self.pairs)
         extra = dict(fused=True, capturable=True) if self.cuda else {}
         self.optimizers = []
-        for m, betas in ((model, (.9, .99)), (judge, (0., .99))):
-            rate = torch.tensor(1e-6, device=device) if self.cuda else 1e-6
-            self.optimizers.append(torch.optim.Adam(m.parameters(), lr=rate, betas=betas, **extra))
+        rate = lambda: torch.tensor(1e-6, device=device) if self.cuda else 1e-6
+        filters, rest = network.divided(model)
+        groups = [dict(params=filters, lr=rate(), times=o.filters), dict(params=rest, lr=rate(), times=1.)]
+        self.optimizers.append(torch.optim.Adam(groups, betas=(.9, .99), **extra))
+        self.optimizers.append(torch.optim.Adam([dict(params=judge.parameters(), lr=rate(), times=1.)],
+                                                betas=(0., .99), **extra))
         self.push = torch.zeros((), device=device)
         self.mean = {k: v.detach().clone() for k, v in model.state_dict().items()}
         self.steps, self.graphs, self.pool, self.plain = 0, {}, None, o.plain or not self.cuda
@@ -69,9 +80,9 @@ class Trainer:
         for optimizer in self.optimizers:
             for g in optimizer.param_groups:
                 if self.cuda:
-                    g['lr'].fill_(lr)
+                    g['lr'].fill_(lr * g['times'])
                 else:
-                    g['lr'] = lr
+                    g['lr'] = lr * g['times']
 
     @torch.no_grad()
     def batch(self):
@@ -233,14 +244,15 @@ def options():
     p.add_argument('--resume')
     p.add_argument('--judge')
     p.add_argument('--loss', choices=('full', 'l1'), default='full')
-    p.add_argument('--shares', type=float, nargs=2, default=(.2, .4), help='where the first two parts end, in 0..1')
-    p.add_argument('--batch', type=int, default=32)
+    p.add_argument('--shares', type=float, nargs=2, default=(.25, .72), help='where the first two parts end, in 0..1')
+    p.add_argument('--batch', type=int, default=16)
     p.add_argument('--pairs', type=float, default=.125, help='share of the batch that is a moved repetition')
     p.add_argument('--lr', type=float, default=6e-3)
+    p.add_argument('--filters', type=float, default=5., help='rate of the filters relative to the others')
     p.add_argument('--decay', type=float, default=.999, help='of the averaged weights')
     p.add_argument('--push', type=float, default=.3, help="the discriminator's gradient relative to the others")
     p.add_argument('--most', type=float, default=.1, help='bound of the factor that does that')
-    p.add_argument('--clip', type=float, default=5.)
+    p.add_argument('--clip', type=float, default=.5)
     p.add_argument('--gamma', type=float, default=1., help='R1')
     p.add_argument('--lazy', type=int, default=16, help='R1 every so many steps')
     p.add_argument('--save', type=float, default=60)
@@ -268,7 +280,7 @@ def main():
     train, val = part('train'), part('val')
     print('read', train.shape, val.shape, '%.1f s' % clock(), flush=True)
     net = network.FaceNet(o.facenet).to(device).eval()
-    model, averaged = network.Gpen(added=True).to(device), network.Gpen(added=True).to(device)
+    model, averaged = network.ours().to(device), network.ours().to(device)
     judge = network.Discriminator().to(device)
     if o.resume:
         load(model, o.resume)
@@ -312,9 +324,7 @@ def main():
         if mode == 'judged':
             judged += 1
             trainer.push.fill_(o.push * min(judged / 1000, 1))
-        # Warm up, stay, and fall along half a cosine.
-        fall = .5 + .5 * math.cos(math.pi * max(0, t - .4) / .6)
-        trainer.set_rate(o.lr * min(1, trainer.steps / 200 + .01) * max(.02, fall))
+        trainer.set_rate(o.lr * min(1, trainer.steps / 200 + .01) * schedule(t, shares[1]))
         value = trainer.step('penalised' if mode == 'judged' and judged % o.lazy == 1 else mode)
         if trainer.steps <= 4 or trainer.steps % 100 == 0:
             v = value.tolist()
