@@ -264,6 +264,28 @@ static void after_a_flush_faces_are_new(void)
     g_assert_cmpint(tracks[1], >, tracks[0]);
 }
 
+/* As decoders tell that they have skipped some; after more than a second it may be another scene.
+ */
+static void a_face_is_the_same_where_frames_are_missing(void)
+{
+    static const guint numbers[] = { 0, 1, 20, 60 };
+    g_autoptr(Model) restorer = tinynet_restorer(1, 0), detector = tinynet_detector();
+    g_autoptr(Stage) stage = faces_new(restorer, detector, "batch-size=1 attach-meta=true");
+    gint tracks[G_N_ELEMENTS(numbers)];
+    for (guint i = 0; i < G_N_ELEMENTS(numbers); i++) {
+        GstBuffer *frame = faces_frame(numbers[i]);
+        faces_add(frame, 6, 5, 1);
+        if (i > 1)
+            GST_BUFFER_FLAG_SET(frame, GST_BUFFER_FLAG_DISCONT);
+        faces_push(stage, frame);
+        g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
+        tracks[i] = faces_meta(result)->id;
+    }
+    g_assert_cmpint(tracks[1], ==, tracks[0]);
+    g_assert_cmpint(tracks[2], ==, tracks[0]);
+    g_assert_cmpint(tracks[3], >, tracks[0]);
+}
+
 /* Noise of the camera, which makes the landmarks tremble. */
 static void add_noise(GstBuffer *buffer, guint32 *seed)
 {
@@ -372,6 +394,8 @@ int main(int argc, char **argv)
     stage_add("faces are the same when a device is lost", faces_are_the_same_when_a_device_is_lost);
     stage_add("a face that is followed may score less", a_face_that_is_followed_may_score_less);
     stage_add("after a flush faces are new", after_a_flush_faces_are_new);
+    stage_add("a face is the same where frames are missing",
+              a_face_is_the_same_where_frames_are_missing);
     stage_add("a still face does not flicker", a_still_face_does_not_flicker);
     stage_add("a thousand frames need the memory of a hundred",
               a_thousand_frames_need_the_memory_of_a_hundred);
