@@ -114,11 +114,18 @@ static Meaning meaning_of(const GError *error)
     return library(GST_LIBRARY_ERROR_FAILED, "The element failed.");
 }
 
+/* Paths and what a model calls its tensors may be any bytes; messages are UTF-8. */
+static char *details_of(const GError *error)
+{
+    return g_utf8_make_valid(error->message, -1);
+}
+
 static char *text_for_user(const Meaning *meaning, const GError *error)
 {
+    g_autofree char *details = details_of(error);
     if (!meaning->text)
-        return g_strdup(error->message);
-    return meaning->quote ? g_strdup_printf("%s (%s)", meaning->text, error->message)
+        return g_steal_pointer(&details);
+    return meaning->quote ? g_strdup_printf("%s (%s)", meaning->text, details)
                           : g_strdup(meaning->text);
 }
 
@@ -130,13 +137,13 @@ void gst_cl_error_post(GstElement *element, const GError *error)
         details = gst_structure_new("details", "device-lost", G_TYPE_BOOLEAN, TRUE, NULL);
     gst_element_message_full_with_details(
         element, GST_MESSAGE_ERROR, meaning.domain, meaning.code, text_for_user(&meaning, error),
-        meaning.text ? g_strdup(error->message) : NULL, __FILE__, GST_FUNCTION, __LINE__, details);
+        meaning.text ? details_of(error) : NULL, __FILE__, GST_FUNCTION, __LINE__, details);
 }
 
 void gst_cl_warning_post(GstElement *element, const GError *error, const char *consequence)
 {
     const Meaning meaning = meaning_of(error);
     gst_element_message_full(element, GST_MESSAGE_WARNING, meaning.domain, meaning.code,
-                             g_strdup(consequence), g_strdup(error->message), __FILE__,
-                             GST_FUNCTION, __LINE__);
+                             g_strdup(consequence), details_of(error), __FILE__, GST_FUNCTION,
+                             __LINE__);
 }

@@ -569,6 +569,20 @@ static void networks_that_give_pictures_are_errors(void)
     }
 }
 
+static void errors_are_text_whatever_the_bytes_of_a_path(void)
+{
+    g_autofree char *folder = g_dir_make_tmp("clmatte-\xe9-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(folder, "t\xe9xt.onnx", NULL);
+    g_assert_true(g_file_set_contents(path, "no network", -1, NULL));
+    g_autoptr(GError) error =
+        start_fails(g_object_new(GST_TYPE_UNET_MATTE, "model-file", path, NULL));
+    g_assert_error(error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_INIT);
+    g_assert_true(g_utf8_validate(error->message, -1, NULL));
+    g_assert_nonnull(strstr(error->message, "xt.onnx"));
+    g_unlink(path);
+    g_rmdir(folder);
+}
+
 static void what_is_missing_is_told_when_starting(void)
 {
     g_autoptr(GError) missing =
@@ -630,6 +644,8 @@ int main(int argc, char **argv)
     stage_add("smoothed streams stay on one device", smoothed_streams_stay_on_one_device);
     stage_add("networks that were got are found by name", networks_that_were_got_are_found_by_name);
     stage_add("networks that give pictures are errors", networks_that_give_pictures_are_errors);
+    stage_add("errors are text whatever the bytes of a path",
+              errors_are_text_whatever_the_bytes_of_a_path);
     stage_add("what is missing is told when starting", what_is_missing_is_told_when_starting);
     return g_test_run();
 }
