@@ -46,12 +46,12 @@ static void frames_without_faces_pass_bit_for_bit(void)
     g_autoptr(Stage) stage = faces_new(restorer, detector, "batch-size=2");
     for (guint i = 0; i < 4; i++) {
         GstBuffer *frame = faces_frame(i);
-        faces_add(frame, 6, 6, 0.5f); /* below the threshold of 0.55 */
+        faces_add(frame, 6, 6, 0.45f); /* below the threshold of 0.5 */
         faces_push(stage, frame);
     }
     for (guint i = 0; i < 4; i++) {
         GstBuffer *frame = faces_frame(i);
-        faces_add(frame, 6, 6, 0.5f);
+        faces_add(frame, 6, 6, 0.45f);
         g_autofree guint8 *before = faces_pixels(frame);
         gst_buffer_unref(frame);
         g_autoptr(GstBuffer) result = gst_harness_pull(stage->harness);
