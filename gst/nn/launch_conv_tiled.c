@@ -56,8 +56,9 @@ static gint64 blocks_of(gint64 n, int each)
     return (n + each - 1) / each;
 }
 
-/* WIDE_X in the kernel: 2 where the last block of channels is not whole, but what is computed in
- * vain is little. */
+/* WIDE_X in the kernel: 2 where the last block of channels is not whole, but little is computed in
+ * vain and each element serves few sums: on an H200, 35 to 32 and 99 to 64 channels took 18 and 2 %
+ * longer with it than element by element. */
 static int wide_x(const ConvJob *job)
 {
     const gint64 c = job->shape.c;
@@ -65,7 +66,9 @@ static int wide_x(const ConvJob *job)
     blocks.dims[1] = blocks_of(c, NN_WIDE) * NN_WIDE;
     if (nn_view_is_wide(&job->x, 1))
         return 1;
-    return nn_view_is_wide(&blocks, 1) && 4 * blocks.dims[1] <= 5 * c ? 2 : 0;
+    return nn_view_is_wide(&blocks, 1) && 4 * blocks.dims[1] <= 5 * c && job->shape.k <= NARROWEST
+               ? 2
+               : 0;
 }
 
 /* Of a filter's tap. */
