@@ -7,9 +7,9 @@
 /* From the end of @begin to the end of @end, on the device's clock; 0 where it has none. */
 static guint64 span(cl_event begin, cl_event end)
 {
-    guint64 start_ns, begin_ns, end_ns;
-    if (!begin || !end || !ocl_event_times(begin, &start_ns, &begin_ns) ||
-        !ocl_event_times(end, &start_ns, &end_ns) || end_ns < begin_ns)
+    guint64 begin_ns, end_ns;
+    if (!begin || !end || !ocl_event_times(begin, NULL, &begin_ns) ||
+        !ocl_event_times(end, NULL, &end_ns) || end_ns < begin_ns)
         return 0;
     return end_ns - begin_ns;
 }
@@ -17,9 +17,9 @@ static guint64 span(cl_event begin, cl_event end)
 /* " NAME=BEGIN-END" in ns on the device's clock, nothing where it has none. */
 static void append_span(GString *line, const char *name, cl_event begin, cl_event end)
 {
-    guint64 start_ns, begin_ns, end_ns;
-    if (begin && end && ocl_event_times(begin, &start_ns, &begin_ns) &&
-        ocl_event_times(end, &start_ns, &end_ns))
+    guint64 begin_ns, end_ns;
+    if (begin && end && ocl_event_times(begin, NULL, &begin_ns) &&
+        ocl_event_times(end, NULL, &end_ns))
         g_string_append_printf(line, " %s=%" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT, name, begin_ns,
                                end_ns);
 }

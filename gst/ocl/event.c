@@ -138,12 +138,13 @@ gboolean ocl_event_notify(cl_event event, const OclDevice *device, OclEventDone 
 gboolean ocl_event_times(cl_event event, guint64 *start_ns, guint64 *end_ns)
 {
     cl_ulong start, end;
-    if (clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_START, sizeof start, &start, NULL) !=
-            CL_SUCCESS ||
+    if ((start_ns && clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_START, sizeof start,
+                                             &start, NULL) != CL_SUCCESS) ||
         clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_END, sizeof end, &end, NULL) !=
             CL_SUCCESS)
         return FALSE;
-    *start_ns = start;
+    if (start_ns)
+        *start_ns = start;
     *end_ns = end;
     return TRUE;
 }

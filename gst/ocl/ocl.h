@@ -127,7 +127,8 @@ cl_int ocl_event_status(cl_event event);
 typedef void (*OclEventDone)(gpointer data, cl_int status);
 gboolean ocl_event_notify(cl_event event, const OclDevice *device, OclEventDone done, gpointer data,
                           GError **error);
-/* Start and end in ns on the device's clock; needs a profiling queue. */
+/* Start and end in ns on the device's clock; needs a profiling queue.
+ * @start_ns: (nullable): each question takes the driver some time */
 gboolean ocl_event_times(cl_event event, guint64 *start_ns, guint64 *end_ns);
 /* Releases *event and sets it to NULL; NULL is fine. */
 void ocl_event_clear(cl_event *event);

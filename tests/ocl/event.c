@@ -242,6 +242,9 @@ static void a_profiling_queue_knows_times(void)
     g_assert_true(ocl_event_wait(event, device, &error));
     g_assert_true(ocl_event_times(event, &start_ns, &end_ns));
     g_assert_cmpuint(end_ns, >, start_ns);
+    guint64 same_end_ns = 0;
+    g_assert_true(ocl_event_times(event, NULL, &same_end_ns));
+    g_assert_cmpuint(same_end_ns, ==, end_ns);
     ocl_event_clear(&event);
 
     g_autoptr(OclQueue) plain = new_queue(device, FALSE);
