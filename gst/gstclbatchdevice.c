@@ -26,6 +26,8 @@
 static void device_free(gpointer data)
 {
     BatchDevice *device = data;
+    batch_enqueuer_stop(device);
+    g_cond_clear(&device->job_given);
     g_clear_pointer(&device->upload, ocl_queue_free);
     g_clear_pointer(&device->first, ocl_queue_free);
     g_clear_pointer(&device->compute, ocl_queue_free);
@@ -61,6 +63,8 @@ static gboolean append(GstClBatchFilter *self, GPtrArray *devices, OclDevice *cl
     }
     BatchDevice *device = g_new0(BatchDevice, 1);
     device->cl = cl;
+    device->filter = self;
+    g_cond_init(&device->job_given);
     device->slots = g_ptr_array_new();
     g_ptr_array_add(devices, device);
     return make_queues(device, GST_CL_BATCH_FILTER_GET_CLASS(self)->proceed != NULL, error);
@@ -117,8 +121,11 @@ void batch_devices_keep_first(GstClBatchFilter *self)
         ("The network carries something from frame to frame, so it runs on one device only: %s.",
          ((BatchDevice *)p->devices->pdata[0])->cl->name),
         (NULL));
+    /* Let go of without the lock, which their threads need to end. */
+    g_autoptr(GPtrArray) others = g_ptr_array_new_with_free_func(device_free);
     LOCK(p);
-    g_ptr_array_set_size(p->devices, 1);
+    while (p->devices->len > 1)
+        g_ptr_array_add(others, g_ptr_array_steal_index(p->devices, 1));
     UNLOCK(p);
 }
 
@@ -203,7 +210,8 @@ static gint64 expected_end_locked(const BatchDevice *device, gint64 batch_us, gi
     gint64 begin_us = device->last_done_us, first_us = G_MAXINT64;
     for (guint i = 0; i < device->slots->len; i++) {
         const BatchSlot *slot = device->slots->pdata[i];
-        if (slot->state == SLOT_DECIDING || !is_over_locked(slot)) {
+        if (slot->state == SLOT_ENQUEUEING || slot->state == SLOT_DECIDING ||
+            !is_over_locked(slot)) {
             n_unfinished++;
             first_us = MIN(first_us, slot->submit_us);
         } else if (slot->fence) {
@@ -306,6 +314,9 @@ BatchSlot *batch_device_claim_slot(GstClBatchFilter *self, BatchDevice *device, 
     GstClBatchFilterPrivate *p = PRIVATE(self);
     LOCK(p);
     BatchSlot *slot = batch_device_usable_slot_locked(device);
+    /* What it was built for may not be touched by two threads. */
+    if (!slot)
+        batch_enqueue_wait_locked(p, device);
     UNLOCK(p);
     g_autoptr(GError) failure = NULL;
     if (!slot && (slot = batch_slot_new(self, device, p->max_frames, &failure)))

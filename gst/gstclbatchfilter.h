@@ -24,7 +24,10 @@ typedef gpointer GstClBatch;
 
 /* All vfuncs but transform_caps, snapshot and add_stats run on the source pad's task, or on the
  * state-change thread while no task runs. None may block on the GPU, except prepare() and
- * release(). */
+ * release(). Where there are several devices, has_first(), compute(), proceed() and download() run
+ * on a thread of the device: of one device one at a time; of different devices also at the same
+ * time, unless there is proceed(): then one at a time and in the order of the stream. Meanwhile the
+ * task calls what is for other batches, but not batch_new() for the device, nor reset(). */
 struct _GstClBatchFilterClass {
     GstElementClass parent_class;
 

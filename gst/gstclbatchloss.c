@@ -76,11 +76,15 @@ gboolean batch_lose_device(GstClBatchFilter *self, BatchDevice *device, GError *
     if (!ocl_error_is_device_lost(*error) || batch_devices_count(p) < 2)
         return FALSE;
     LOCK(p);
+    batch_enqueue_wait_locked(p, device);
     g_autoptr(GPtrArray) affected = find_affected_locked(p, device);
     const gboolean can_go_on = are_held(affected);
     device->lost = can_go_on;
-    for (guint i = 0; can_go_on && i < affected->len; i++)
-        ((BatchSlot *)affected->pdata[i])->state = SLOT_LOST;
+    for (guint i = 0; can_go_on && i < affected->len; i++) {
+        BatchSlot *slot = affected->pdata[i];
+        slot->state = SLOT_LOST;
+        g_clear_error(&slot->error);
+    }
     if (can_go_on && p->filling && p->filling->device == device)
         timer = close_filling_locked(p);
     UNLOCK(p);
@@ -119,12 +123,16 @@ static BatchSlot *find_donor_locked(const GstClBatchFilterPrivate *p, const Batc
     return NULL;
 }
 
-/* TRUE if no slot of @device becomes free before what is lost is redone: all wait for that. */
+/* TRUE if no slot of @device becomes free before what is lost is redone: all wait for that, also
+ * those that have failed. */
 static gboolean is_stuck_locked(const BatchDevice *device)
 {
     for (guint i = 0; i < device->slots->len; i++) {
         const BatchSlot *slot = device->slots->pdata[i];
-        if (slot->batch && slot->state != SLOT_DECIDING && slot->state != SLOT_FILLING)
+        const gboolean has_failed =
+            slot->state == SLOT_SUBMITTED && slot->fence->done && slot->fence->status < 0;
+        if (slot->batch && slot->state != SLOT_DECIDING && slot->state != SLOT_FILLING &&
+            !has_failed)
             return FALSE;
     }
     return TRUE;
@@ -198,9 +206,11 @@ static GstFlowReturn redo_batch(GstClBatchFilter *self, BatchSlot *from, BatchSl
             flow = redo_frame(self, from, to, GST_BUFFER(l->data), error);
         else
             g_queue_push_tail(&to->output, gst_mini_object_ref(l->data));
-    if (flow == GST_FLOW_OK && !batch_slot_submit(self, to, FALSE, error))
-        flow = GST_FLOW_ERROR;
-    return flow;
+    if (flow != GST_FLOW_OK)
+        return flow;
+    to->submit_us = g_get_monotonic_time();
+    to->state = batch_slot_submit(self, to, error);
+    return to->state == SLOT_ZOMBIE ? GST_FLOW_ERROR : GST_FLOW_OK;
 }
 
 GstFlowReturn batch_redo(GstClBatchFilter *self, GError **error)

@@ -6,6 +6,7 @@
  * gstclbatchinput.c   what upstream calls: chain, events, queries
  * gstclbatchtask.c    the source pad's task: fill, submit, push
  * gstclbatchslot.c    a batch in flight and the completion that a driver's thread reports
+ * gstclbatchenqueue.c the threads that enqueue batches, one for each of several devices
  * gstclbatchdevice.c  the devices, and which one a batch is for
  * gstclbatchloss.c    losing a device, and doing its batches again
  * gstclbatchcaps.c    formats, allocation, building for them
@@ -64,12 +65,17 @@ void batch_fence_unref(BatchFence *fence);
 
 typedef enum {
     SLOT_FREE,
-    SLOT_FILLING,   /* frames are being uploaded */
-    SLOT_DECIDING,  /* computing the first half; proceed() is due once its fence is done */
-    SLOT_SUBMITTED, /* computing, or being pushed once its fence is done */
-    SLOT_LOST,      /* its device is lost; waits in its place to be done again on another */
-    SLOT_ZOMBIE,    /* abandoned by a flush; free when its fence is done */
+    SLOT_FILLING,    /* frames are being uploaded */
+    SLOT_ENQUEUEING, /* given to the thread of its device, which enqueues it or a half of it */
+    SLOT_DECIDING,   /* computing the first half; proceed() is due once its fence is done */
+    SLOT_SUBMITTED,  /* computing, or being pushed once its fence is done */
+    SLOT_LOST,       /* its device is lost; waits in its place to be done again on another */
+    SLOT_ZOMBIE,     /* abandoned by a flush, or failed; free when its fence is done */
 } SlotState;
+
+typedef struct BatchSlot BatchSlot;
+/* What enqueues a slot, or a half of it. Returns: the state after it: ZOMBIE with an error. */
+typedef SlotState (*BatchEnqueue)(GstClBatchFilter *filter, BatchSlot *slot, GError **error);
 
 /* One of the filter's devices, and all that is the filter's on it. Belongs to the task, or to
  * whoever has paused it, but for what is said. */
@@ -80,6 +86,8 @@ typedef struct {
     GstClBuild build; /* NULL: nothing is built */
     GPtrArray *slots; /* BatchSlot, owned */
     guint max_slots;  /* one more than are in flight, if memory allows */
+    GstClBatchFilter *filter;
+    GThread *enqueuer; /* NULL: not needed so far */
 
     /* ---- monitor.lock; written by the task alone */
     GstBufferPool *pool; /* of the output buffers */
@@ -87,6 +95,9 @@ typedef struct {
     gint64 batch_us; /* what a batch has taken lately; 0: not known */
     gint64 last_done_us;
     guint64 n_batches, n_frames; /* done, since PAUSED */
+    BatchSlot *job;              /* of the enqueuer; NULL: it waits */
+    GCond job_given;
+    gboolean quits;
 } BatchDevice;
 
 typedef struct {
@@ -96,22 +107,25 @@ typedef struct {
     cl_event upload_begin, upload_end;
 } BatchFrame;
 
-/* A slot belongs to the task, or to whoever has paused it; only the fence is shared. */
-typedef struct {
+/* A slot belongs to the task, or to whoever has paused it, and while it is ENQUEUEING to the thread
+ * of its device; only the fence and, under monitor.lock, the state and the error are shared. */
+struct BatchSlot {
     BatchDevice *device;
     GstClBatch batch; /* NULL: given to another slot */
     SlotState state;
+    GError *error; /* why it could not be enqueued; NULL: it was, or the task knows */
     guint max_frames, n_frames;
     BatchFrame *frames;              /* [max_frames] */
     gboolean closed;                 /* submit what there is */
     gboolean finished;               /* the frames are unmapped and ready to be pushed */
+    BatchEnqueue enqueue;            /* while ENQUEUEING */
     GQueue output;                   /* GstBuffer and GstEvent, in the order of the stream */
     BatchFence *fence;               /* of the last command so far; NULL before submission */
     gint64 submit_us, enqueued_us;   /* from and to when it was submitted, or submitted so far */
     gint64 last_us;                  /* when the second half, or the whole, was submitted */
     cl_event first_begin, first_end; /* of the first half, where there are two */
     cl_event compute_begin, compute_end, download_end;
-} BatchSlot;
+};
 
 BatchSlot *batch_slot_new(GstClBatchFilter *filter, BatchDevice *device, guint max_frames,
                           GError **error);
@@ -121,13 +135,13 @@ BatchSlot *batch_slot_new_from(BatchSlot *done);
 void batch_slot_free(GstClBatchFilter *filter, BatchSlot *slot);
 /* For a slot that is abandoned before it is submitted: its fence is then the end of its uploads. */
 void batch_slot_end_uploads(GstClBatchFilter *filter, BatchSlot *slot);
-/* Enqueues the computation and readback of what was uploaded, or the first half of it; the second
- * at once, if the first is nothing and it is @in_turn. On failure the slot is a zombie. */
-gboolean batch_slot_submit(GstClBatchFilter *filter, BatchSlot *slot, gboolean in_turn,
-                           GError **error);
-/* Looks how the first half has ended and enqueues the second, and the readback. On failure the slot
- * is a zombie. */
-gboolean batch_slot_proceed(GstClBatchFilter *filter, BatchSlot *slot, GError **error);
+/* Enqueues the computation and readback of what was uploaded, or the first half of it. */
+SlotState batch_slot_submit(GstClBatchFilter *filter, BatchSlot *slot, GError **error);
+/* The same where no batch before it waits for its second half: the second at once, if the first is
+ * nothing. */
+SlotState batch_slot_submit_in_turn(GstClBatchFilter *filter, BatchSlot *slot, GError **error);
+/* Looks how the first half has ended and enqueues the second, and the readback. */
+SlotState batch_slot_proceed(GstClBatchFilter *filter, BatchSlot *slot, GError **error);
 /* Unmaps the frames of a slot whose fence is done; the error is that of its commands. */
 gboolean batch_slot_finish(BatchSlot *slot, GError **error);
 /* Drops what is left of the slot's frames and makes it free. No lock held, no command running. */
@@ -258,6 +272,22 @@ BatchSlot *batch_device_usable_slot_locked(const BatchDevice *device);
  * picture does not pay for a stream; when memory runs out, fewer batches are in flight, and NULL
  * without an error says so. */
 BatchSlot *batch_device_claim_slot(GstClBatchFilter *self, BatchDevice *device, GError **error);
+
+/* ---- gstclbatchenqueue.c */
+/* Has @slot enqueued by @how: here and now, or where there are several devices by the thread of its
+ * own, which may_enqueue says is free. What fails is found by batch_failed_locked(). The task only;
+ * lock held, let go in between. */
+void batch_enqueue_locked(GstClBatchFilter *self, BatchSlot *slot, BatchEnqueue how);
+/* Whether a batch may be enqueued on @device, NULL: whether nothing is being enqueued. Halves are
+ * enqueued one by one, as what they decide may depend on the one before. */
+gboolean batch_may_enqueue_locked(const GstClBatchFilterPrivate *p, const BatchDevice *device);
+/* Waits until nothing is being enqueued on @device, NULL: on any. Short: no command is waited for.
+ */
+void batch_enqueue_wait_locked(GstClBatchFilterPrivate *p, const BatchDevice *device);
+/* The oldest batch that could not be enqueued and whose error nobody has taken. */
+BatchSlot *batch_failed_locked(const GstClBatchFilterPrivate *p);
+/* Ends the thread of @device, which has no job. No lock held. */
+void batch_enqueuer_stop(BatchDevice *device);
 
 /* ---- gstclbatchloss.c */
 /* Goes on without @device if *@error, which is cleared then, says that it is lost. FALSE: the

@@ -118,6 +118,7 @@ void batch_slot_clear(BatchSlot *slot)
     unmap(slot);
     g_queue_clear_full(&slot->output, (GDestroyNotify)gst_mini_object_unref);
     g_clear_pointer(&slot->fence, batch_fence_unref);
+    g_clear_error(&slot->error);
     clear_events(slot);
     slot->n_frames = 0;
     slot->closed = FALSE;
@@ -180,28 +181,31 @@ static gboolean enqueue_download(GstClBatchFilter *filter, BatchSlot *slot, GErr
 }
 
 /* The first of two halves. */
-static gboolean enqueue_first(GstClBatchFilter *filter, BatchSlot *slot, Compute compute,
-                              GError **error)
+static SlotState enqueue_first(GstClBatchFilter *filter, BatchSlot *slot, Compute compute,
+                               GError **error)
 {
     OclQueue *queue = slot->device->first;
-    slot->state = SLOT_DECIDING;
     const gboolean ok = enqueue_compute(filter, slot, queue, compute, &slot->first_begin, error);
-    return enqueue_fence(filter, slot, queue, &slot->first_end, ok ? error : NULL) && ok;
+    return enqueue_fence(filter, slot, queue, &slot->first_end, ok ? error : NULL) && ok
+               ? SLOT_DECIDING
+               : SLOT_ZOMBIE;
 }
 
 /* The second half, or the whole, and the readback. */
-static gboolean enqueue_last(GstClBatchFilter *filter, BatchSlot *slot, Compute compute,
-                             GError **error)
+static SlotState enqueue_last(GstClBatchFilter *filter, BatchSlot *slot, Compute compute,
+                              GError **error)
 {
     const BatchDevice *device = slot->device;
-    slot->state = SLOT_SUBMITTED;
     slot->last_us = g_get_monotonic_time();
     const gboolean ok =
         enqueue_compute(filter, slot, device->compute, compute, &slot->compute_begin, error) &&
         mark_end(device->compute, &slot->compute_end, error) &&
         enqueue_download(filter, slot, error);
+    /* Its fence may be done without an error, but there is no result. */
     return enqueue_fence(filter, slot, device->download, &slot->download_end, ok ? error : NULL) &&
-           ok;
+                   ok
+               ? SLOT_SUBMITTED
+               : SLOT_ZOMBIE;
 }
 
 void batch_slot_end_uploads(GstClBatchFilter *filter, BatchSlot *slot)
@@ -216,27 +220,36 @@ static gboolean compute_nothing(GstClBatchFilter *filter, GstClBatch batch, OclQ
     return TRUE;
 }
 
-static gboolean enqueue_halves(GstClBatchFilter *filter, BatchSlot *slot, gboolean in_turn,
-                               GError **error)
+static gboolean has_first(GstClBatchFilter *filter, BatchSlot *slot)
 {
     const GstClBatchFilterClass *klass = GST_CL_BATCH_FILTER_GET_CLASS(filter);
-    if (!klass->has_first || klass->has_first(filter, slot->batch, slot->n_frames))
-        return enqueue_first(filter, slot, klass->compute, error);
-    return in_turn ? enqueue_last(filter, slot, klass->proceed, error)
-                   : enqueue_first(filter, slot, compute_nothing, error);
+    return !klass->has_first || klass->has_first(filter, slot->batch, slot->n_frames);
 }
 
-gboolean batch_slot_submit(GstClBatchFilter *filter, BatchSlot *slot, gboolean in_turn,
-                           GError **error)
+static SlotState submit(GstClBatchFilter *filter, BatchSlot *slot, gboolean in_turn, GError **error)
 {
     const GstClBatchFilterClass *klass = GST_CL_BATCH_FILTER_GET_CLASS(filter);
-    slot->submit_us = g_get_monotonic_time();
-    const gboolean ok = slot->device->first ? enqueue_halves(filter, slot, in_turn, error)
-                                            : enqueue_last(filter, slot, klass->compute, error);
+    SlotState state;
+    if (!slot->device->first)
+        state = enqueue_last(filter, slot, klass->compute, error);
+    else if (has_first(filter, slot))
+        state = enqueue_first(filter, slot, klass->compute, error);
+    else if (!in_turn)
+        state = enqueue_first(filter, slot, compute_nothing, error);
+    else
+        state = enqueue_last(filter, slot, klass->proceed, error);
     slot->enqueued_us = g_get_monotonic_time();
-    if (!ok)
-        slot->state = SLOT_ZOMBIE;
-    return ok;
+    return state;
+}
+
+SlotState batch_slot_submit(GstClBatchFilter *filter, BatchSlot *slot, GError **error)
+{
+    return submit(filter, slot, FALSE, error);
+}
+
+SlotState batch_slot_submit_in_turn(GstClBatchFilter *filter, BatchSlot *slot, GError **error)
+{
+    return submit(filter, slot, TRUE, error);
 }
 
 /* The first that failed knows why; those after it only know that they waited for it. */
@@ -255,18 +268,12 @@ static gboolean look_at_status(BatchSlot *slot, GError **error)
     return FALSE;
 }
 
-gboolean batch_slot_proceed(GstClBatchFilter *filter, BatchSlot *slot, GError **error)
+SlotState batch_slot_proceed(GstClBatchFilter *filter, BatchSlot *slot, GError **error)
 {
-    const Compute proceed = GST_CL_BATCH_FILTER_GET_CLASS(filter)->proceed;
-    gboolean ok = look_at_status(slot, error);
-    if (ok) {
-        g_clear_pointer(&slot->fence, batch_fence_unref);
-        ok = enqueue_last(filter, slot, proceed, error);
-    }
-    /* Its fence may be done without an error, but there is no result. */
-    if (!ok)
-        slot->state = SLOT_ZOMBIE;
-    return ok;
+    if (!look_at_status(slot, error))
+        return SLOT_ZOMBIE;
+    g_clear_pointer(&slot->fence, batch_fence_unref);
+    return enqueue_last(filter, slot, GST_CL_BATCH_FILTER_GET_CLASS(filter)->proceed, error);
 }
 
 gboolean batch_slot_finish(BatchSlot *slot, GError **error)

@@ -1,4 +1,4 @@
-/* gstclbatchtask.c - the source pad's task: the only one that enqueues OpenCL work and that pushes.
+/* gstclbatchtask.c - the source pad's task: the only one that takes frames and that pushes.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
@@ -26,6 +26,7 @@ typedef enum {
 
 typedef enum {
     DO_WAIT,
+    DO_FAIL,
     DO_BEGIN,
     DO_FILL,
     DO_SUBMIT,
@@ -140,6 +141,7 @@ void batch_flush(GstClBatchFilter *self)
     if (p->filling)
         batch_slot_end_uploads(self, p->filling);
     LOCK(p);
+    batch_enqueue_wait_locked(p, NULL);
     BatchSlot *slot;
     while ((slot = g_queue_pop_head(&p->submitted)))
         abandon_locked(self, slot, &dropped);
@@ -407,24 +409,36 @@ static gboolean all_decided_locked(const GstClBatchFilterPrivate *p)
 static void submit_locked(GstClBatchFilter *self)
 {
     GstClBatchFilterPrivate *p = PRIVATE(self);
-    const guint epoch = p->epoch;
     BatchSlot *slot = g_steal_pointer(&p->filling);
     GstClockID timer = batch_timer_steal_locked(p);
     const gboolean in_turn = all_decided_locked(p);
     p->stats.batches++;
     p->stats.batch_frames += slot->n_frames;
     g_queue_push_tail(&p->submitted, slot);
-    UNLOCK(p);
-    batch_timer_cancel(timer);
     GST_LOG_OBJECT(self, "submitting a batch of %u frames to %s", slot->n_frames,
                    slot->device->cl->name);
-    g_autoptr(GError) error = NULL;
-    const gboolean ok = batch_slot_submit(self, slot, in_turn, &error) ||
-                        batch_lose_device(self, slot->device, &error);
-    if (!ok)
+    slot->submit_us = g_get_monotonic_time();
+    batch_enqueue_locked(self, slot, in_turn ? batch_slot_submit_in_turn : batch_slot_submit);
+    if (!timer)
+        return;
+    UNLOCK(p);
+    batch_timer_cancel(timer);
+    LOCK(p);
+}
+
+/* A batch could not be enqueued. */
+static void fail_locked(GstClBatchFilter *self)
+{
+    GstClBatchFilterPrivate *p = PRIVATE(self);
+    const guint epoch = p->epoch;
+    BatchSlot *slot = batch_failed_locked(p);
+    g_autoptr(GError) error = g_steal_pointer(&slot->error);
+    UNLOCK(p);
+    const gboolean goes_on = batch_lose_device(self, slot->device, &error);
+    if (!goes_on)
         batch_post_error(self, error);
     LOCK(p);
-    if (!ok)
+    if (!goes_on)
         stop_locked(p, epoch, GST_FLOW_ERROR);
 }
 
@@ -437,6 +451,8 @@ static BatchSlot *find_deciding_locked(const GstClBatchFilterPrivate *p, gboolea
         BatchSlot *slot = l->data;
         if (slot->state == SLOT_LOST)
             return NULL;
+        if (slot->state == SLOT_ENQUEUEING)
+            return is_due ? NULL : slot;
         if (slot->state == SLOT_DECIDING)
             return !is_due || slot->fence->done ? slot : NULL;
     }
@@ -445,18 +461,7 @@ static BatchSlot *find_deciding_locked(const GstClBatchFilterPrivate *p, gboolea
 
 static void proceed_locked(GstClBatchFilter *self)
 {
-    GstClBatchFilterPrivate *p = PRIVATE(self);
-    const guint epoch = p->epoch;
-    BatchSlot *slot = find_deciding_locked(p, TRUE);
-    g_autoptr(GError) error = NULL;
-    UNLOCK(p);
-    const gboolean ok =
-        batch_slot_proceed(self, slot, &error) || batch_lose_device(self, slot->device, &error);
-    if (!ok)
-        batch_post_error(self, error);
-    LOCK(p);
-    if (!ok)
-        stop_locked(p, epoch, GST_FLOW_ERROR);
+    batch_enqueue_locked(self, find_deciding_locked(PRIVATE(self), TRUE), batch_slot_proceed);
 }
 
 static void redo_locked(GstClBatchFilter *self)
@@ -661,7 +666,8 @@ static gboolean starts_anew(GstClBatchFilterPrivate *p, const BatchItem *item)
 static gboolean is_ready_locked(GstClBatchFilterPrivate *p, Next next, gboolean anew)
 {
     const BatchSlot *slot = p->filling;
-    return slot && slot->n_frames && batch_device_n_submitted(p, slot->device) < p->max_submitted &&
+    return slot && slot->n_frames && batch_may_enqueue_locked(p, slot->device) &&
+           batch_device_n_submitted(p, slot->device) < p->max_submitted &&
            (slot->n_frames == slot->max_frames || slot->closed || next == NEXT_BARRIER || anew ||
             (next != NEXT_FRAME && batch_deadline_passed_locked(p)));
 }
@@ -676,10 +682,13 @@ static Action choose_locked(GstClBatchFilterPrivate *p)
     const BatchSlot *oldest = g_queue_peek_head(&p->submitted);
     const gboolean filling = p->filling && p->filling->n_frames;
 
-    if (find_deciding_locked(p, TRUE))
+    if (batch_failed_locked(p))
+        return DO_FAIL;
+    if (batch_may_enqueue_locked(p, NULL) && find_deciding_locked(p, TRUE))
         return DO_PROCEED;
+    /* Before anything else takes its room. */
     if (batch_can_redo_locked(p))
-        return DO_REDO;
+        return batch_may_enqueue_locked(p, NULL) ? DO_REDO : DO_WAIT;
     if (is_ready_locked(p, next, anew))
         return DO_SUBMIT;
     if (next == NEXT_FRAME && !anew &&
@@ -702,6 +711,9 @@ static Action choose_locked(GstClBatchFilterPrivate *p)
 static void act_locked(GstClBatchFilter *self, Action action)
 {
     switch (action) {
+    case DO_FAIL:
+        fail_locked(self);
+        break;
     case DO_BEGIN:
         begin_batch_locked(self);
         break;

@@ -432,7 +432,7 @@ static void gst_unet_matte_release(GstClBatchFilter *filter, GstClBuild data)
     g_clear_pointer(&build->compose, video_compose_free);
     picture_build_clear(&build->picture);
     g_free(build);
-    GST_UNET_MATTE(filter)->last = NULL;
+    g_atomic_pointer_set(&GST_UNET_MATTE(filter)->last, NULL);
 }
 
 static GstClBuild gst_unet_matte_prepare(GstClBatchFilter *filter, OclDevice *device,
@@ -536,11 +536,12 @@ static gboolean gst_unet_matte_compute(GstClBatchFilter *filter, GstClBatch data
     const MatteBuild *build = (MatteBuild *)picture->build;
     const NnPlace matte = picture_batch_output(picture);
     NnPlace place;
-    if (!picture_network_carry(picture->build->network, compute, self->last, picture->slot, error))
+    NnSlot *last = g_atomic_pointer_get(&self->last);
+    if (!picture_network_carry(picture->build->network, compute, last, picture->slot, error))
         return FALSE;
-    if (!self->last)
+    if (!last)
         video_compose_begin(build->compose);
-    self->last = picture->slot;
+    g_atomic_pointer_set(&self->last, picture->slot);
     return picture_batch_run(picture, compute, n_frames, error) &&
            video_compose_run(build->compose, compute, picture->in, picture->out, n_frames, &matte,
                              foreground_place(batch, &place), batch->look, error);

@@ -159,6 +159,82 @@ static void second_halves_keep_the_order_of_the_stream(void)
     g_assert_cmpint(stage->filter->n_proceeded, ==, 4);
 }
 
+static void wait_blocked(Stage *stage, gint n)
+{
+    const gint64 until_us = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
+    while (g_atomic_int_get(&stage->filter->n_blocked) < n) {
+        g_assert_cmpint(g_get_monotonic_time(), <, until_us);
+        g_usleep(1000);
+    }
+}
+
+static void devices_are_enqueued_for_at_the_same_time(void)
+{
+    g_autoptr(Stage) stage = two_devices(1);
+    fakecl_hold(TEST_COMPUTE, 1, FAKECL_ALWAYS, 1);
+    g_atomic_int_set(&stage->filter->blocks, TRUE);
+    stage_push_all(stage, 0, 2);
+    wait_blocked(stage, 2);
+    g_atomic_int_set(&stage->filter->blocks, FALSE);
+    stage_push_all(stage, 2, 8);
+    stage_pull_all(stage, 0, 10);
+}
+
+static void halves_are_enqueued_one_by_one(void)
+{
+    g_autoptr(Stage) stage = stage_new_on(TEST_TYPE_HALVES, BOTH, 1);
+    stage_set_caps(stage, STAGE_CAPS);
+    fakecl_hold(TEST_COMPUTE, 1, FAKECL_ALWAYS, 1);
+    g_atomic_int_set(&stage->filter->blocks, TRUE);
+    stage_push_all(stage, 0, 2);
+    wait_blocked(stage, 1);
+    /* Time enough for the other. */
+    g_usleep(G_USEC_PER_SEC / 20);
+    g_assert_cmpint(g_atomic_int_get(&stage->filter->n_blocked), ==, 1);
+    g_atomic_int_set(&stage->filter->blocks, FALSE);
+    stage_push_all(stage, 2, 8);
+    stage_pull_all(stage, 0, 10);
+}
+
+static gpointer flush(gpointer stage)
+{
+    stage_flush(stage);
+    return NULL;
+}
+
+static void a_flush_waits_for_what_is_being_enqueued(void)
+{
+    g_autoptr(Stage) stage = two_devices(1);
+    g_atomic_int_set(&stage->filter->blocks, TRUE);
+    stage_push_all(stage, 0, 2);
+    wait_blocked(stage, 2);
+    GThread *flusher = g_thread_new("flusher", flush, stage);
+    g_usleep(G_USEC_PER_SEC / 20);
+    g_assert_cmpuint(stage_stat(stage, "in-flight"), ==, 2);
+    g_atomic_int_set(&stage->filter->blocks, FALSE);
+    g_thread_join(flusher);
+    g_assert_cmpuint(stage_stat(stage, "in-flight"), ==, 0);
+    stage_push_all(stage, 100, 4);
+    stage_pull_all(stage, 100, 4);
+    g_assert_cmpuint(stage_stat(stage, "frames-flushed"), ==, 2);
+}
+
+static void the_past_is_not_forgotten_while_it_is_enqueued(void)
+{
+    g_autoptr(Stage) stage = two_devices(1);
+    g_atomic_int_set(&stage->filter->blocks, TRUE);
+    stage_push_all(stage, 0, 1);
+    wait_blocked(stage, 1);
+    GstBuffer *discont = stage_frame(stage, 1);
+    GST_BUFFER_FLAG_SET(discont, GST_BUFFER_FLAG_DISCONT);
+    GST_BUFFER_PTS(discont) += 2 * GST_SECOND;
+    gst_harness_push(stage->harness, discont);
+    g_usleep(G_USEC_PER_SEC / 20);
+    g_atomic_int_set(&stage->filter->blocks, FALSE);
+    stage_pull_all(stage, 0, 2);
+    g_assert_cmpstr(stage->filter->calls->str, ==, "rcrc");
+}
+
 static void a_device_named_twice_is_one(void)
 {
     g_autoptr(Stage) stage = stage_new_on(TEST_TYPE_FILTER, "0:1, 0:1", 1);
@@ -249,6 +325,21 @@ static void whether_something_is_carried_is_asked_when_a_stream_starts(void)
     g_assert_cmpint(TEST_FILTER(element)->n_prepared, ==, 1);
 }
 
+static void a_second_device_may_go_between_two_streams(void)
+{
+    g_autoptr(Stage) stage = two_devices(1);
+    stage_push_all(stage, 0, 10);
+    stage_pull_all(stage, 0, 10);
+    gst_element_set_state(stage->element, GST_STATE_READY);
+    stage->filter->carries_state = TRUE;
+    gst_element_set_state(stage->element, GST_STATE_PLAYING);
+    g_assert_true(has_warning(stage));
+    stage_set_caps(stage, STAGE_CAPS);
+    stage_push_all(stage, 10, 10);
+    stage_pull_all(stage, 10, 10);
+    g_assert_cmpuint(n_batches(stage, 0), ==, 10);
+}
+
 /* ---------------------------------------------------------------- losing one */
 
 /* All frames come out, one device is lost, and the application is warned once. A batch that was
@@ -322,7 +413,9 @@ static void a_redo_needs_no_free_slot(void)
     fakecl_fail_event(MARK "@1", N_MARKS, 1, CL_OUT_OF_RESOURCES);
     /* The first keeps device 0 busy, so that the second is for device 1. */
     fakecl_hold(TEST_COMPUTE "@0", 1, 1, FAKECL_FOREVER);
-    stage_push_all(stage, 0, 2);
+    stage_push_all(stage, 0, 1);
+    g_assert_true(fakecl_wait_held(1));
+    stage_push_all(stage, 1, 1);
     g_assert_true(fakecl_wait_held(2));
     fakecl_release_next();
     stage_wait_stat(stage, "frames-out", 1);
@@ -567,6 +660,12 @@ int main(int argc, char **argv)
               what_waits_for_a_decision_is_still_to_be_done);
     stage_add("second halves keep the order of the stream",
               second_halves_keep_the_order_of_the_stream);
+    stage_add("devices are enqueued for at the same time",
+              devices_are_enqueued_for_at_the_same_time);
+    stage_add("halves are enqueued one by one", halves_are_enqueued_one_by_one);
+    stage_add("a flush waits for what is being enqueued", a_flush_waits_for_what_is_being_enqueued);
+    stage_add("the past is not forgotten while it is enqueued",
+              the_past_is_not_forgotten_while_it_is_enqueued);
     stage_add("a device named twice is one", a_device_named_twice_is_one);
     stage_add("a device that is not there is an error", a_device_that_is_not_there_is_an_error);
     stage_add("neighbours may ask for the device while it changes",
@@ -575,6 +674,8 @@ int main(int argc, char **argv)
               what_is_carried_from_frame_to_frame_stays_on_one_device);
     stage_add("whether something is carried is asked when a stream starts",
               whether_something_is_carried_is_asked_when_a_stream_starts);
+    stage_add("a second device may go between two streams",
+              a_second_device_may_go_between_two_streams);
     stage_add("the batches of a lost device are redone", the_batches_of_a_lost_device_are_redone);
     stage_add("a device that refuses commands is done without",
               a_device_that_refuses_commands_is_done_without);

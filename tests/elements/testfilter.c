@@ -132,14 +132,25 @@ static gboolean upload(GstClBatchFilter *filter, GstClBatch batch, OclQueue *que
     return video_frames_upload(((TestBatch *)batch)->frames, queue, index, frame, error);
 }
 
+static void block(TestFilter *self)
+{
+    g_atomic_int_inc(&self->n_blocked);
+    while (g_atomic_int_get(&self->blocks))
+        g_usleep(1000);
+    g_atomic_int_add(&self->n_blocked, -1);
+}
+
 static gboolean compute(GstClBatchFilter *filter, GstClBatch data, OclQueue *queue, guint n_frames,
                         GError **error)
 {
     TestFilter *self = TEST_FILTER(filter);
     TestBatch *batch = data;
+    block(self);
+    GST_OBJECT_LOCK(self);
     g_string_append_c(self->calls, 'c');
     g_array_append_vals(self->levels, batch->levels, n_frames);
     g_array_append_val(self->sizes, n_frames);
+    GST_OBJECT_UNLOCK(self);
     return ocl_fill(queue, batch->scratch, 0, 0, SCRATCH_B, NULL, error);
 }
 
@@ -230,6 +241,7 @@ static gboolean compute_first(GstClBatchFilter *filter, GstClBatch data, OclQueu
                               guint n_frames, GError **error)
 {
     TestBatch *batch = data;
+    block(TEST_FILTER(filter));
     g_string_append_c(TEST_FILTER(filter)->calls, 'c');
     memset(batch->read_back, 0, SCRATCH_B);
     return ocl_fill(queue, batch->scratch, MARK, 0, SCRATCH_B, NULL, error) &&

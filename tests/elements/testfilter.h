@@ -28,6 +28,8 @@ struct _TestFilter {
     gint n_started, n_prepared, n_released, n_resets;
     gint n_proceeded;       /* atomic */
     gint without_first;     /* atomic, set by tests: first halves are nothing */
+    gint blocks;            /* atomic, set by tests: compute() does not return while it is */
+    gint n_blocked;         /* atomic: calls of compute() that have not returned */
     guint frame_limit;      /* set by tests; 0: none */
     gboolean carries_state; /* set by tests */
     NnTuning tuning;        /* that the last prepare() was to use */
