@@ -20,7 +20,7 @@ SHARP = 64.                                         # From this size on landmark
 SMALL = (32., 64.)                                  # Up to here the teacher's eyes are trusted; from there on not at all.
 SURE = .6                                           # From this score of the teacher on a small face is fully one,
 BLIND = .15                                         # below this one it is no longer learnt.
-GUIDED = .5                                         # Weight of the teacher's scores.
+GUIDED = 1.                                         # Weight of the teacher's scores.
 
 
 def area(size):
@@ -102,12 +102,15 @@ class Loss:
         take = lambda t: torch.gather(t, 1, face[..., None].expand(-1, -1, t.shape[-1]))
         box, point = take(boxes), take(points)
         iou, around = overlap(mine, box)
-        count = ask.sum().clamp_min(1)
+        # Small faces have fewer cells, and are what is learnt last.
+        tiny = ((32 - area(box[..., 2:]).clamp_min(1).sqrt()) / 16).clamp(0, 1)
+        heavy = 1 + 2 * tiny * (ask > 0).float()
+        count = (ask * heavy).sum().clamp_min(1)
         keep = (~skip).float()
 
         def quality(logit, want, keep=keep, count=count):
             return (F.binary_cross_entropy_with_logits(logit, want, reduction='none')
-                    * (torch.sigmoid(logit).detach() - want) ** 2 * keep).sum() / count
+                    * (torch.sigmoid(logit).detach() - want) ** 2 * keep * heavy).sum() / count
 
         cls = quality(out[..., 0], ask * trust)
         obj = quality(out[..., 1], iou.detach() * (ask > 0).float() * trust)
@@ -122,7 +125,7 @@ class Loss:
         # Relative to the face's size, the landmarks of small faces are off by ten times as much as those of
         # large ones, whatever is learnt: unweighted, hardly anything else would be learnt.
         clear = (size[..., 0] / SHARP).clamp(.1, 1)
-        parts = [cls, obj, 2 * mean(miss, ask * trust), 20 * mean(off, ask * clear)]
+        parts = [cls, obj, 2 * mean(miss, ask * trust * heavy), 12 * mean(off, ask * clear)]
         if teacher:
             want = teacher[0] * near.any(1).float()
             many = want.sum().clamp_min(1)

@@ -191,7 +191,7 @@ def main():
     @torch.no_grad()
     def make():
         x, boxes, points, state = composer(o.batch)
-        clean = len(x) if o.clean else len(x) * 3 // 8  # Most pictures users have are good ones.
+        clean = len(x) if o.clean else len(x) // 2  # Most pictures users have are good ones.
         return torch.cat([x[:clean], degrade.degrade(x[clean:])]) if clean < len(x) else x, boxes, points, state
 
     begin, last_save, saves, graph = None, clock(), 0, device == 'cuda' and not o.eager
