@@ -175,11 +175,13 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Refusal, refusal_clear)
  * when it is enqueued, or asked. */
 static gboolean check_group(const OclKernel *kernel, const NnLaunch *launch, GError **error)
 {
+    if (kernel->device->device_class == OCL_CLASS_NVIDIA)
+        return TRUE;
     const gsize most = ocl_kernel_max_group(kernel);
     gsize n = 1;
     for (guint i = 0; launch->local[0] && i < launch->n_dims; i++)
         n *= launch->local[i];
-    if (kernel->device->device_class == OCL_CLASS_NVIDIA || most == 0 || n <= most)
+    if (most == 0 || n <= most)
         return TRUE;
     g_set_error(error, OCL_ERROR, CL_INVALID_WORK_GROUP_SIZE,
                 "%s on %s: work-groups of %" G_GSIZE_FORMAT " where %" G_GSIZE_FORMAT
