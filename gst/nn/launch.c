@@ -240,16 +240,27 @@ NnView nn_recorder_scratch(NnRecorder *recorder, NnType type, gsize n)
     return view;
 }
 
+/* Of one storage for all launches of a kind, as large as any of them asks for. */
+static NnView common_view(NnRecorder *recorder, NnStorage **storage, NnType type, gsize n)
+{
+    NnView view = { .type = type, .rank = 1, .dims = { (gint64)n }, .strides = { 1 } };
+    const gsize size_b = n * nn_type_size(type);
+    if (!*storage)
+        *storage = nn_recorder_storage(recorder, size_b);
+    (*storage)->size_b = MAX((*storage)->size_b, aligned(recorder, size_b));
+    view.storage = *storage;
+    return view;
+}
+
+NnView nn_recorder_parts(NnRecorder *recorder, gsize n)
+{
+    return common_view(recorder, &recorder->parts, NN_FLOAT32, n);
+}
+
 NnView nn_recorder_counters(NnRecorder *recorder, gsize n)
 {
-    NnView view = { .type = NN_INT32, .rank = 1, .dims = { (gint64)n }, .strides = { 1 } };
-    const gsize size_b = aligned(recorder, n * nn_type_size(NN_INT32));
-    if (!recorder->counters) {
-        recorder->counters = nn_recorder_storage(recorder, size_b);
-        recorder->counters->counters = TRUE;
-    }
-    recorder->counters->size_b = MAX(recorder->counters->size_b, size_b);
-    view.storage = recorder->counters;
+    const NnView view = common_view(recorder, &recorder->counters, NN_INT32, n);
+    recorder->counters->counters = TRUE;
     return view;
 }
 

@@ -146,20 +146,11 @@ double nn_conv_halo_us(const ConvJob *job)
     return nn_conv_halo_fits(job) && job->shape.c >= 16 ? choose_cut(job, &cut) : G_MAXDOUBLE;
 }
 
-/* For one sample ISNet 1024 took 1.81 ms on an H200 with this kernel wherever it fits and
- * conv_tensor for what is dilated. With conv_wgmma for the layers that the estimates give to it,
- * NVIDIA's driver 580.159 crashed in that network; why is not known. */
-#define ALONE_CHANNELS 64
-
 gboolean nn_conv_halo_pays(gconstpointer data)
 {
     const ConvJob *job = data;
-    if (nn_recorder_forced_variant(job->recorder))
-        return FALSE;
-    if (nn_recorder_max_samples(job->recorder) == 1 && job->shape.c >= ALONE_CHANNELS &&
-        job->shape.k >= ALONE_CHANNELS)
-        return TRUE;
-    return nn_conv_halo_us(job) < nn_conv_wgmma_us(job) + (job->pooled_too ? NN_LAUNCH_US : 0) +
+    return !nn_recorder_forced_variant(job->recorder) &&
+           nn_conv_halo_us(job) < nn_conv_wgmma_us(job) + (job->pooled_too ? NN_LAUNCH_US : 0) +
                                       (job->resized ? NN_LAUNCH_US : 0) +
                                       (job->normed ? NN_LAUNCH_US : 0);
 }

@@ -248,8 +248,8 @@ void nn_conv_tensor_launch(const ConvJob *job, const ConvGrid *grid, const NnVie
     }
     if (grid->splits > 1) {
         const gsize n_tiles = (gsize)(grid->tiles * grid->channel_tiles);
-        const NnView partial = nn_recorder_scratch(
-            job->recorder, NN_FLOAT32, n_tiles * (gsize)grid->splits * (gsize)grid->sums);
+        const NnView partial =
+            nn_recorder_parts(job->recorder, n_tiles * (gsize)grid->splits * (gsize)grid->sums);
         const NnView finished = nn_recorder_counters(job->recorder, n_tiles);
         nn_launch_buffer(launch, &partial);
         nn_launch_buffer(launch, &finished);

@@ -183,10 +183,7 @@ double nn_conv_wgmma_us(const ConvJob *job)
 gboolean nn_conv_wgmma_pays(gconstpointer data)
 {
     const ConvJob *job = data;
-    /* See ALONE_CHANNELS in launch_conv_halo.c. */
-    const gboolean alone = nn_recorder_max_samples(job->recorder) == 1 &&
-                           (job->shape.dilation_h > 1 || job->shape.dilation_w > 1);
-    return !nn_recorder_forced_variant(job->recorder) && job->shape.k >= 64 && !alone;
+    return !nn_recorder_forced_variant(job->recorder) && job->shape.k >= 64;
 }
 
 static gsize count_weights(const ConvShape *shape, const Cut *cut)

@@ -60,6 +60,7 @@ struct NnRecorder {
     GPtrArray *host_blocks; /* g_malloc'd blocks that storages point into */
     GPtrArray *views;       /* NnView* of values, owned */
     GThreadPool *builder;   /* (nullable): gets each launch once it is recorded; the caller's */
+    NnStorage *parts;       /* (nullable): of nn_recorder_parts(), as large as any asked for */
     NnStorage *counters;    /* (nullable): of nn_recorder_counters(), as large as any asked for */
     guint n_given;
 
