@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "nn.h"
+#include "own-cache.h"
 #include "onnx-builder.h"
 #include "tune.h"
 
@@ -382,16 +383,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_autoptr(GError) error = NULL;
-    /* GLib looks once; the driver, when a device is opened. */
-    g_autofree char *users = g_strdup(g_getenv("XDG_CACHE_HOME"));
-    cache_folder = g_dir_make_tmp("clmatte-tune-XXXXXX", &error);
-    g_assert_no_error(error);
-    g_setenv("XDG_CACHE_HOME", cache_folder, TRUE);
-    g_assert_cmpstr(g_get_user_cache_dir(), ==, cache_folder);
-    if (users)
-        g_setenv("XDG_CACHE_HOME", users, TRUE);
-    else
-        g_unsetenv("XDG_CACHE_HOME");
+    cache_folder = own_cache_new("tune");
     g_unsetenv("CLMATTE_KERNEL_DIR");
     device = ocl_device_open("cpu", &error);
     if (!device) {
