@@ -301,11 +301,14 @@ static void a_pool_of_downstreams_is_used_if_it_is_large_enough(void)
 static void a_flush_wakes_who_waits_for_a_buffer_of_downstreams(void)
 {
     g_autoptr(Stage) stage = stage_with_pool(0, 3);
-    /* Three are there, one of which downstream keeps. */
+    /* Three are there, one of which downstream keeps; the device has the others, and none is left
+     * for the last frame. */
+    fakecl_hold(TEST_COMPUTE, 2, FAKECL_ALWAYS, FAKECL_FOREVER);
     stage_push_all(stage, 0, 4);
     stage_wait_stat(stage, "frames-out", 1);
     stage_wait_stat(stage, "in-flight", 3);
     stage_flush(stage);
+    fakecl_release();
     stage_pull_all(stage, 0, 1);
     stage_push_all(stage, 4, 2);
     stage_pull_all(stage, 4, 2);
