@@ -97,7 +97,6 @@ conv_first(CONV_PARAMETERS)
         barrier(CLK_LOCAL_MEM_FENCE); /* the patch is here, and the tile before is stored */
         if (number + (int)get_num_groups(0) < tiles)
             LOAD_PATCH(number + get_num_groups(0), buffer ^ 1);
-        PREFETCH_RESIDUAL(number);
 
         __local const ushort *patch =
             (__local const ushort *)(tile + STORE_BYTES + buffer * PATCH_BYTES);

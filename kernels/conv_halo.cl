@@ -154,7 +154,6 @@ conv_halo(CONV_PARAMETERS)
                   STAGE_BYTES, barriers + stage * 8);                                              \
     } while (0)
 
-    PREFETCH_RESIDUAL(first);
     float sum[BLOCKS_M][BN / 2];
 #pragma unroll
     for (int i = 0; i < BLOCKS_M; i++)

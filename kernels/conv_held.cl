@@ -157,7 +157,6 @@ conv_held(CONV_PARAMETERS)
         WARPGROUP_BARRIER(warpgroup); /* the patch is here, and the one before is stored */
         if (round + 1 < rounds)
             LOAD_PATCH(number + walkers, (round + 1) & 1);
-        PREFETCH_RESIDUAL(number);
 
         float sum[2][BN / 2];
 #pragma unroll

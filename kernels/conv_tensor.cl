@@ -121,7 +121,6 @@ conv_tensor(CONV_PARAMETERS)
         }                                                                                          \
     } while (0)
 
-    PREFETCH_RESIDUAL(m0);
     float sum[WM / 16][WN / 8][4];
 #pragma unroll
     for (int i = 0; i < WM / 16; i++)

@@ -131,7 +131,6 @@ conv_wgmma(CONV_PARAMETERS)
         }                                                                                          \
     } while (0)
 
-    PREFETCH_RESIDUAL(m0);
     float sum[BLOCKS_M][BN / 2];
 #pragma unroll
     for (int i = 0; i < BLOCKS_M; i++)
