@@ -74,8 +74,8 @@ NnView nn_recorder_constant(NnRecorder *recorder, NnType type, gsize n, gconstpo
 /* Memory for @n elements per sample that lives between the first and last launch that names it. */
 NnView nn_recorder_scratch(NnRecorder *recorder, NnType type, gsize n);
 /* @n floats per sample for sums in parts, which a launch writes and reads again. All such launches
- * of a network share them, so that no sub-buffer lies inside another: when some did, NVIDIA's driver
- * 580.159 crashed in one network. */
+ * of a network share them, so that no sub-buffer lies inside another: when some did, NVIDIA's
+ * driver 580.159 crashed in one network. */
 NnView nn_recorder_parts(NnRecorder *recorder, gsize n);
 /* @n ints per sample that are 0 when a launch that names them begins, and that it leaves so. All
  * such launches of a network share them. */
